@@ -1,0 +1,199 @@
+"""A run from request to published result: check, own the dir, heal, `dvc repro`, account for every row, publish."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from entropyguard.checkpoint_dir import free_unused, is_checkpoint_dir, materialise, owned
+from entropyguard.core.checkpoint import write_pipeline_entries
+from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
+from entropyguard.core.files import FileState, read_json, write_whole
+from entropyguard.core.inputs import Source
+from entropyguard.core.report import check_rows
+from entropyguard.definition import METRICS, STAGES, LockedStage, load_lock
+from entropyguard.display import watched_progress
+from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
+from entropyguard.publish import STDOUT, check_writable, publish, whole_file
+from entropyguard.repro import StageFailure, repro
+from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar
+from entropyguard.validity import UP_TO_DATE, StageStatus, heal, stage_statuses, why_it_ran
+
+Say = Callable[[str], None]
+
+PUBLISHED_CHECKPOINTS = {"exact_dedup": "after_exact_dedup", "semantic_dedup": "after_semantic_dedup"}
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """What one stage did in this run."""
+
+    ran: bool
+    reason: str | None
+    rows: int | None
+    seconds: float
+    peak_bytes: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished run: the report, every stage's outcome, and where the dir lies (None: it was a private one)."""
+
+    report: dict[str, Any]
+    stages: dict[str, StageOutcome]
+    seconds: float
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class RunFailed(EntropyguardError):
+    """A stage ended the run; carries the stage's own exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # the class-wide code gives way to the stage's
+
+
+def run_build(request: Request, say: Say) -> Summary:
+    """Do what the request asks; every failure is an EntropyguardError or Interrupted, and nothing is published."""
+    started = time.monotonic()
+    check_request(request)
+    if request.input != STDIN:
+        params_of(request, sources_of(request))  # wrong use is told before a dir is made
+    with _working_dir(request, say) as project, owned(project):
+        sources = sources_of(request, _spool(project) if request.input == STDIN else None)
+        params = params_of(request, sources)
+        found = heal(project)
+        before = load_lock(project)
+        if not request.resume and before and request.checkpoint_dir is not None:
+            say(f"Checkpoints of an earlier run lie in {project}; they are built again. --resume would use them.")
+        names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
+        materialise(project, params.as_dict(), sources)
+        if request.resume:
+            _announce(project, params.as_dict(), sources, found, say)
+        states = {source.path: FileState.of(source.path) for source in sources}
+        run_id = uuid.uuid4().hex
+        _repro(project, request, run_id)
+        _check_input_stable(project, states)
+        stages = _outcomes(project, run_id, before, found, forced=not request.resume)
+        summary = Summary(_report(project), stages, time.monotonic() - started, params.as_dict())
+        _settle(project, request, params, sources, names)
+        _publish(project, request, names)
+    return summary
+
+
+@contextmanager
+def _working_dir(request: Request, say: Say) -> Iterator[Path]:
+    """The checkpoint dir, or a private one that goes with a success and stays with a failure."""
+    if request.checkpoint_dir is not None:
+        yield request.checkpoint_dir.resolve()
+        return
+    project = Path(tempfile.mkdtemp(prefix="entropyguard-"))
+    try:
+        yield project
+    except BaseException:
+        if load_lock(project):
+            say(f"What was finished is kept in {project}; add --checkpoint-dir {project} --resume to go on from it.")
+        else:
+            shutil.rmtree(project, ignore_errors=True)
+        raise
+    shutil.rmtree(project)
+
+
+def _spool(project: Path) -> Path:
+    """Standard input as a file: DVC can take no pipe as a dependency."""
+    spooled = project / FOLDER / "stdin.jsonl"
+    with whole_file(spooled, "--checkpoint-dir") as temporary, temporary.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file, 16 << 20)
+    return spooled
+
+
+def _announce(project: Path, params: dict[str, Any], sources: list[Source], found: dict[str, str], say: Say) -> None:
+    """Before the work starts, say which checkpoints cannot be used, and why."""
+    for message in found.values():
+        if message.startswith("Failed"):
+            say(message)
+    change = input_change(project, params["input"], linked_files(sources))
+    for status in stage_statuses(project, own_files(project), params, change):
+        if status.stage in PUBLISHED_CHECKPOINTS and status.state != UP_TO_DATE and status.stage not in found:
+            say(f"Checkpoint invalid or not found: {PUBLISHED_CHECKPOINTS[status.stage]}: {status.reason}")
+
+
+def _repro(project: Path, request: Request, run_id: str) -> None:
+    extra = {"ENTROPYGUARD_RUN": run_id}
+    if not request.resume:
+        extra["ENTROPYGUARD_FRESH"] = "1"
+    if request.allow_download:
+        extra["ENTROPYGUARD_ALLOW_DOWNLOAD"] = "1"
+    if request.max_memory is not None:
+        extra["ENTROPYGUARD_MAX_MEMORY"] = str(request.max_memory)
+    if request.threads is not None:
+        extra["ENTROPYGUARD_THREADS"] = str(request.threads)
+    if request.vector_cache is not None:
+        extra["ENTROPYGUARD_VECTOR_CACHE"] = str(request.vector_cache.resolve())
+    try:
+        with watched_progress(project / FOLDER / "progress.json", quiet=request.quiet):
+            repro(project, extra, force=not request.resume)
+    except StageFailure as failure:
+        raise RunFailed(failure.message, failure.exit_code) from failure
+
+
+def _check_input_stable(project: Path, before: dict[Path, FileState]) -> None:
+    """InputError when an input file changed since the run began; ingest then runs again whatever DVC recorded."""
+    for path, state in before.items():
+        if not path.exists() or FileState.of(path) != state:
+            forget_stage(project, "ingest")
+            raise InputError(f"{path} changed during the run; nothing was published. Run again with --resume.")
+
+
+def _outcomes(
+    project: Path, run_id: str, before: dict[str, LockedStage], found: dict[str, str], *, forced: bool
+) -> dict[str, StageOutcome]:
+    after = load_lock(project)
+    outcomes = {}
+    for stage in STAGES:
+        sidecar = read_sidecar(project, stage)
+        if sidecar is None:
+            raise ProcessingError(f"{stage} left no record in {project}. Run again with --resume.")
+        ran = sidecar["run"] == run_id
+        reason = why_it_ran(stage, before.get(stage), after[stage], found.get(stage), forced=forced) if ran else None
+        rows = [output["rows"] for output in sidecar["outputs"].values() if output["rows"] is not None]
+        outcomes[stage] = StageOutcome(
+            ran, reason, rows[0] if rows else None, sidecar["seconds"], sidecar["peak_bytes"], sidecar["counts"]
+        )
+    return outcomes
+
+
+def _report(project: Path) -> dict[str, Any]:
+    report: dict[str, Any] = read_json(project / METRICS)
+    check_rows(report["rows"])
+    return report
+
+
+def _settle(project: Path, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
+    """After a success: every checkpoint checked once more, one generation kept, the published metadata written."""
+    lock = load_lock(project)
+    keep_good_lock(project)
+    for out in [out for stage in lock.values() for out in stage.outs if out != METRICS]:
+        if is_damaged(project, out):
+            raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
+        remember_state(project, out)
+    free_unused(project)
+    write_json(project / FOLDER / "inputs.json", {"names": names, "states": input_states(linked_files(sources))})
+
+
+def _publish(project: Path, request: Request, names: list[str]) -> None:
+    """Put the audit and the cleaned file where the user asked, in that order: the data last."""
+    if request.audit_log is not None:
+        with whole_file(request.audit_log, "--audit-log") as temporary:
+            write_audit(project, names, temporary, audit_format(request.audit_log))
+    publish(project / f"cleaned.{output_format(request.output)}", request.output)

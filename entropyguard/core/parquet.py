@@ -1,0 +1,128 @@
+"""Checkpoint Parquet: written in a stream, the same bytes for the same rows, self-describing.
+
+Row groups are cut by the rows and bytes they hold, never by what arrived together, so the bytes of a file do
+not depend on how the caller's batches were cut.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from entropyguard.core.errors import ProcessingError
+
+ROW_GROUP_ROWS = 65_536
+ROW_GROUP_BYTES = 32 << 20
+_META_KEY = b"entropyguard"
+
+
+class TableWriter:
+    """Writes tables of one schema to a Parquet file; a context manager.
+
+    `about` (JSON-able) is stored in the file's own metadata and comes back from `read_about`.
+    The file is complete only after a clean exit; the caller renames it into place.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema, about: dict[str, Any] | None = None) -> None:
+        metadata = {**(schema.metadata or {}), _META_KEY: json.dumps(about or {}, sort_keys=True).encode()}
+        self._schema = schema.with_metadata(metadata)
+        # Minima and maxima of texts would repeat whole texts in the footer.
+        counted = [field.name for field in schema if pa.types.is_integer(field.type)]
+        self._writer = pq.ParquetWriter(
+            path,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=False,
+            write_statistics=counted or False,
+        )
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._bytes = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; a row group goes out whenever enough of them have come together."""
+        ends = np.cumsum(_row_bytes(table))
+        start, before = 0, 0
+        while start < table.num_rows:
+            full = int(np.searchsorted(ends, before + ROW_GROUP_BYTES - self._bytes)) + 1
+            end = min(table.num_rows, start + ROW_GROUP_ROWS - self._rows, full)
+            self._waiting.append(table.slice(start, end - start))
+            self._rows += end - start
+            self._bytes += int(ends[end - 1]) - before
+            start, before = end, int(ends[end - 1])
+            if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            group = pa.concat_tables(self._waiting).cast(self._schema).combine_chunks()
+            self._writer.write_table(group, row_group_size=group.num_rows)
+        self._waiting, self._rows, self._bytes = [], 0, 0
+
+    def close(self) -> None:
+        """Write what is waiting and the file's footer."""
+        self._flush()
+        self._writer.close()
+
+    def __enter__(self) -> TableWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+
+
+def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
+    """About how many bytes each row holds: texts by their length, anything else eight."""
+    total = np.zeros(table.num_rows, dtype=np.int64)
+    columns = list(zip(table.schema.types, table.columns, strict=True))
+    while columns:
+        kind, column = columns.pop()
+        if pa.types.is_struct(kind):
+            columns += [(kind.field(at).type, pc.struct_field(column, at)) for at in range(kind.num_fields)]
+        elif pa.types.is_fixed_size_list(kind):
+            total += kind.list_size * 4
+        elif pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
+            total += pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64)
+        else:
+            total += 8
+    return total
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What the writer said of the file (`TableWriter`, about)."""
+    metadata = open_parquet(path).schema_arrow.metadata or {}
+    about: dict[str, Any] = json.loads(metadata.get(_META_KEY, b"{}"))
+    return about
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a checkpoint, with an error that names the file when it is no whole Parquet file."""
+    try:
+        return pq.ParquetFile(path, memory_map=False)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ProcessingError(f"{path.name} cannot be read as Parquet ({error}).") from error
+
+
+def read_tables(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The file's row groups in order, one table each: memory holds one row group."""
+    with open_parquet(path) as file:
+        for index in range(file.num_row_groups):
+            yield file.read_row_group(index, columns=list(columns) if columns is not None else None)
+
+
+def row_count(path: Path) -> int:
+    """Rows in a Parquet file, from its footer."""
+    return int(open_parquet(path).metadata.num_rows)

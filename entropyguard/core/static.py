@@ -1,0 +1,86 @@
+"""Static models in the format of model2vec: a text's vector is the mean of its tokens' vectors.
+
+Needs numpy and the tokenizer, no torch. The same numbers as `model2vec.StaticModel.encode` up to rounding
+(https://github.com/MinishLab/model2vec), but a text over the window is marked and never cut, and each text is
+summed by itself, so that its bits do not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from entropyguard.core.errors import UsageError
+from entropyguard.core.files import read_json
+from entropyguard.core.model import model_fingerprint
+from entropyguard.core.tokens import TextTokenizer, Tokens
+
+_DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
+_PIECE_TEXTS = 4_096
+
+
+class StaticEncoder:
+    """The encoder of one folder; see `entropyguard.core.encoder.Encoder`."""
+
+    def __init__(self, folder: Path) -> None:
+        import tokenizers  # noqa: PLC0415  slow to load, and only some runs embed
+
+        config = read_json(folder / "config.json") or {}
+        self._table = _token_vectors(folder)
+        self.dimension = int(self._table.shape[1])
+        mute = np.flatnonzero(~self._table.any(axis=1))
+        window = config.get("max_length", _DEFAULT_WINDOW)
+        self._tokenizer = TextTokenizer(folder / "tokenizer.json", window, special=False, unread=mute)
+        if self._tokenizer.vocabulary > len(self._table):
+            raise UsageError(
+                f"The model in {folder} has {len(self._table)} vectors for {self._tokenizer.vocabulary} tokens;"
+                " its files do not belong together."
+            )
+        self.fingerprint = (
+            f"static-{model_fingerprint(folder)}-w{window}-numpy{np.__version__}-tokenizers{tokenizers.__version__}"
+        )
+
+    def tokenise(self, texts: Sequence[str]) -> Tokens:
+        """Token ids, and which texts cannot be embedded."""
+        return self._tokenizer(texts)
+
+    def encode(
+        self, tokens: Tokens, wanted: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """Unit vectors of the wanted texts, piece by piece, each with the positions it is for."""
+        for start in range(0, len(wanted), _PIECE_TEXTS):
+            piece = wanted[start : start + _PIECE_TEXTS]
+            vectors = np.empty((len(piece), self.dimension), dtype=np.float32)
+            for at, text in enumerate(piece):
+                ids = tokens.of(int(text))
+                vectors[at] = self._mean(ids[ids != self._tokenizer.unknown])
+            yield piece, vectors
+
+    def _mean(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        total = self._table[ids].sum(axis=0, dtype=np.float64)
+        length = np.sqrt(np.square(total).sum())
+        # Vectors that cancel out have no direction: zero is similar to nothing.
+        unit: npt.NDArray[np.float32] = (total / length if length > 0 else total).astype(np.float32)
+        return unit
+
+
+def _token_vectors(folder: Path) -> npt.NDArray[np.float32]:
+    """One float32 vector per token id; a quantised vocabulary is spread out again."""
+    from safetensors.numpy import load_file  # noqa: PLC0415  slow to load, and only some runs embed
+
+    file = folder / "model.safetensors"
+    try:
+        tensors: dict[str, Any] = load_file(file)
+        table = tensors["embeddings"].astype(np.float32)
+    except Exception as error:  # noqa: BLE001  safetensors has an error of its own for each kind of damage
+        raise UsageError(f"{file} holds no static model that can be read ({error}).") from error
+    if "mapping" in tensors:
+        table = table[tensors["mapping"]]
+    if "weights" in tensors:
+        table = table * tensors["weights"].astype(np.float32)[:, None]
+    result: npt.NDArray[np.float32] = np.ascontiguousarray(table)
+    return result

@@ -1,0 +1,137 @@
+"""The pipeline as data: `dvc.yaml` and `dvc.lock` read without DVC, and where the packaged definition lies.
+
+The root `dvc.yaml`, `params.yaml` and `stages/` of this repo are the one definition: the wheel carries them,
+`init` writes them, and a checkpoint dir is made from them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from entropyguard.core.errors import ProcessingError
+from entropyguard.core.params import load_yaml
+
+STAGE_VERSIONS = {
+    "ingest": 1,
+    "exact_dedup": 1,
+    "embed": 1,
+    "similar_pairs": 1,
+    "semantic_dedup": 1,
+    "export": 1,
+}
+"""What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
+
+STAGES = tuple(STAGE_VERSIONS)
+
+METRICS = "report.json"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a project's `dvc.yaml`: paths relative to the project, parameters as dotted names."""
+
+    name: str
+    deps: tuple[str, ...]
+    params: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LockedStage:
+    """What `dvc.lock` recorded when the stage last ran: md5 by path, and its parameters, flattened."""
+
+    deps: dict[str, str] = field(default_factory=dict)
+    outs: dict[str, str] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def packaged_files() -> dict[str, Path]:
+    """The definition's files, by their path in a project: dvc.yaml, params.yaml and stages/*.py."""
+    package = Path(__file__).parent
+    root = package / "_pipeline" if (package / "_pipeline").is_dir() else package.parent
+    names = ["dvc.yaml", "params.yaml", *(f"stages/{name}.py" for name in STAGES)]
+    return {name: root / name for name in names}
+
+
+def own_files(project: Path) -> dict[str, Path]:
+    """The same files as they lie in a project."""
+    return {name: project / name for name in packaged_files()}
+
+
+def load_stages(dvc_yaml: Path, params: dict[str, Any]) -> list[Stage]:
+    """The stages of a `dvc.yaml` in order, with `${…}` filled in from `params`; only those of entropyguard."""
+    declared = {name: entry for name, entry in load_yaml(dvc_yaml)["stages"].items() if name in STAGES}
+    stages = []
+    for name, entry in declared.items():
+        metrics = [path for item in entry.get("metrics", []) for path in (item if isinstance(item, dict) else [item])]
+        stages.append(
+            Stage(
+                name,
+                tuple(_fill(dep, params) for dep in entry.get("deps", [])),
+                tuple(entry.get("params", [])),
+                tuple(_fill(out, params) for out in [*entry.get("outs", []), *metrics]),
+            )
+        )
+    return stages
+
+
+def _fill(template: str, params: dict[str, Any]) -> str:
+    return re.sub(r"\$\{([\w.]+)\}", lambda match: str(select(params, match[1])), template)
+
+
+def select(params: dict[str, Any], dotted: str) -> Any:
+    """The value at a dotted name, e.g. `semantic.dedup_threshold`; None where there is none."""
+    value: Any = params
+    for part in dotted.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def flatten(values: Any, prefix: str) -> dict[str, Any]:
+    """Nested mappings as one mapping with dotted names."""
+    if not isinstance(values, dict):
+        return {prefix: values}
+    return {name: leaf for key, value in values.items() for name, leaf in flatten(value, f"{prefix}.{key}").items()}
+
+
+def stage_params(stage: Stage, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters a stage depends on, flattened."""
+    return {name: leaf for key in stage.params for name, leaf in flatten(select(params, key), key).items()}
+
+
+def load_lock(project: Path) -> dict[str, LockedStage]:
+    """`dvc.lock` by stage; empty when there is none. ProcessingError when it cannot be parsed."""
+    try:
+        content = yaml.load((project / "dvc.lock").read_bytes(), Loader=_FAST_LOADER)
+    except FileNotFoundError:
+        return {}
+    except yaml.YAMLError as error:
+        raise ProcessingError(f"{project / 'dvc.lock'} is damaged; delete it and run again.") from error
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict):
+        raise ProcessingError(f"{project / 'dvc.lock'} is damaged; delete it and run again.")
+    return {name: _locked(entry) for name, entry in stages.items()}
+
+
+# The C loader is ten times faster, and a lock file is read on every run.
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _locked(entry: dict[str, Any]) -> LockedStage:
+    params = (entry.get("params") or {}).get("params.yaml") or {}
+    return LockedStage(
+        {item["path"]: item.get("md5", "") for item in entry.get("deps") or []},
+        {item["path"]: item.get("md5", "") for item in entry.get("outs") or []},
+        {name: leaf for key, value in params.items() for name, leaf in flatten(value, key).items()},
+    )
+
+
+def script_version(script: Path) -> int | None:
+    """The STAGE_VERSION a stage script states, or None where it states none."""
+    match = re.search(r"^STAGE_VERSION = (\d+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    return int(match[1]) if match else None

@@ -1,0 +1,156 @@
+"""From what the user asked to what the build needs, checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from entropyguard.checkpoint_dir import check_usable, input_param
+from entropyguard.core.errors import DataFormatError, UsageError
+from entropyguard.core.inputs import Source, find_sources, input_columns
+from entropyguard.core.model import model_fingerprint, resolve_model
+from entropyguard.core.params import Params
+from entropyguard.definition import packaged_files
+from entropyguard.publish import STDOUT, check_writable, output_format
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; None where a flag was not given."""
+
+    input: str
+    output: str
+    text_column: str | None = None
+    checkpoint_dir: Path | None = None
+    resume: bool = False
+    dedup_threshold: float | None = None
+    min_length: int | None = None
+    model_name: str | None = None
+    allow_download: bool = False
+    required_columns: tuple[str, ...] = ()
+    keep: str | None = None
+    strict: bool = False
+    audit_log: Path | None = None
+    max_memory: int | None = None
+    threads: int | None = None
+    vector_cache: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+
+def default_params() -> Params:
+    """The packaged `params.yaml`: the one place where defaults live."""
+    return Params.load(packaged_files()["params.yaml"])
+
+
+def check_request(request: Request) -> None:
+    """UsageError or OutputError for what is wrong whatever the input holds."""
+    if request.resume and request.checkpoint_dir is None:
+        raise UsageError("--resume needs --checkpoint-dir: it goes on from the checkpoints there.")
+    if request.checkpoint_dir is not None:
+        check_usable(request.checkpoint_dir)
+        if request.output != STDOUT and _inside(Path(request.output), request.checkpoint_dir):
+            raise UsageError(f"--output {request.output} lies in the checkpoint dir. Name a file elsewhere.")
+    _with_settings(default_params(), request)
+    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log)):
+        if path is not None and path != STDOUT:
+            check_writable(Path(path), flag)
+    if request.audit_log is not None and os.path.abspath(request.audit_log) == os.path.abspath(request.output):  # noqa: PTH100
+        raise UsageError("--audit-log and --output are the same file.")
+
+
+def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
+    """The input files, in order; refuses an output that is one of them or would be on the next run."""
+    spec = str(spooled) if spooled else request.input
+    sources = find_sources(spec)
+    if request.checkpoint_dir is not None and not spooled:
+        sources = [source for source in sources if not _inside(source.path, request.checkpoint_dir)]
+    if not sources:
+        raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
+    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log)):
+        if path is not None and path != STDOUT and not spooled:
+            _refuse_overlap(flag, Path(path), request.input, sources)
+    return sources
+
+
+def params_of(request: Request, sources: list[Source]) -> Params:
+    """The parameters of the run: the packaged defaults, changed by the flags that were given."""
+    params = _with_settings(default_params(), request)
+    column = _text_column(request, sources, params.ingest.text_column)
+    folder = resolve_model(params.embed.model, allow_download=request.allow_download)
+    return dataclasses.replace(
+        params,
+        input=input_param(sources),
+        ingest=dataclasses.replace(params.ingest, text_column=column),
+        embed=dataclasses.replace(params.embed, model_fingerprint=model_fingerprint(folder)),
+    )
+
+
+def _with_settings(params: Params, request: Request) -> Params:
+    """The flags' values in place of defaults; a UsageError names a bad one."""
+    given = request.dedup_threshold
+    threshold = params.semantic.dedup_threshold if given is None else given
+    if not 0 < threshold <= 1:
+        raise UsageError(f"--dedup-threshold is {threshold}; it must be a cosine above 0 and at most 1.")
+    model = request.model_name or params.embed.model
+    if Path(model).is_dir():
+        model = os.path.abspath(model)  # noqa: PTH100  a stage runs elsewhere; links stay as the user wrote them
+    return dataclasses.replace(
+        params,
+        ingest=dataclasses.replace(params.ingest, required_columns=request.required_columns, strict=request.strict),
+        exact=dataclasses.replace(
+            params.exact, min_length=params.exact.min_length if request.min_length is None else request.min_length
+        ),
+        keep=dataclasses.replace(params.keep, policy=request.keep or params.keep.policy),
+        embed=dataclasses.replace(params.embed, model=model),
+        # Pairs are stored from the floor up, so a lower threshold needs a lower floor.
+        search=dataclasses.replace(params.search, floor=min(params.search.floor, threshold)),
+        semantic=dataclasses.replace(params.semantic, dedup_threshold=threshold),
+        output=dataclasses.replace(params.output, format=output_format(request.output)),
+    )
+
+
+def _text_column(request: Request, sources: list[Source], default: str) -> str:
+    columns = input_columns(sources)
+    listed = ", ".join(columns) or "none"
+    texts = [name for name, is_text in columns.items() if is_text]
+    if request.text_column is None:
+        if default in texts:
+            return default
+        if len(texts) == 1:
+            return texts[0]
+        raise DataFormatError(f"--text-column is needed: {request.input} has no single text column (columns: {listed}).")
+    # A JSONL column may first show up after the sample; there ingest has the last word.
+    if request.text_column not in columns and sources[0].kind != "jsonl":
+        raise DataFormatError(f"{request.input} has no column {request.text_column!r}; it has: {listed}.")
+    return request.text_column
+
+
+def _refuse_overlap(flag: str, path: Path, spec: str, sources: list[Source]) -> None:
+    same = any(path.exists() and path.samefile(source.path) for source in sources)
+    if same or (Path(spec).is_dir() and _inside(path, Path(spec))) or _matches_glob(path, spec):
+        raise UsageError(
+            f"{flag} {path} is also part of the input {spec}: it would be read as data, or overwrite it. "
+            "Name a file elsewhere."
+        )
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _matches_glob(path: Path, spec: str) -> bool:
+    if Path(spec).exists():
+        return False
+    pattern, name = os.path.abspath(spec), os.path.abspath(path)  # noqa: PTH100  a pattern is no path to resolve
+    if "**" in pattern:
+        return fnmatch.fnmatchcase(name, pattern.replace("**/", "*"))
+    parts, names = pattern.split("/"), name.split("/")
+    return len(parts) == len(names) and all(map(fnmatch.fnmatchcase, names, parts))
+
+

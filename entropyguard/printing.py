@@ -1,0 +1,146 @@
+"""What the command line prints: lines on stderr, answers on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from entropyguard.core.errors import UsageError
+from entropyguard.publish import STDOUT, whole_file
+
+if TYPE_CHECKING:
+    from entropyguard.build import StageOutcome, Summary
+    from entropyguard.core.audit import Explanation
+    from entropyguard.status import StageLine
+    from entropyguard.validity import StageStatus
+
+Say = Callable[[str], None]
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def to_stderr(line: str) -> None:
+    """Print a line for people: stdout is for data."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def silent(line: str) -> None:
+    """The `say` of --quiet."""
+
+
+def size_text(size_bytes: int) -> str:
+    """A size in the unit that fits, e.g. `1.2 GB`."""
+    value, unit = float(size_bytes), "bytes"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:,.0f} {unit}" if unit == "bytes" else f"{value:,.1f} {unit}"
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `8GB`, `500M` or a plain number; UsageError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip().upper())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"--max-memory is {text!r}; it must be a size above 0 such as 8GB or 500MB.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
+    """A line for each stage, then the rows."""
+    for stage, outcome in summary.stages.items():
+        say(_stage_line(stage, outcome, memory=memory))
+    rows = summary.report["rows"]
+    dropped = rows["dropped"]
+    parts = [
+        f"{rows['kept']:,} kept",
+        f"{dropped['exact']:,} exact duplicates",
+        f"{dropped['semantic']:,} semantic duplicates",
+    ]
+    if dropped["min_length"]:
+        parts.append(f"{dropped['min_length']:,} too short")
+    if rows["rejected"]:
+        parts.append(f"{rows['rejected']:,} rejected")
+    say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
+    aside = summary.report["no_part_in_semantic_dedup"]
+    if aside["unreadable"] or aside["over_long"]:
+        say(
+            f"no part in semantic dedup: {aside['unreadable']:,} rows the model cannot read, "
+            f"{aside['over_long']:,} longer than it reads"
+        )
+
+
+def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:
+    if not outcome.ran:
+        return f"{stage:<15} up to date"
+    peak = f", {size_text(outcome.peak_bytes)}" if memory else ""
+    return f"{stage:<15} ran: {outcome.reason} ({outcome.seconds:.1f} s{peak})"
+
+
+def write_summary(summary: Summary, target: str) -> None:
+    """The summary as JSON: the report, all settings, and each stage's outcome."""
+    content: dict[str, Any] = {
+        **summary.report,
+        "settings": summary.settings,
+        "stages": {name: dataclasses.asdict(outcome) for name, outcome in summary.stages.items()},
+        "seconds": round(summary.seconds, 3),
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    if target == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with whole_file(Path(target), "--json") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def print_plan(statuses: list[StageStatus]) -> None:
+    """What --dry-run found, a line for each stage."""
+    for status in statuses:
+        if status.reason is None:
+            print_line(f"{status.stage:<15} up to date")
+        elif status.behind:
+            print_line(f"{status.stage:<15} would run if {', '.join(status.behind)} writes other bytes: {status.reason}")
+        else:
+            print_line(f"{status.stage:<15} would run: {status.reason}")
+
+
+def print_status(lines: list[StageLine]) -> None:
+    """The table of `entropyguard status`."""
+    table = Table("stage", "state", "reason", "rows", "bytes", "when", box=None, pad_edge=False)
+    for line in lines:
+        when = "" if line.finished_at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.finished_at))
+        size = "" if line.size_bytes is None else size_text(line.size_bytes)
+        cells = [line.status.stage, line.status.state, line.status.reason or "", _count(line.rows), size, when]
+        table.add_row(*(Text(cell) for cell in cells))
+    _console().print(table)
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """What became of a row, with its text beside its keeper's."""
+    raise UsageError(str(explanation))
+
+
+def print_line(line: str) -> None:
+    """Print an answer on stdout."""
+    sys.stdout.write(line + "\n")
+
+
+def _count(rows: int | None) -> str:
+    return "" if rows is None else f"{rows:,}"
+
+
+def _console() -> Console:
+    """Plain text that is never cut when it does not go to a terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)

@@ -1,0 +1,224 @@
+"""What every stage script does around its work, so that a script is: read, call the library, write.
+
+`run_stage` makes a stage safe to kill, to run twice, and to run after an upgrade:
+it refuses another version of itself, owns the project while it runs, checks the inputs it reads, writes its
+outputs under temporary names, fails if an input or `params.yaml` changed meanwhile, then renames the outputs
+and, last, its sidecar into place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
+from entropyguard.core.files import FileState, put_in_place, write_json
+from entropyguard.core.params import Params
+from entropyguard.core.progress import Progress
+from entropyguard.definition import STAGE_VERSIONS
+from entropyguard.display import file_progress, terminal_progress
+from entropyguard.sidecars import FOLDER, describe_output, is_damaged, sidecar_path
+
+Counts = dict[str, int]
+_PR_SET_PDEATHSIG = 1
+
+
+class StageRun:
+    """One run of one stage in the project it was started in (the current directory)."""
+
+    def __init__(self, name: str, project: Path, progress: Progress) -> None:
+        self.name = name
+        self.project = project
+        self.params = Params.load(project / "params.yaml")
+        self.progress = progress
+        self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
+        self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
+        # A fresh run embeds and searches again; it still saves its work, for the run that may follow a kill.
+        self.reads_store = "ENTROPYGUARD_FRESH" not in os.environ
+        self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
+        self._watched: dict[Path, FileState] = {}
+        self._outputs: dict[str, Path] = {}
+        self._temporary = project / FOLDER / "tmp" / name
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        self.watch(project / "params.yaml")
+
+    def watch(self, path: Path) -> Path:
+        """Remember the state of a file the result depends on; `finish` fails if it changed."""
+        self._watched[path] = FileState.of(path)
+        return path
+
+    def input(self, name: str) -> Path:
+        """A checkpoint this stage reads, checked against what was written."""
+        path = self.project / name
+        if not path.exists():
+            raise ProcessingError(f"{name} is missing; `dvc repro` (or --resume) builds it.")
+        if is_damaged(self.project, name):
+            raise ProcessingError(
+                f"Failed to load checkpoint: {name}: content differs from what was written; "
+                f"delete it and its copy in .dvc/cache, then run again."
+            )
+        return self.watch(path)
+
+    def output(self, name: str) -> Path:
+        """Where to write an output; it is renamed to its place when the stage has finished."""
+        self._outputs[name] = self._temporary / name
+        self._outputs[name].parent.mkdir(parents=True, exist_ok=True)
+        return self._outputs[name]
+
+    def finish(self, counts: Counts, seconds: float, peak_bytes: int) -> None:
+        """Put the outputs in their places; the sidecar comes last."""
+        for path, state in self._watched.items():
+            if not path.exists() or FileState.of(path) != state:
+                raise InputError(f"{path} changed while {self.name} was reading it. Run again once it is at rest.")
+        outputs = {}
+        for name, temporary in self._outputs.items():
+            (self.project / name).parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(temporary, self.project / name)
+            outputs[name] = describe_output(self.project / name, _rows(self.project / name))
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        watched = {str(path): state.as_dict() for path, state in self._watched.items() if path.name != "params.yaml"}
+        sidecar = {
+            "stage": self.name,
+            "version": STAGE_VERSIONS[self.name],
+            "run": os.environ.get("ENTROPYGUARD_RUN", ""),
+            "finished_at": time.time(),
+            "seconds": round(seconds, 3),
+            "peak_bytes": peak_bytes,
+            "model_fingerprint": self.params.embed.model_fingerprint,
+            "counts": counts,
+            "inputs": watched,
+            "outputs": outputs,
+        }
+        write_json(sidecar_path(self.project, self.name), sidecar)
+
+
+def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> None:
+    """Run a stage script's `work` in the current directory and exit with its exit code.
+
+    A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
+    """
+    _die_with_parent()
+    project = Path.cwd()
+    (project / FOLDER).mkdir(exist_ok=True)
+    error_file = project / FOLDER / "error.json"
+    error_file.unlink(missing_ok=True)
+    try:
+        _run(name, version, work, project)
+    except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
+        failure = _as_failure(problem, name)
+        if failure is None:
+            traceback.print_exc()
+        code = failure.exit_code if failure else 70
+        message = str(failure) if failure else f"{name}: {type(problem).__name__}: {problem}"
+        _leave_error(error_file, {"stage": name, "exit_code": code, "message": message})
+        sys.stderr.write(f"entropyguard: {message}\n")
+        sys.exit(code)
+
+
+def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: Path) -> None:
+    if version != STAGE_VERSIONS[name]:
+        raise UsageError(
+            f"stages/{name}.py is version {version}, the installed entropyguard's is {STAGE_VERSIONS[name]}. "
+            "`entropyguard init --upgrade` brings the scripts up to date; the stage then runs again."
+        )
+    with (project / FOLDER / "stage.lock").open("a+") as lock:
+        own_stage_lock(lock.fileno(), project)
+        running = project / FOLDER / "running.json"
+        write_json(running, {"stage": name, "pid": os.getpid()})
+        start = time.monotonic()
+        under_cli = "ENTROPYGUARD_RUN" in os.environ
+        show = file_progress(project / FOLDER / "progress.json", name) if under_cli else terminal_progress(name)
+        with PeakMemory() as peak, show as progress:
+            run = StageRun(name, project, progress)
+            counts = work(run)
+            run.finish(counts, time.monotonic() - start, peak.bytes())
+        running.unlink(missing_ok=True)
+
+
+def own_stage_lock(descriptor: int, project: Path) -> None:
+    """Hold the project's stage lock until the process ends; BusyError when another stage holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BusyError(f"A stage of another run is still at work in {project}. Wait for it, or end it.") from error
+
+
+def _as_failure(problem: Exception, stage: str) -> EntropyguardError | None:
+    """The error as one of ours; None for a bug."""
+    if isinstance(problem, EntropyguardError):
+        return problem
+    if isinstance(problem, MemoryError):
+        return ProcessingError(f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost.")
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutputError(f"{stage}: the disk is full ({problem.strerror}). Free some space and resume.")
+    if isinstance(problem, OSError) and problem.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return OutputError(f"{stage}: {problem.filename} cannot be written or read ({problem.strerror}).")
+    return None
+
+
+def _leave_error(path: Path, content: dict[str, Any]) -> None:
+    try:
+        write_json(path, content)
+    except OSError as error:  # on a full disk the message still reaches stderr
+        sys.stderr.write(f"entropyguard: {path} could not be written ({error.strerror}).\n")
+
+
+def _rows(path: Path) -> int | None:
+    if path.suffix != ".parquet":
+        return None
+    from entropyguard.core.parquet import row_count  # noqa: PLC0415  pyarrow is not needed by a stage that failed
+
+    return row_count(path)
+
+
+def _die_with_parent() -> None:
+    """Let the kernel end this stage when DVC is killed: no orphan works on beside the next run (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def default_max_memory() -> int:
+    """Half of this machine's memory, in bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+class PeakMemory:
+    """Samples the process's private memory (RssAnon) while it runs; a context manager."""
+
+    def __init__(self) -> None:
+        self._peak = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.05):
+            self._sample()
+
+    def _sample(self) -> None:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                self._peak = max(self._peak, int(line.split()[1]) * 1024)
+
+    def bytes(self) -> int:
+        """The highest value seen so far."""
+        self._sample()
+        return self._peak
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stop.set()
+        self._thread.join()

@@ -1,0 +1,91 @@
+"""What each stage leaves beside its checkpoints, in `.entropyguard/<stage>.json`.
+
+A sidecar is renamed into place as a stage's last act. It says what was written (digest and file state of each
+output), from which inputs, how long it took and how much memory. It is no DVC out: it holds clocks. With it a
+checkpoint that changed behind our back is found without reading the ones that did not change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropyguard.core.files import FileState, content_digest, md5_digest, read_json, write_json
+from entropyguard.definition import STAGES, load_lock
+
+FOLDER = ".entropyguard"
+
+
+def sidecar_path(project: Path, stage: str) -> Path:
+    """Where the stage's sidecar lies."""
+    return project / FOLDER / f"{stage}.json"
+
+
+def read_sidecar(project: Path, stage: str) -> dict[str, Any] | None:
+    """A stage's sidecar, or None where there is no readable one."""
+    content = read_json(sidecar_path(project, stage))
+    return content if isinstance(content, dict) and isinstance(content.get("outputs"), dict) else None
+
+
+def describe_output(path: Path, rows: int | None = None) -> dict[str, Any]:
+    """The sidecar's entry for an output: digest, size, state, and rows of a Parquet file."""
+    return {
+        "digest": content_digest(path),
+        "bytes": path.stat().st_size,
+        "rows": rows,
+        "state": FileState.of(path).as_dict(),
+    }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The sidecar that speaks for an output, and its entry there."""
+
+    stage: str
+    sidecar: dict[str, Any]
+    entry: dict[str, Any]
+
+
+def find_record(project: Path, output: str) -> Recorded | None:
+    """What was recorded of an output, by whichever stage wrote it."""
+    for stage in STAGES:
+        sidecar = read_sidecar(project, stage)
+        if sidecar and output in sidecar["outputs"]:
+            return Recorded(stage, sidecar, sidecar["outputs"][output])
+    return None
+
+
+def is_damaged(project: Path, output: str) -> bool:
+    """Whether an existing output differs from what was written; nothing is changed.
+
+    Unchanged inode, size, mtime and ctime answer at once. Else the content decides: it must be what the stage
+    wrote, or what `dvc.lock` records (after `dvc checkout` or `dvc pull` another version lies there rightly).
+    """
+    path = project / output
+    record = find_record(project, output)
+    if record is not None:
+        if FileState.of(path).as_dict() == record.entry["state"] or content_digest(path) == record.entry["digest"]:
+            return False
+        return md5_digest(path) != _locked_md5(project, output)
+    locked = _locked_md5(project, output)
+    return locked is not None and md5_digest(path) != locked
+
+
+def remember_state(project: Path, output: str) -> None:
+    """Note the present state of a sound output, so that it need not be read again while it stays untouched.
+
+    DVC links every new output into its cache, which changes the ctime.
+    """
+    record = find_record(project, output)
+    state = FileState.of(project / output).as_dict()
+    if record is not None and record.entry["state"] != state:
+        record.entry["state"] = state
+        write_json(sidecar_path(project, record.stage), record.sidecar)
+
+
+def _locked_md5(project: Path, output: str) -> str | None:
+    for stage in load_lock(project).values():
+        if output in stage.outs:
+            return stage.outs[output]
+    return None

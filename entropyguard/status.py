@@ -1,0 +1,86 @@
+"""The state of a project without running it: what `status` and `--dry-run` show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropyguard.checkpoint_dir import is_checkpoint_dir, linked_files
+from entropyguard.core.errors import UsageError
+from entropyguard.core.model import model_fingerprint, resolve_model
+from entropyguard.core.params import Params
+from entropyguard.definition import STAGE_VERSIONS, own_files, packaged_files, script_version
+from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
+from entropyguard.sidecars import read_sidecar
+from entropyguard.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, files_of_input, input_change, stage_statuses
+
+UPGRADE = "`entropyguard init --upgrade` brings it up to date"
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """One line of `status`: the stage's state and what its last run left."""
+
+    status: StageStatus
+    rows: int | None
+    size_bytes: int | None
+    finished_at: float | None
+
+
+def project_status(project: Path) -> list[StageLine]:
+    """Every stage of a checkpoint dir or data repo; UsageError when `project` is neither."""
+    if not (project / "dvc.yaml").is_file() or not (project / "params.yaml").is_file():
+        raise UsageError(f"{project} holds no entropyguard pipeline. Name a --checkpoint-dir, or run `entropyguard init`.")
+    params = Params.load(project / "params.yaml")
+    change = input_change(project, params.input, files_of_input(project / params.input))
+    statuses = stage_statuses(project, own_files(project), params.as_dict(), change)
+    needed = {} if is_checkpoint_dir(project) else upgrades_needed(project, params)
+    return [_line(project, _with_upgrade(status, needed.get(status.stage))) for status in statuses]
+
+
+def upgrades_needed(project: Path, params: Params) -> dict[str, str]:
+    """By stage, what the installed library or model has that the project does not state; its stages refuse to run."""
+    needed = {}
+    for stage, version in STAGE_VERSIONS.items():
+        script = project / "stages" / f"{stage}.py"
+        stated = script_version(script) if script.is_file() else None
+        if stated != version:
+            needed[stage] = f"stages/{stage}.py is version {stated}, the installed one is {version}; {UPGRADE}"
+    installed = model_fingerprint(resolve_model(params.embed.model, allow_download=False))
+    if installed != params.embed.model_fingerprint:
+        needed["embed"] = f"the model is not the one of embed.model_fingerprint; {UPGRADE}"
+    return needed
+
+
+def _with_upgrade(status: StageStatus, needed: str | None) -> StageStatus:
+    if needed is None:
+        return status
+    state = status.state if status.state == NEVER_BUILT else OUT_OF_DATE
+    return StageStatus(status.stage, state, needed)
+
+
+def _line(project: Path, status: StageStatus) -> StageLine:
+    sidecar: dict[str, Any] = read_sidecar(project, status.stage) or {"outputs": {}}
+    outputs = sidecar["outputs"].values()
+    rows = [output["rows"] for output in outputs if output["rows"] is not None]
+    size = sum(output["bytes"] for output in outputs) if outputs else None
+    return StageLine(status, rows[0] if rows else None, size, sidecar.get("finished_at"))
+
+
+def dry_run(request: Request) -> list[StageStatus]:
+    """What a run of `request` would do, stage by stage; nothing is written, no model is downloaded."""
+    check_request(request)
+    if request.input == STDIN:
+        raise UsageError("--dry-run needs a file: reading standard input would use it up.")
+    sources = sources_of(request)
+    params = params_of(request, sources).as_dict()
+    project = request.checkpoint_dir or Path("/nonexistent")
+    change = input_change(project, params["input"], linked_files(sources))
+    statuses = stage_statuses(project, packaged_files(), params, change)
+    if request.resume or request.checkpoint_dir is None:
+        return statuses
+    reason = "a run without --resume builds everything"
+    return [
+        status if status.state == NEVER_BUILT else StageStatus(status.stage, OUT_OF_DATE, reason) for status in statuses
+    ]

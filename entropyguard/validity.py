@@ -1,0 +1,140 @@
+"""Which checkpoints are valid, and why the others are not: answered with a reason, and without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropyguard.core.files import FileState, directory_hash, md5_digest, read_json
+from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
+from entropyguard.sidecars import FOLDER, is_damaged
+
+UP_TO_DATE, OUT_OF_DATE, MISSING, DAMAGED, NEVER_BUILT = "up to date", "out of date", "missing", "damaged", "never built"
+
+DAMAGE = "content differs from what was written"
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """A stage's state, one of the five above, and the reason; None when it is up to date.
+
+    `behind` names the stages it waits for: it runs only if one of them writes other bytes than before.
+    """
+
+    stage: str
+    state: str
+    reason: str | None
+    behind: tuple[str, ...] = ()
+
+
+def stage_statuses(
+    project: Path, definition: dict[str, Path], params: dict[str, Any], change: str | None
+) -> list[StageStatus]:
+    """The state of every stage, in order, if it were to run with `definition`'s files and `params`.
+
+    `change` says what changed about the input, None if nothing. Nothing is written.
+    """
+    lock = load_lock(project)
+    statuses: list[StageStatus] = []
+    stale: dict[str, StageStatus] = {}
+    for stage in load_stages(definition["dvc.yaml"], params):
+        status = _direct_status(project, stage, lock.get(stage.name), params, definition)
+        if stage.name == "ingest" and change and status.state in (UP_TO_DATE, OUT_OF_DATE):
+            reason = "; ".join(filter(None, [status.reason, change]))
+            status = StageStatus(stage.name, OUT_OF_DATE, reason)
+        above = {stale[dep].stage: stale[dep] for dep in stage.deps if dep in stale}
+        if status.state == UP_TO_DATE and above:
+            reasons = dict.fromkeys(cause.reason or "" for cause in above.values())
+            status = StageStatus(stage.name, OUT_OF_DATE, "; ".join(reasons), tuple(above))
+        if status.state != UP_TO_DATE:
+            stale.update(dict.fromkeys(stage.outs, status))
+        statuses.append(status)
+    return statuses
+
+
+def _direct_status(
+    project: Path, stage: Stage, locked: LockedStage | None, params: dict[str, Any], definition: dict[str, Path]
+) -> StageStatus:
+    """The state by what the stage itself depends on, whatever the stages before it do."""
+    if locked is None:
+        return StageStatus(stage.name, NEVER_BUILT, "never built")
+    reasons = param_changes(locked.params, stage_params(stage, params))
+    script = f"stages/{stage.name}.py"
+    if locked.deps.get(script) != md5_digest(definition[script]):
+        reasons.append(f"{script} changed")
+    if reasons:
+        return StageStatus(stage.name, OUT_OF_DATE, "; ".join(reasons))
+    for out in stage.outs:
+        if not (project / out).is_file():
+            return StageStatus(stage.name, MISSING, f"{out} is missing")
+        if out != METRICS and is_damaged(project, out):
+            return StageStatus(stage.name, DAMAGED, f"{out}: {DAMAGE}")
+    return StageStatus(stage.name, UP_TO_DATE, None)
+
+
+def input_change(project: Path, dep: str, files: dict[str, Path]) -> str | None:
+    """What changed about the input since it was ingested; None for nothing.
+
+    `dep` is the input as the project names it, `files` the files it stands for by their name in it. Files whose
+    state is the recorded one are not read; others are compared by content.
+    """
+    locked = load_lock(project).get("ingest")
+    if locked is None:
+        return None
+    missing = [str(path) for path in files.values() if not path.is_file()]
+    if missing or not files:
+        return f"input {missing[0] if missing else dep} is missing"
+    known = read_json(project / FOLDER / "inputs.json") or {}
+    if dep in locked.deps and known.get("states") == input_states(files):
+        return None
+    return None if locked.deps.get(dep) == input_md5(files) else "input changed"
+
+
+def input_states(files: dict[str, Path]) -> dict[str, dict[str, int]]:
+    """The file state of every input file, by its name in the project."""
+    return {name: FileState.of(path).as_dict() for name, path in files.items()}
+
+
+def input_md5(files: dict[str, Path]) -> str:
+    """The input's hash as DVC takes it: of the one file (named ""), or of a folder."""
+    if list(files) == [""]:
+        return md5_digest(files[""])
+    return directory_hash({name: md5_digest(path) for name, path in files.items()})
+
+
+def files_of_input(path: Path) -> dict[str, Path]:
+    """The files a project's `input` stands for: itself, or all files below a folder by their relative path."""
+    if not path.is_dir():
+        return {"": path}
+    return {str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file() or file.is_symlink()}
+
+
+def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Each changed parameter as `name old -> new`."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [f"{_short(name)} {_value(before.get(name))} -> {_value(after.get(name))}" for name in names]
+
+
+def _short(name: str) -> str:
+    """A parameter by the name its flag has."""
+    return {"keep.policy": "keep", "embed.model": "model_name"}.get(name, name.rpartition(".")[2])
+
+
+def _value(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def why_it_ran(stage: str, before: LockedStage | None, after: LockedStage, found: str | None, *, forced: bool) -> str:
+    """The reason a stage ran, from what `dvc.lock` held before and after, and what healing `found`."""
+    if found:
+        return found
+    if before is None:
+        return "never built"
+    reasons = param_changes(before.params, after.params)
+    for path, md5 in after.deps.items():
+        if before.deps.get(path) != md5:
+            is_input = stage == "ingest" and not path.startswith("stages/")
+            reasons.append("input changed" if is_input else f"{path} changed")
+    return "; ".join(reasons) or ("a run without --resume builds everything" if forced else "an output was missing")

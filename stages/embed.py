@@ -1,0 +1,31 @@
+"""embed: a vector for each text, taken from the vector store where it was embedded before."""
+
+from entropyguard.runtime import Counts, StageRun, run_stage
+
+STAGE_VERSION = 1
+
+
+def work(run: StageRun) -> Counts:
+    from entropyguard.core.embed import embed_texts
+    from entropyguard.core.encoder import load_encoder
+    from entropyguard.core.model import check_fingerprint, resolve_model
+
+    folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
+    check_fingerprint(folder, run.params.embed)
+    counts = embed_texts(
+        run.input("after_exact_dedup.parquet"),
+        run.output("embeddings.parquet"),
+        load_encoder(folder, run.threads),
+        run.vector_store(),
+        run.progress,
+    )
+    return {
+        "embedded": counts.embedded,
+        "reused": counts.reused,
+        "unreadable": counts.unreadable,
+        "over_long": counts.over_long,
+    }
+
+
+if __name__ == "__main__":
+    run_stage("embed", STAGE_VERSION, work)

@@ -1,0 +1,23 @@
+"""exact_dedup: of the rows whose normalised texts are equal, keep one."""
+
+from entropyguard.runtime import Counts, StageRun, run_stage
+
+STAGE_VERSION = 1
+
+
+def work(run: StageRun) -> Counts:
+    from entropyguard.core.exact import drop_exact_duplicates
+
+    counts = drop_exact_duplicates(
+        run.input("ingested.parquet"),
+        run.output("after_exact_dedup.parquet"),
+        run.output("dropped/exact.parquet"),
+        run.params.exact,
+        run.params.keep,
+        run.progress,
+    )
+    return {"kept": counts.kept, "min_length": counts.min_length, "exact": counts.exact}
+
+
+if __name__ == "__main__":
+    run_stage("exact_dedup", STAGE_VERSION, work)

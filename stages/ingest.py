@@ -1,0 +1,22 @@
+"""ingest: read the input, keep each row as it came, set aside what cannot be read."""
+
+from entropyguard.runtime import Counts, StageRun, run_stage
+
+STAGE_VERSION = 1
+
+
+def work(run: StageRun) -> Counts:
+    from entropyguard.core.inputs import find_sources
+    from entropyguard.core.readers import ingest
+
+    sources = find_sources(run.params.input)
+    for source in sources:
+        run.watch(source.path)
+    counts = ingest(
+        sources, run.output("ingested.parquet"), run.output("rejected.jsonl"), run.params.ingest, run.progress
+    )
+    return {"rows": counts.rows, "rejected": counts.rejected}
+
+
+if __name__ == "__main__":
+    run_stage("ingest", STAGE_VERSION, work)

@@ -1,0 +1,25 @@
+"""semantic_dedup: drop each row that is at or above the threshold to a row kept before it."""
+
+from entropyguard.runtime import Counts, StageRun, run_stage
+
+STAGE_VERSION = 1
+
+
+def work(run: StageRun) -> Counts:
+    from entropyguard.core.semantic import drop_semantic_duplicates
+
+    counts = drop_semantic_duplicates(
+        run.input("after_exact_dedup.parquet"),
+        run.input("similar_pairs.parquet"),
+        run.output("after_semantic_dedup.parquet"),
+        run.output("dropped/semantic.parquet"),
+        run.params.semantic.dedup_threshold,
+        run.params.keep,
+        run.max_memory,
+        run.progress,
+    )
+    return {"kept": counts.kept, "semantic": counts.dropped}
+
+
+if __name__ == "__main__":
+    run_stage("semantic_dedup", STAGE_VERSION, work)
