@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -14,19 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import free_unused, is_checkpoint_dir, materialise, owned
-from entropyguard.core.checkpoint import write_pipeline_entries
+from entropyguard.checkpoint_dir import OWNED, free_unused, linked_files, materialise, owned
+from entropyguard.core.audit import audit_format, write_audit
+from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
-from entropyguard.core.files import FileState, read_json, write_whole
+from entropyguard.core.files import FileState, read_json, write_json
 from entropyguard.core.inputs import Source
+from entropyguard.core.params import Params
 from entropyguard.core.report import check_rows
-from entropyguard.definition import METRICS, STAGES, LockedStage, load_lock
+from entropyguard.definition import METRICS, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
 from entropyguard.display import watched_progress
+from entropyguard.heal import forget_stage, heal, join_stores, keep_good_lock
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
-from entropyguard.publish import STDOUT, check_writable, publish, whole_file
-from entropyguard.repro import StageFailure, repro
-from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar
-from entropyguard.validity import UP_TO_DATE, StageStatus, heal, stage_statuses, why_it_ran
+from entropyguard.publish import output_format, publish, whole_file
+from entropyguard.repro import StageError, repro
+from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state
+from entropyguard.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 
 Say = Callable[[str], None]
 
@@ -55,7 +57,7 @@ class Summary:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-class RunFailed(EntropyguardError):
+class RunFailedError(EntropyguardError):
     """A stage ended the run; carries the stage's own exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -78,11 +80,12 @@ def run_build(request: Request, say: Say) -> Summary:
             say(f"Checkpoints of an earlier run lie in {project}; they are built again. --resume would use them.")
         names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
         materialise(project, params.as_dict(), sources)
+        write_json(project / FOLDER / "owned.json", OWNED)
         if request.resume:
             _announce(project, params.as_dict(), sources, found, say)
         states = {source.path: FileState.of(source.path) for source in sources}
         run_id = uuid.uuid4().hex
-        _repro(project, request, run_id)
+        _repro(project, request, run_id, say)
         _check_input_stable(project, states)
         stages = _outcomes(project, run_id, before, found, forced=not request.resume)
         summary = Summary(_report(project), stages, time.monotonic() - started, params.as_dict())
@@ -128,7 +131,7 @@ def _announce(project: Path, params: dict[str, Any], sources: list[Source], foun
             say(f"Checkpoint invalid or not found: {PUBLISHED_CHECKPOINTS[status.stage]}: {status.reason}")
 
 
-def _repro(project: Path, request: Request, run_id: str) -> None:
+def _repro(project: Path, request: Request, run_id: str, say: Say) -> None:
     extra = {"ENTROPYGUARD_RUN": run_id}
     if not request.resume:
         extra["ENTROPYGUARD_FRESH"] = "1"
@@ -143,8 +146,11 @@ def _repro(project: Path, request: Request, run_id: str) -> None:
     try:
         with watched_progress(project / FOLDER / "progress.json", quiet=request.quiet):
             repro(project, extra, force=not request.resume)
-    except StageFailure as failure:
-        raise RunFailed(failure.message, failure.exit_code) from failure
+    except StageError as failure:
+        raise RunFailedError(str(failure), failure.exit_code) from failure
+    finally:
+        if request.verbose:
+            say((project / FOLDER / "dvc.log").read_text(encoding="utf-8", errors="replace").rstrip())
 
 
 def _check_input_stable(project: Path, before: dict[Path, FileState]) -> None:
@@ -180,15 +186,41 @@ def _report(project: Path) -> dict[str, Any]:
 
 
 def _settle(project: Path, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
-    """After a success: every checkpoint checked once more, one generation kept, the published metadata written."""
+    """After a success: every checkpoint checked once more, the published metadata written, one generation kept."""
     lock = load_lock(project)
     keep_good_lock(project)
     for out in [out for stage in lock.values() for out in stage.outs if out != METRICS]:
         if is_damaged(project, out):
             raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
         remember_state(project, out)
+    files = linked_files(sources)
+    write_json(project / FOLDER / "inputs.json", {"names": names, "states": input_states(files)})
+    locked_input = lock["ingest"].deps[params.input]
+    entries = [
+        _entry(project, stage, request.input, files, locked_input, params.as_dict()) for stage in PUBLISHED_CHECKPOINTS
+    ]
+    write_entries(project, entries, {stage: read_sidecar(project, stage) for stage in STAGES})
+    join_stores(project)
     free_unused(project)
-    write_json(project / FOLDER / "inputs.json", {"names": names, "states": input_states(linked_files(sources))})
+
+
+def _entry(
+    project: Path, stage: str, spec: str, files: dict[str, Path], input_md5: str, params: dict[str, Any]
+) -> Entry:
+    """The published metadata of one of the two published checkpoints."""
+    checkpoint = project / f"{PUBLISHED_CHECKPOINTS[stage]}.parquet"
+    stages = load_stages(project / "dvc.yaml", params)
+    upstream = stages[: [one.name for one in stages].index(stage) + 1]
+    sidecar = read_sidecar(project, stage) or {}
+    return pipeline_entry(
+        checkpoint,
+        input_path=spec,
+        input_files=files,
+        input_hash=input_md5,
+        keys={name: value for one in upstream for name, value in stage_params(one, params).items()},
+        digest=sidecar["outputs"][checkpoint.name]["digest"],
+        finished_at=sidecar["finished_at"],
+    )
 
 
 def _publish(project: Path, request: Request, names: list[str]) -> None:

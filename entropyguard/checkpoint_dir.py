@@ -18,11 +18,33 @@ import yaml
 from entropyguard.core.errors import BusyError, OutputError, UsageError
 from entropyguard.core.files import write_whole
 from entropyguard.core.inputs import Source
+from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.definition import load_lock, packaged_files
 from entropyguard.sidecars import FOLDER
 
 MARKER = f"{FOLDER}/checkpoint-dir"
 INPUTS = "inputs"
+
+OWNED = [
+    "ingested.parquet",
+    "rejected.jsonl",
+    "after_exact_dedup.parquet",
+    "embeddings.parquet",
+    "similar_pairs.parquet",
+    "after_semantic_dedup.parquet",
+    "dropped",
+    "report.json",
+    *(f"cleaned.{ending}" for ending in OUTPUT_FORMATS),
+    ".dvc/cache",
+    ".dvc/site",
+    ".dvc/tmp",  # noqa: S108  below the dir, not /tmp
+    f"{FOLDER}/vectors",
+    f"{FOLDER}/blocks",
+    f"{FOLDER}/fresh",
+    f"{FOLDER}/tmp",
+    "dvc.lock",
+]
+"""What a build makes and may be removed to free space; the next run makes it again."""
 
 _DVC_CONFIG = """\
 [core]
@@ -163,12 +185,37 @@ def free_unused(path: Path) -> None:
     shutil.rmtree(path / ".dvc" / "cache" / "runs", ignore_errors=True)
 
 
-def empty(path: Path) -> None:
-    """Remove everything in a checkpoint dir, and the dir itself."""
-    with owned(path):
-        for entry in path.iterdir():
-            if entry.name == FOLDER:
-                continue
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        shutil.rmtree(path / FOLDER)
-    path.rmdir()
+def clean(path: Path) -> int:
+    """Remove a checkpoint dir, or what a data repo has stored beside DVC; returns the bytes that were freed.
+
+    UsageError for a folder that is neither.
+    """
+    if is_checkpoint_dir(path):
+        with owned(path):
+            freed = _disk_bytes(path)
+            for entry in path.iterdir():
+                if entry.name != FOLDER:
+                    _remove(entry)
+            _remove(path / FOLDER)  # the marker goes last, so that a clean that was killed can be run again
+        path.rmdir()
+    elif (path / FOLDER).is_dir() and (path / "dvc.yaml").is_file():
+        folders = [path / FOLDER / name for name in ("vectors", "blocks", "fresh", "tmp")]
+        freed = sum(map(_disk_bytes, folders))
+        for folder in folders:
+            _remove(folder)
+    else:
+        raise UsageError(f"{path} is no checkpoint dir and no data repo of entropyguard; nothing was removed.")
+    return freed
+
+
+def _disk_bytes(folder: Path) -> int:
+    """What the files below a folder take on disk; one that is linked twice counts once."""
+    stats = [path.lstat() for path in folder.rglob("*")]
+    return sum({stat.st_ino: stat.st_blocks * 512 for stat in stats}.values())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

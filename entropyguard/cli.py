@@ -35,32 +35,36 @@ CheckpointDir = Annotated[
 ]
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001  typer calls it with the flag's value
+def _show_version(value: bool) -> None:
     if value:
         typer.echo(f"entropyguard {version('entropyguard')}")
         raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
-def run(  # noqa: C901
+def run(
     context: typer.Context,
     input_: Annotated[
-        str, typer.Option("--input", metavar="PATH", help="A file, folder or glob of JSONL, CSV or Parquet; - is stdin.")
+        str,
+        typer.Option("--input", metavar="PATH", help="A file, folder or glob of JSONL, CSV or Parquet; - is stdin."),
     ] = "",
     output: Annotated[
-        str, typer.Option("--output", metavar="FILE", help="The cleaned data; its ending tells the format; - is stdout.")
+        str,
+        typer.Option("--output", metavar="FILE", help="The cleaned data; its ending tells the format; - is stdout."),
     ] = "",
     text_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="The column to compare. [default: text, or the one text column]")
     ] = None,
     checkpoint_dir: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Build here and keep the checkpoints. [default: a private folder]")
+        Path | None,
+        typer.Option(metavar="DIR", help="Build here and keep the checkpoints. [default: a private folder]"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Use the checkpoints in DIR that are still valid, build the others.")
     ] = False,
     dedup_threshold: Annotated[
-        float | None, typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]")
+        float | None,
+        typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]"),
     ] = None,
     min_length: Annotated[
         int | None, typer.Option(metavar="CHARS", help="Drop rows whose text is shorter. [default: 0]")
@@ -72,23 +76,30 @@ def run(  # noqa: C901
         bool, typer.Option("--allow-download", help="Let --model-name be fetched from the Hugging Face hub.")
     ] = False,
     keep: Annotated[
-        str | None, typer.Option(metavar="POLICY", help="The one to keep: first, longest or column:NAME. [default: first]")
+        str | None,
+        typer.Option(metavar="POLICY", help="The one to keep: first, longest or column:NAME. [default: first]"),
     ] = None,
     required_columns: Annotated[
         str, typer.Option(metavar="A,B", help="Reject rows without a value in one of these columns.")
     ] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read stops the run (exit 64).")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A row that cannot be read stops the run (exit 64).")
+    ] = False,
     audit_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
     ] = None,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which stages would run and why; write nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which stages would run and why; write nothing.")
+    ] = False,
     max_memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of the machine's]")
     ] = None,
-    threads: Annotated[int | None, typer.Option(metavar="N", min=1, help="For embedding and search. [default: all]")] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="For embedding and search. [default: all]")
+    ] = None,
     vector_cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")
     ] = None,
@@ -149,7 +160,9 @@ def run(  # noqa: C901
 
 @app.command()
 def init(
-    input_: Annotated[str | None, typer.Option("--input", metavar="PATH", help="The data, relative to the repo.")] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", metavar="PATH", help="The data, relative to the repo.")
+    ] = None,
     text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
     upgrade: Annotated[

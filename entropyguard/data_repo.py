@@ -101,7 +101,9 @@ def _with_fingerprint(text: str, path: Path, *, renew: bool) -> str:
     model = re.search(r"^  model: *(.*?)(?: +#.*)?$", text, re.MULTILINE)
     stated = re.search(r"^  model_fingerprint: *(.*?)(?: +#.*)?$", text, re.MULTILINE)
     if model is None or stated is None:
-        raise UsageError(f"{path} has no embed.model and embed.model_fingerprint. Add both, or delete it and run again.")
+        raise UsageError(
+            f"{path} has no embed.model and embed.model_fingerprint. Add both, or delete it and run again."
+        )
     if stated[1].strip("\"'") and not renew:
         return text
     name = load_yaml_value(model[1])
@@ -110,7 +112,7 @@ def _with_fingerprint(text: str, path: Path, *, renew: bool) -> str:
 
 def load_yaml_value(text: str) -> str:
     """A YAML scalar as text."""
-    import yaml  # noqa: PLC0415  params.load_yaml reads files
+    import yaml
 
     return str(yaml.safe_load(text))
 
@@ -118,7 +120,13 @@ def load_yaml_value(text: str) -> str:
 def _set_value(text: str, key: str, value: str) -> str:
     # A JSON string is a YAML string, whatever is in it.
     line = rf"^(\s*{key}: *)\S.*?( +#.*)?$"
-    return re.sub(line, lambda match: match[1] + json.dumps(value, ensure_ascii=False) + (match[2] or ""), text, count=1, flags=re.MULTILINE)
+    return re.sub(
+        line,
+        lambda match: match[1] + json.dumps(value, ensure_ascii=False) + (match[2] or ""),
+        text,
+        count=1,
+        flags=re.MULTILINE,
+    )
 
 
 def _ignore_outputs(repo: Path, say: Callable[[str], None]) -> None:

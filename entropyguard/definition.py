@@ -107,7 +107,9 @@ def stage_params(stage: Stage, params: dict[str, Any]) -> dict[str, Any]:
 def load_lock(project: Path) -> dict[str, LockedStage]:
     """`dvc.lock` by stage; empty when there is none. ProcessingError when it cannot be parsed."""
     try:
-        content = yaml.load((project / "dvc.lock").read_bytes(), Loader=_FAST_LOADER)
+        # The C loader is ten times faster, and a lock file is read on every run.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load((project / "dvc.lock").read_bytes(), loader)  # noqa: S506  both loaders are safe ones
     except FileNotFoundError:
         return {}
     except yaml.YAMLError as error:
@@ -116,10 +118,6 @@ def load_lock(project: Path) -> dict[str, LockedStage]:
     if not isinstance(stages, dict):
         raise ProcessingError(f"{project / 'dvc.lock'} is damaged; delete it and run again.")
     return {name: _locked(entry) for name, entry in stages.items()}
-
-
-# The C loader is ten times faster, and a lock file is read on every run.
-_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _locked(entry: dict[str, Any]) -> LockedStage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from entropyguard.core.audit import Explanation, explain, sample_dropped
+from entropyguard.core.explain import Explanation, explain, sample_dropped
 from entropyguard.core.errors import UsageError
 from entropyguard.core.files import read_json
 from entropyguard.core.inputs import find_sources
@@ -22,7 +22,7 @@ def explanations(project: Path, row: int | None, random: int) -> Iterator[Explan
     if not (project / "params.yaml").is_file():
         raise UsageError(f"{project} holds no entropyguard pipeline. Name a --checkpoint-dir.")
     names = input_names(project)
-    rows = [row] if row is not None else sample_dropped(project, names, random, _SEED)
+    rows = [row] if row is not None else sample_dropped(project, random, _SEED)
     for one in rows:
         yield explain(project, names, one)
 

@@ -1,4 +1,4 @@
-"""Making a checkpoint dir fit for DVC, which trusts what it finds: cut-off files, damaged copies, leftovers of kills."""
+"""Making a checkpoint dir fit for DVC, which trusts what it finds: cut-off files, damaged copies, leftovers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def heal(project: Path) -> dict[str, str]:
     """
     _restore_lock(project)
     _remove_leftovers(project)
+    join_stores(project)
     found = {}
     for name, stage in load_lock(project).items():
         for out, md5 in stage.outs.items():
@@ -39,6 +40,16 @@ def heal(project: Path) -> dict[str, str]:
                 found[name] = f"{out} is missing"
                 cached.unlink(missing_ok=True)
     return found
+
+
+def join_stores(project: Path) -> None:
+    """Bring what a fresh run saved apart into the project's store: parts carry their content's digest as a name."""
+    fresh = project / FOLDER / "fresh"
+    for part in fresh.rglob("*.parquet"):
+        place = project / FOLDER / part.relative_to(fresh)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(place)
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def forget_stage(project: Path, stage: str) -> None:
@@ -77,6 +88,10 @@ def _remove_leftovers(project: Path) -> None:
     shutil.rmtree(project / FOLDER / "tmp", ignore_errors=True)
     for name in ("running.json", "progress.json", "error.json"):
         (project / FOLDER / name).unlink(missing_ok=True)
-    for folder, pattern in ((project / ".dvc" / "cache", "**/.*.tmp"), (project, ".*.tmp"), (project / FOLDER, ".*.tmp")):
+    for folder, pattern in (
+        (project / ".dvc" / "cache", "**/.*.tmp"),
+        (project, ".*.tmp"),
+        (project / FOLDER, ".*.tmp"),
+    ):
         for leftover in folder.glob(pattern):
             leftover.unlink(missing_ok=True)

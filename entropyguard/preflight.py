@@ -124,7 +124,9 @@ def _text_column(request: Request, sources: list[Source], default: str) -> str:
             return default
         if len(texts) == 1:
             return texts[0]
-        raise DataFormatError(f"--text-column is needed: {request.input} has no single text column (columns: {listed}).")
+        raise DataFormatError(
+            f"--text-column is needed: {request.input} has no single text column (columns: {listed})."
+        )
     # A JSONL column may first show up after the sample; there ingest has the last word.
     if request.text_column not in columns and sources[0].kind != "jsonl":
         raise DataFormatError(f"{request.input} has no column {request.text_column!r}; it has: {listed}.")
@@ -152,5 +154,3 @@ def _matches_glob(path: Path, spec: str) -> bool:
         return fnmatch.fnmatchcase(name, pattern.replace("**/", "*"))
     parts, names = pattern.split("/"), name.split("/")
     return len(parts) == len(names) and all(map(fnmatch.fnmatchcase, names, parts))
-
-

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import HORIZONTALS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +21,7 @@ from entropyguard.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
     from entropyguard.build import StageOutcome, Summary
-    from entropyguard.core.audit import Explanation
+    from entropyguard.core.explain import Explanation, Row
     from entropyguard.status import StageLine
     from entropyguard.validity import StageStatus
 
@@ -111,7 +112,9 @@ def print_plan(statuses: list[StageStatus]) -> None:
         if status.reason is None:
             print_line(f"{status.stage:<15} up to date")
         elif status.behind:
-            print_line(f"{status.stage:<15} would run if {', '.join(status.behind)} writes other bytes: {status.reason}")
+            print_line(
+                f"{status.stage:<15} would run if {', '.join(status.behind)} writes other bytes: {status.reason}"
+            )
         else:
             print_line(f"{status.stage:<15} would run: {status.reason}")
 
@@ -129,7 +132,31 @@ def print_status(lines: list[StageLine]) -> None:
 
 def print_explanation(explanation: Explanation) -> None:
     """What became of a row, with its text beside its keeper's."""
-    raise UsageError(str(explanation))
+    row, keeper = explanation.row, explanation.keeper
+    print_line(f"{_place(row)}: {_fate(explanation)}")
+    shown = [row, *([keeper] if keeper else explanation.examples)]
+    table = Table(box=HORIZONTALS, pad_edge=False)
+    for one in shown:
+        table.add_column(f"row {one.row_id}", ratio=1)
+    table.add_row(*(Text(one.text) for one in shown))
+    _console().print(table)
+
+
+def _place(row: Row) -> str:
+    return f"row {row.row_id} ({row.file}, line {row.line})"
+
+
+def _fate(explanation: Explanation) -> str:
+    keeper, final = explanation.keeper, explanation.final_keeper
+    if explanation.outcome == "kept":
+        return f"kept; it stands for {explanation.stands_for:,} dropped rows" if explanation.stands_for else "kept"
+    if keeper is None:
+        return f"{explanation.outcome} by {explanation.stage}: {explanation.reason}"
+    how = f"at similarity {explanation.similarity:.6f} to" if explanation.similarity is not None else "of"
+    fate = f"dropped by {explanation.stage}: {explanation.reason} duplicate {how} {_place(keeper)}"
+    if final is not None and final.row_id != keeper.row_id:
+        fate += f", itself dropped for {_place(final)}"
+    return fate
 
 
 def print_line(line: str) -> None:

@@ -67,7 +67,9 @@ def whole_file(path: Path, flag: str) -> Iterator[Path]:
         sync_file(temporary)
         temporary.replace(target)
     except OSError as error:
-        raise OutputError(f"{flag} {path} could not be written ({error.strerror}); what was there before stays.") from error
+        raise OutputError(
+            f"{flag} {path} could not be written ({error.strerror}); what was there before stays."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -6,14 +6,12 @@ left to itself a killed DVC leaves its stage running.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from entropyguard.core.errors import ProcessingError
@@ -21,16 +19,14 @@ from entropyguard.core.files import read_json
 from entropyguard.sidecars import FOLDER
 
 _GRACE_SECONDS = 5
-_PR_SET_PDEATHSIG = 1
 
 
-@dataclass(frozen=True)
-class StageFailure(Exception):
-    """A stage ended the run: which one, with what exit code, and what it said."""
+class StageError(Exception):
+    """A stage ended the run: with what exit code, and what it said."""
 
-    stage: str
-    exit_code: int
-    message: str
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 def dvc_environment(project: Path) -> dict[str, str]:
@@ -49,10 +45,10 @@ def dvc_environment(project: Path) -> dict[str, str]:
 def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
     """Run `dvc repro` in a checkpoint dir to its end.
 
-    Raises StageFailure when a stage failed and ProcessingError when DVC itself did. However it ends, by
+    Raises StageError when a stage failed and ProcessingError when DVC itself did. However it ends, by
     Interrupted too, no process of the run is left.
     """
-    command = [sys.executable, "-m", "dvc", "--cd", str(project), "repro", "-q", "--no-run-cache"]
+    command = [sys.executable, "-m", "entropyguard.dvc_process", "--cd", str(project), "repro", "-q", "--no-run-cache"]
     log = project / FOLDER / "dvc.log"
     (project / FOLDER / "error.json").unlink(missing_ok=True)
     with log.open("wb") as output:
@@ -61,9 +57,8 @@ def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**dvc_environment(project), **extra},
+            env={**dvc_environment(project), **extra, "ENTROPYGUARD_PARENT": str(os.getpid())},
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
         try:
             code = process.wait()
@@ -86,21 +81,15 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
 
 
-def _die_with_parent() -> None:
-    """In the child, before exec: a killed command line takes DVC with it (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _failure(project: Path, log: str) -> Exception:
     """What went wrong, from what the stage left, or from DVC's own words."""
     error = read_json(project / FOLDER / "error.json")
     if error:
-        return StageFailure(error["stage"], error["exit_code"], error["message"])
+        return StageError(error["message"], error["exit_code"])
     died = re.search(r"exited with -?(\d+)", log)
     running = read_json(project / FOLDER / "running.json")
     if died and running:
-        return StageFailure(running["stage"], 1, _death_message(running["stage"], int(died[1])))
+        return StageError(_death_message(running["stage"], int(died[1])))
     said = [line for line in log.splitlines() if line.startswith("ERROR")] or log.splitlines()[-3:]
     return ProcessingError("DVC could not run the pipeline: " + (" ".join(said) or "it said nothing"))
 
@@ -115,5 +104,3 @@ def _death_message(stage: str, code: int) -> str:
     if signum in set(signal.Signals):
         return f"{stage} was ended by {signal.Signals(signum).name}. Run again with --resume to go on."
     return f"{stage} ended with exit code {code}. Run again with --verbose to see what it printed."
-
-

@@ -8,12 +8,10 @@ and, last, its sidecar into place.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -25,13 +23,14 @@ from typing import Any
 from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
 from entropyguard.core.files import FileState, put_in_place, write_json
 from entropyguard.core.params import Params
+from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import Progress
 from entropyguard.definition import STAGE_VERSIONS
 from entropyguard.display import file_progress, terminal_progress
+from entropyguard.dvc_process import die_with_parent
 from entropyguard.sidecars import FOLDER, describe_output, is_damaged, sidecar_path
 
 Counts = dict[str, int]
-_PR_SET_PDEATHSIG = 1
 
 
 class StageRun:
@@ -44,8 +43,6 @@ class StageRun:
         self.progress = progress
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
-        # A fresh run embeds and searches again; it still saves its work, for the run that may follow a kill.
-        self.reads_store = "ENTROPYGUARD_FRESH" not in os.environ
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
         self._watched: dict[Path, FileState] = {}
         self._outputs: dict[str, Path] = {}
@@ -69,6 +66,19 @@ class StageRun:
                 f"delete it and its copy in .dvc/cache, then run again."
             )
         return self.watch(path)
+
+    def vector_store(self) -> PartStore:
+        """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
+        shared = os.environ.get("ENTROPYGUARD_VECTOR_CACHE")
+        return PartStore(Path(shared) if shared else self._store("vectors"))
+
+    def block_store(self) -> PartStore:
+        """Where finished blocks of the search are kept."""
+        return PartStore(self._store("blocks"))
+
+    def _store(self, name: str) -> Path:
+        """A fresh run reads nothing of earlier runs, so it saves its work apart; the build brings both together."""
+        return self.project / FOLDER / ("fresh" if "ENTROPYGUARD_FRESH" in os.environ else "") / name
 
     def output(self, name: str) -> Path:
         """Where to write an output; it is renamed to its place when the stage has finished."""
@@ -108,7 +118,7 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
 
     A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
     """
-    _die_with_parent()
+    die_with_parent()
     project = Path.cwd()
     (project / FOLDER).mkdir(exist_ok=True)
     error_file = project / FOLDER / "error.json"
@@ -159,7 +169,9 @@ def _as_failure(problem: Exception, stage: str) -> EntropyguardError | None:
     if isinstance(problem, EntropyguardError):
         return problem
     if isinstance(problem, MemoryError):
-        return ProcessingError(f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost.")
+        return ProcessingError(
+            f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost."
+        )
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return OutputError(f"{stage}: the disk is full ({problem.strerror}). Free some space and resume.")
     if isinstance(problem, OSError) and problem.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -177,15 +189,9 @@ def _leave_error(path: Path, content: dict[str, Any]) -> None:
 def _rows(path: Path) -> int | None:
     if path.suffix != ".parquet":
         return None
-    from entropyguard.core.parquet import row_count  # noqa: PLC0415  pyarrow is not needed by a stage that failed
+    from entropyguard.core.parquet import row_count
 
     return row_count(path)
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end this stage when DVC is killed: no orphan works on beside the next run (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def default_max_memory() -> int:

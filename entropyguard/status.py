@@ -31,7 +31,9 @@ class StageLine:
 def project_status(project: Path) -> list[StageLine]:
     """Every stage of a checkpoint dir or data repo; UsageError when `project` is neither."""
     if not (project / "dvc.yaml").is_file() or not (project / "params.yaml").is_file():
-        raise UsageError(f"{project} holds no entropyguard pipeline. Name a --checkpoint-dir, or run `entropyguard init`.")
+        raise UsageError(
+            f"{project} holds no entropyguard pipeline. Name a --checkpoint-dir, or run `entropyguard init`."
+        )
     params = Params.load(project / "params.yaml")
     change = input_change(project, params.input, files_of_input(project / params.input))
     statuses = stage_statuses(project, own_files(project), params.as_dict(), change)

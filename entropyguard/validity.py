@@ -10,7 +10,13 @@ from entropyguard.core.files import FileState, directory_hash, md5_digest, read_
 from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
 from entropyguard.sidecars import FOLDER, is_damaged
 
-UP_TO_DATE, OUT_OF_DATE, MISSING, DAMAGED, NEVER_BUILT = "up to date", "out of date", "missing", "damaged", "never built"
+UP_TO_DATE, OUT_OF_DATE, MISSING, DAMAGED, NEVER_BUILT = (
+    "up to date",
+    "out of date",
+    "missing",
+    "damaged",
+    "never built",
+)
 
 DAMAGE = "content differs from what was written"
 
@@ -107,7 +113,9 @@ def files_of_input(path: Path) -> dict[str, Path]:
     """The files a project's `input` stands for: itself, or all files below a folder by their relative path."""
     if not path.is_dir():
         return {"": path}
-    return {str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file() or file.is_symlink()}
+    return {
+        str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file() or file.is_symlink()
+    }
 
 
 def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.model import check_fingerprint, resolve_model
 
     folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
-    check_fingerprint(folder, run.params.embed)
+    check_fingerprint(folder, run.params.embed.model_fingerprint)
     counts = embed_texts(
         run.input("after_exact_dedup.parquet"),
         run.output("embeddings.parquet"),

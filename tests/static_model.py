@@ -20,37 +20,45 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
 
 DIMENSION = 64
-SMALL_WORDS = "a an and are as at be by for from in is it its of on or that the this to was were with . , ! ? : ; ' - ( )"
+SMALL_WORDS = (
+    "a an and are as at be by for from in is it its of on or that the this to was were with . , ! ? : ; ' - ( )"
+)
 WORDS = """
-able about above accept account across act add address after again age ago air all allow almost alone along already also
-always animal answer any apple area arm army around arrive art ask away baby back bad bag ball bank base basket beach bear
-beautiful because become bed before begin behind believe below best better between big bird bit black blue board boat body
-book both bottom box boy branch bread break bridge bright bring brother brown build bus business busy but buy cake call
-camera can capital car card care carry case castle cat catch cause cell centre chair chance change cheap child choose church
-circle city clean clear climb clock close cloud coat code coffee cold colour come common complete computer control cook cool
-copy corn corner cost count country course cover cow cross cry cup cut dance danger dark data day dead deal dear decide deep
-desk die different dinner discover do doctor dog door down draw dream dress drink drive drop dry each ear early earth east easy
-eat edge egg eight electric end energy engine enough enter equal even evening every example eye face fact fall family famous
-far farm fast father feel few field fight file fill find fine finger finish fire first fish five floor flower fly follow food
-foot forest forget form four fox free french fresh friend front fruit full game garden gate give glad glass go gold good grass
-great green ground group grow hair half hand happy hard hat have hear heart heavy hello help her here high hill him his history
-hold hole home hope horse hospital hot hour house how hundred ice idea important inside iron island job join jump just keep key
-kind king kitchen know lake land language large last late laugh law lazy lead learn leave left leg less let letter library life
-light like line lion list listen little live long look lose love low lunch machine make man many map mark market mat may mean
-meat meet metal middle milk million mind minute mix model money month moon more morning most mother mountain mouse mouth move
-much music my name nation near need never new next nice night nine no noon north nose not note nothing now number ocean office
-often oil old once one only open orange order other our out over own page paint paper parent paris park part party pass past
-pattern pay peace pen people person phone photo picture piece place plan plane plant play please point police poor port
-possible potato power present price prince print problem process public pull push put queen question quick quiet rain reach
-read ready real reason record red remember repeat rest rice rich ride right ring rise river road rock room round row run sad
-safe sail salt same sand say school science sea second see seed sell send sentence set seven shall shape share she sheep ship
-shirt shoe shop short should show shut side silver simple sing sister sit six size skin sky sleep slow small smile snow soft
-soldier some son song soon sound soup south space speak special speed spell spring square stand star start station stay step
-still stone stop store story street strong student study sugar summer sun sure swim table take talk tall tea teach team tell
-ten test text than their them then there they thing think three through throw time tired today together tomorrow too top town
-train travel tree true try turn two uncle under until up use valley very village visit voice wait walk wall want war warm wash
-watch water way we wear weather week well west what wheel when where which while white who why wide wife wild will wind window
-winter wish woman wonder wood word work world write wrong year yellow yes yesterday yet you young your zero
+able about above accept account across act add address after again age ago air all allow almost alone along already
+also always animal answer any apple area arm army around arrive art ask away baby back bad bag ball bank base basket
+beach bear beautiful because become bed before begin behind believe below best better between big bird birds bit black
+blue board boat body book books both bottom box boy branch bread break bridge bright bring brother brown build bus
+business busy but buy cake call came camera can capital car card care carry case castle cat catch cats cause cell
+centre chair chance change cheap child children choose church circle city clean clear climb clock close cloud coat
+code coffee cold colour come common complete computer control cook cool copy corn corner cost count country course
+cover cow cross cry cup cut dance danger dark data day days dead deal dear decide deep desk die different dinner
+discover do doctor document dog dogs door down dozen draw dream dress drink drinks drive drop dry duplicate each ear
+early earth east easy eat eats edge egg eight electric end energy engine enough enter equal even evening every example
+eye face fact fall family famous far farm fast father feel few field fight file fill find fine finger finish fire
+first fish five floor flower fly follow food foot forest forget form found four fox free french fresh friend front
+fruit full game garden gate gave give glad glass go gold good grass great green ground group grow hair half hand happy
+hard hat have hear heart heavy hello help her here high hill him his history hold hole home hope horse hospital hot
+hour house houses how hundred ice idea important inside iron island job join jump jumped jumping jumps just keep key
+kind king kitchen know lake land language large last late laugh law lazy lead learn leave left leg less let letter
+library life light like liked line lines lion list listen little live lives long look looked lose love loves low lunch
+machine made make man many map mark market mat may mean meat meet men metal middle milk million mind minute mix model
+money month moon more morning most mother mountain mouse mouth move much music my name nation near need never new next
+nice night nine no noon north nose not note nothing now number ocean office often oil old once one only open orange
+order other our out over own page paint paper parent paris park part party pass past pattern pay peace pen people
+person phone photo picture piece place plan plane plant play plays please point police poor port possible potato power
+present price prince print problem process public pull push put queen question quick quickly quiet rain ran reach read
+reads ready real reason record red remember repeat rest rice rich ride right ring rise river road rock room round row
+rows run runs sad safe said sail salt same sample sand sat saw say school science sea second see seed sell send
+sentence set seven shall shape share she sheep ship shirt shoe shop short should show shut side silver simple sing
+sister sit sits six size skin sky sleep sleeps slow slowly small smile snow soft soldier some son song soon sound soup
+south space speak special speed spell spring square stand stands star start station stay step still stone stop store
+story street strong student students study sugar summer sun sure swim table take talk talked tall tea teach team tell
+ten test text texts than their them then there they thing think thousand three through throw time tired today together
+told tomorrow too took top town train travel tree trees true try turn twice two uncle under unique until up use valley
+value very village visit voice wait walk walked wall want wanted war warm wash watch water way we wear weather week
+well went west what wheel when where which while white who why wide wife wild will wind window winter wish woman women
+wonder wood wooden word words work works world write writes wrong year years yellow yes yesterday yet you young your
+zero
 """
 
 

@@ -40,10 +40,10 @@ def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     threads: how many the transformer may use (None: all); changes no bit of a vector.
     """
     if is_static(folder):
-        from entropyguard.core.static import StaticEncoder  # noqa: PLC0415  each kind loads only what it needs
+        from entropyguard.core.static import StaticEncoder  # each kind loads only what it needs
 
         return StaticEncoder(folder)
-    from entropyguard.core.transformer import TransformerEncoder  # noqa: PLC0415  torch takes a second to load
+    from entropyguard.core.transformer import TransformerEncoder  # torch takes a second to load
 
     return TransformerEncoder(folder, threads)
 

@@ -44,7 +44,7 @@ def resolve_model(name: str, allow_download: bool) -> Path:
     if name in PACKAGED_NAMES:
         return _packaged_folder()
     folder = Path(name).expanduser()
-    if not folder.is_dir():
+    if name == "" or not folder.is_dir():
         if _looks_like_path(name):
             raise UsageError(f"The model folder {name} does not exist. Give the folder of a model, or a model's name.")
         if not allow_download:
@@ -66,6 +66,16 @@ def model_fingerprint(folder: Path) -> str:
     for path in _deciding_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{content_digest(path)}\n".encode())
     return digest.hexdigest()
+
+
+def check_fingerprint(folder: Path, stated: str) -> None:
+    """UsageError when the model in `folder` is not the one that `params.yaml` states."""
+    installed = model_fingerprint(folder)
+    if stated != installed:
+        raise UsageError(
+            f"The model in {folder} has the fingerprint {installed}, params.yaml states {stated or 'none'} as "
+            "embed.model_fingerprint. `entropyguard init --upgrade` writes the new one; embed then runs again."
+        )
 
 
 def _deciding_files(folder: Path) -> list[Path]:
@@ -99,13 +109,13 @@ def _looks_like_path(name: str) -> bool:
 
 def _download(name: str) -> Path:
     """Fetch weights (safetensors), tokenizer and configuration into the hub's own cache."""
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  slow to load, and hardly ever needed
-    from huggingface_hub.utils import disable_progress_bars  # noqa: PLC0415
+    from huggingface_hub import snapshot_download  # slow to load, and hardly ever needed
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     try:
         return Path(snapshot_download(name, allow_patterns=_DOWNLOAD))
-    except Exception as error:  # noqa: BLE001  the hub's client has many errors; all mean the same here
+    except Exception as error:  # the hub's client has many errors; all mean the same here
         reason = str(error).strip().partition("\n")[0]
         raise UsageError(f"The model {name} could not be fetched from the Hugging Face hub: {reason}") from error
 
@@ -118,8 +128,9 @@ def _check_folder(folder: Path) -> None:
         raise UsageError(f"{folder} is no model: it has neither a config.json nor a modules.json that can be read.")
     script = next(iter(sorted(folder.rglob("*.py"))), None)
     if script is not None or (isinstance(config, dict) and "auto_map" in config):
+        code = script.name if script else "auto_map in config.json"
         raise UsageError(
-            f"The model in {folder} comes with code of its own ({script.name if script else 'auto_map in config.json'});"
+            f"The model in {folder} comes with code of its own ({code});"
             " entropyguard runs no code from model folders. Use another model."
         )
     if not any(path.suffix == ".safetensors" for path in _deciding_files(folder)):

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import tokenizers
+from safetensors.numpy import load_file
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.files import read_json
 from entropyguard.core.model import model_fingerprint
-from entropyguard.core.tokens import TextTokenizer, Tokens
+from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
 _PIECE_TEXTS = 4_096
@@ -27,14 +29,12 @@ class StaticEncoder:
     """The encoder of one folder; see `entropyguard.core.encoder.Encoder`."""
 
     def __init__(self, folder: Path) -> None:
-        import tokenizers  # noqa: PLC0415  slow to load, and only some runs embed
-
         config = read_json(folder / "config.json") or {}
         self._table = _token_vectors(folder)
         self.dimension = int(self._table.shape[1])
         mute = np.flatnonzero(~self._table.any(axis=1))
         window = config.get("max_length", _DEFAULT_WINDOW)
-        self._tokenizer = TextTokenizer(folder / "tokenizer.json", window, special=False, unread=mute)
+        self._tokenizer = TextTokenizer(read_tokenizer(folder), window, special=False, unread=mute)
         if self._tokenizer.vocabulary > len(self._table):
             raise UsageError(
                 f"The model in {folder} has {len(self._table)} vectors for {self._tokenizer.vocabulary} tokens;"
@@ -70,13 +70,11 @@ class StaticEncoder:
 
 def _token_vectors(folder: Path) -> npt.NDArray[np.float32]:
     """One float32 vector per token id; a quantised vocabulary is spread out again."""
-    from safetensors.numpy import load_file  # noqa: PLC0415  slow to load, and only some runs embed
-
     file = folder / "model.safetensors"
     try:
         tensors: dict[str, Any] = load_file(file)
         table = tensors["embeddings"].astype(np.float32)
-    except Exception as error:  # noqa: BLE001  safetensors has an error of its own for each kind of damage
+    except Exception as error:  # safetensors has an error of its own for each kind of damage
         raise UsageError(f"{file} holds no static model that can be read ({error}).") from error
     if "mapping" in tensors:
         table = table[tensors["mapping"]]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from entropyguard.core.errors import UsageError
 
 UNREADABLE = "unreadable"
 OVER_LONG = "over_long"
@@ -43,7 +44,7 @@ class Tokens:
 
 
 class TextTokenizer:
-    """A `tokenizer.json` with a window.
+    """A `tokenizers.Tokenizer` with a window.
 
     window: the most tokens a text may have, special ones counted; None is no limit of the model's own.
     special: whether the model wants its special tokens around a text.
@@ -51,11 +52,9 @@ class TextTokenizer:
     """
 
     def __init__(
-        self, file: Path, window: int | None, *, special: bool, unread: npt.NDArray[np.int64] | None = None
+        self, tokenizer: Any, window: int | None, *, special: bool, unread: npt.NDArray[np.int64] | None = None
     ) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415  slow to load, and only some runs embed
-
-        self._tokenizer = Tokenizer.from_file(str(file))
+        self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._special = special
@@ -78,15 +77,16 @@ class TextTokenizer:
         for group in self._groups(texts):
             encodings = self._tokenizer.encode_batch_fast([texts[at] for at in group], add_special_tokens=self._special)
             for at, encoding in zip(group, encodings, strict=True):
-                ids = np.array(encoding.ids, dtype=np.int32)
-                skipped[at] = self._why_not(ids)
+                own = np.array(encoding.ids, dtype=np.int32)
+                skipped[at] = self._why_not(own)
                 if skipped[at] is None:
-                    pieces.append(ids)
-                    counts[at] = len(ids)
+                    pieces.append(own)
+                    counts[at] = len(own)
         for at, text in enumerate(texts):
             if len(text) > self._most_characters:
                 skipped[at] = OVER_LONG
-        return Tokens(np.fromiter(chain(*pieces), np.int32, int(counts.sum())), np.cumsum(counts), skipped)
+        ids = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
+        return Tokens(ids, np.cumsum(counts), skipped)
 
     def _groups(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Positions of the texts to tokenise, few enough at a time that their encodings stay small."""
@@ -109,6 +109,17 @@ class TextTokenizer:
         if own <= 0 or 2 * int(self._unread[ids].sum()) > own:
             return UNREADABLE
         return OVER_LONG if self.window is not None and len(ids) > self.window else None
+
+
+def read_tokenizer(folder: Path) -> Any:
+    """The `tokenizers.Tokenizer` of a model folder; a UsageError where its file is missing or damaged."""
+    from tokenizers import Tokenizer  # slow to load, and only some runs embed
+
+    file = folder / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises plain Exception
+        raise UsageError(f"{file} cannot be read as a tokenizer ({error}). Use a model that has one.") from error
 
 
 def _unknown_token(tokenizer: Any) -> int | None:

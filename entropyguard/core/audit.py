@@ -1,0 +1,158 @@
+"""The audit: one record for each row that did not come out, with the row that stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from entropyguard.core.audit_rows import (
+    check_finished,
+    check_names,
+    dropped_rows,
+    gather_rows,
+    printable,
+    rejected_rows,
+)
+from entropyguard.core.errors import ProcessingError, UsageError
+from entropyguard.core.parquet import TableWriter
+
+AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
+"""The formats of an audit by the ending of its path."""
+
+AUDIT_SCHEMA = pl.Schema(
+    {
+        "row_id": pl.Int64,
+        "file": pl.String,
+        "line": pl.Int64,
+        "stage": pl.String,
+        "reason": pl.String,
+        "keeper_row_id": pl.Int64,
+        "keeper_file": pl.String,
+        "keeper_line": pl.Int64,
+        "final_keeper_row_id": pl.Int64,
+        "similarity": pl.Float64,
+        "text": pl.String,
+        "keeper_text": pl.String,
+    }
+)
+"""The columns of an audit."""
+
+_CHARACTERS_AT_ONCE = 100_000_000
+
+
+def audit_format(path: Path) -> str:
+    """The format a path's ending asks for; UsageError for an unknown one."""
+    for ending, name in AUDIT_FORMATS.items():
+        if path.name.lower().endswith(ending):
+            return name
+    raise UsageError(f"--audit-log {path}: the ending tells the format; known are {', '.join(AUDIT_FORMATS)}.")
+
+
+def write_audit(project: Path, names: list[str], out: Path, format: str, text_chars: int = 1000) -> int:  # noqa: A002  its name everywhere else
+    """Write a record (`AUDIT_SCHEMA`) for each dropped or rejected row of a finished run, by row id; their number.
+
+    names: the input files in the order of their ordinals, as the user knows them.
+    out: written in place; the caller gives a temporary path.
+    format: jsonl, json (one array), csv (with a header) or parquet.
+    text_chars: longer texts are cut there and end in "…".
+
+    Memory: 80 bytes for each dropped or rejected row, one row group, and at a time so many records that their
+    texts have at most 100 million characters (50,000 records at 1,000 characters for each of the two texts).
+    The rows they need are read anew for each such slice, but for row groups that hold none of them.
+    """
+    if text_chars < 1:
+        raise UsageError(f"text_chars is {text_chars}; it must be 1 or more.")
+    check_finished(project)
+    writers = {"jsonl": _write_jsonl, "json": _write_json, "csv": _write_csv, "parquet": _write_parquet}
+    if format not in writers:
+        raise UsageError(f"The format of an audit is {format!r}; it must be {', '.join(writers)}.")
+    return writers[format](out, _slices(project, names, text_chars))
+
+
+def _slices(project: Path, names: list[str], text_chars: int) -> Iterator[pl.DataFrame]:
+    """The records, some at a time."""
+    dropped = dropped_rows(project)
+    rejected_ids = pl.Series("row_id", [row["row_id"] for row in rejected_rows(project, 1)], pl.Int64)
+    size = max(1, _CHARACTERS_AT_ONCE // (2 * text_chars))
+    ids = pl.concat([dropped["row_id"], rejected_ids]).sort()
+    if ids.is_duplicated().any():
+        raise ProcessingError(f"{project}: a row was dropped or rejected twice. Run again with --resume.")
+    rejected = rejected_rows(project, text_chars)
+    done = 0
+    for start in range(0, ids.len(), size):
+        until = int(dropped["row_id"].search_sorted(ids[min(start + size, ids.len()) - 1], side="right"))
+        count = min(size, ids.len() - start) - (until - done)
+        records = pl.concat(
+            [
+                _dropped_records(project, dropped[done:until], text_chars),
+                _rejected_records(list(islice(rejected, count))),
+            ]
+        )
+        yield _named(records, names).sort("row_id")
+        done = until
+
+
+def _dropped_records(project: Path, dropped: pl.DataFrame, text_chars: int) -> pl.DataFrame:
+    rows = gather_rows(project, pl.concat([dropped["row_id"], dropped["keeper_row_id"]]), text_chars)
+    keepers = rows.rename({name: f"keeper_{name}" for name in rows.columns})
+    joined = dropped.join(rows, on="row_id", how="left").join(keepers, on="keeper_row_id", how="left")
+    return joined.select(AUDIT_SCHEMA.names())
+
+
+def _rejected_records(rejected: list[dict[str, Any]]) -> pl.DataFrame:
+    schema = {name: AUDIT_SCHEMA[name] for name in ("row_id", "line", "reason", "text")}
+    rows = pl.DataFrame(rejected, schema={**schema, "file": pl.Int32})
+    missing = {name: pl.lit(None, kind) for name, kind in AUDIT_SCHEMA.items() if name not in rows.columns}
+    missing["keeper_file"] = pl.lit(None, pl.Int32)
+    return rows.with_columns(**{**missing, "stage": pl.lit("ingest")}).select(AUDIT_SCHEMA.names())
+
+
+def _named(records: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """The records with the files' names in place of their ordinals."""
+    known = pl.Series([printable(name) for name in names], dtype=pl.String)
+    check_names(names, records["file"].max())
+    return records.with_columns(known.gather(records[name]).alias(name) for name in ("file", "keeper_file"))
+
+
+def _write_jsonl(out: Path, slices: Iterator[pl.DataFrame]) -> int:
+    count = 0
+    with out.open("wb") as file:
+        for records in slices:
+            records.write_ndjson(file)
+            count += records.height
+    return count
+
+
+def _write_json(out: Path, slices: Iterator[pl.DataFrame]) -> int:
+    count = 0
+    with out.open("wb") as file:
+        for records in slices:
+            lines = records.write_ndjson().rstrip("\n").encode()
+            # No line break can stand inside a JSON value, so each is the end of a record.
+            file.write((b",\n" if count else b"[\n") + lines.replace(b"\n", b",\n"))
+            count += records.height
+        file.write(b"\n]\n" if count else b"[]\n")
+    return count
+
+
+def _write_csv(out: Path, slices: Iterator[pl.DataFrame]) -> int:
+    count = 0
+    with out.open("wb") as file:
+        pl.DataFrame(schema=AUDIT_SCHEMA).write_csv(file)
+        for records in slices:
+            records.write_csv(file, include_header=False)
+            count += records.height
+    return count
+
+
+def _write_parquet(out: Path, slices: Iterator[pl.DataFrame]) -> int:
+    count = 0
+    with TableWriter(out, pl.DataFrame(schema=AUDIT_SCHEMA).to_arrow().schema) as writer:
+        for records in slices:
+            writer.write(records.to_arrow())
+            count += records.height
+    return count

@@ -1,0 +1,117 @@
+"""What readers hand over: rows in input order, those that could not be read set apart."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entropyguard.core.errors import DataFormatError
+from entropyguard.core.inputs import Source
+
+T = TypeVar("T")
+SHOWN_BYTES = 1_000
+"""How much of an over-long line is kept for the record."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not be read; `position` counts the rows of its batch from 0, `line` the file's from 1."""
+
+    position: int
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some consecutive rows of a file.
+
+    `rows` counts all of them; `positions` and `lines` (int64) and `records` hold one entry for each readable one.
+    """
+
+    rows: int
+    positions: npt.NDArray[np.int64]
+    lines: npt.NDArray[np.int64]
+    records: pa.Array
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+class RowReader(Protocol):
+    """Reads the files of one kind; made from all sources and the parameters of ingest."""
+
+    record_type: pa.DataType
+    about: dict[str, Any]
+
+    def batches(self, source: Source) -> Iterator[Batch]:
+        """The rows of one file, in order."""
+        ...
+
+    def nothing_read(self, rows: int, first: str) -> DataFormatError:
+        """Why none of the rows could be read; `first` names the first rejected row and its reason."""
+        ...
+
+
+def ahead(items: Iterator[T], depth: int = 10) -> Iterator[T]:
+    """The same items in the same order, made by a thread that is up to `depth` items ahead."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, items, end) for _ in range(depth))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, items, end))
+                yield item  # type: ignore[misc]  # the sentinel does not come this far
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def check_columns(source: Source, names: Sequence[str], text_column: str, required: Sequence[str]) -> None:
+    """DataFormatError when a file with a header lacks a column or names one twice."""
+    twice = next((name for name in names if list(names).count(name) > 1), None)
+    if twice is not None:
+        raise DataFormatError(f"{source} has two columns called {twice!r}. Rename one of them.")
+    for name in (text_column, *required):
+        if name not in names:
+            raise DataFormatError(f"{source} has no column {name!r}; it has: {listed(names)}.")
+
+
+def listed(names: Sequence[str], most: int = 30) -> str:
+    """Column names for a message."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
+
+
+def null_reasons(columns: dict[str, pa.Array], text_column: str, required: Sequence[str]) -> dict[int, str]:
+    """Position -> reason for the rows whose text or a required column is null; the first reason counts."""
+    reasons: dict[int, str] = {}
+    for name in (text_column, *required):
+        if columns[name].null_count:
+            for position in np.flatnonzero(columns[name].is_null().to_numpy(zero_copy_only=False)).tolist():
+                reasons.setdefault(position, f"column {name!r} is null")
+    return reasons
+
+
+def utf8_reason(data: bytes) -> str | None:
+    """Why bytes are no UTF-8 text, None when they are."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"invalid UTF-8 at byte {error.start + 1} ({error.reason})"
+    return None
+
+
+def over_long_reason(length: int, limit: int) -> str:
+    return f"{length} bytes long, over max_line_bytes ({limit}); raw holds its first {min(length, SHOWN_BYTES)} bytes"
+
+
+def as_text(data: bytes) -> str:
+    """Bytes as text, those that are no UTF-8 as backslash escapes."""
+    return data.decode("utf-8", "backslashreplace")

@@ -1,0 +1,226 @@
+"""CSV: where each row begins and ends is found here, its values by Arrow.
+
+The rules are RFC 4180 as Arrow reads it: a quote opens a field only at the field's start, `""` stands for a quote,
+LF, CRLF and CR end a row. An empty field is null, a quoted empty one is the empty string.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from entropyguard.core.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
+from entropyguard.core.errors import DataFormatError, InputError, InternalError
+from entropyguard.core.inputs import Source
+from entropyguard.core.lines import is_utf8, read_pieces
+from entropyguard.core.params import IngestParams
+
+Positions = npt.NDArray[np.int64]
+_LF, _CR, _QUOTE = 10, 13, 34
+_FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^,\r\n"][^,\r\n]*+|)'
+_ROW = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+(?:\r\n|\r|\n|\Z)")
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Consecutive rows that are not blank: their bytes and the line (from 1) each starts on."""
+
+    rows: list[bytes]
+    lines: Positions
+
+
+def read_rows(source: Source, limit: int) -> Iterator[RowBlock]:
+    """The rows of a CSV file, the header as the first; a row of over `limit` bytes is a DataFormatError."""
+    line, waiting = 1, b""
+    pieces = read_pieces(source)
+    for piece in pieces:
+        waiting += piece
+        block, waiting, line = _cut(waiting, line, final=False)
+        _check_length(source, [*block.rows, waiting], [*block.lines.tolist(), line], limit)
+        yield block
+    block, rest, line = _cut(waiting, line, final=True)
+    if rest:
+        raise DataFormatError(f"{source}, line {line}: a quote is opened and never closed. Close it, or double it.")
+    yield block
+
+
+def _check_length(source: Source, rows: Sequence[bytes], lines: Sequence[int], limit: int) -> None:
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) > limit + 2:  # the line end does not count
+            raise DataFormatError(
+                f"{source}, line {line}: the row that starts here is over max_line_bytes ({limit}) long, "
+                "or a quote in it is never closed. Close the quote, or raise max_line_bytes."
+            )
+
+
+def _cut(data: bytes, line: int, *, final: bool) -> tuple[RowBlock, bytes, int]:
+    """The whole rows at the beginning of `data`, the rest, and the line the rest starts on."""
+    buffer = np.frombuffer(data, dtype=np.uint8)
+    line_ends = _line_ends(data, buffer, final=final)
+    ends = _row_ends(data, buffer, line_ends, final=final)
+    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64) if len(ends) else ends
+    used = int(ends[-1]) if len(ends) else 0
+    lines = line + np.searchsorted(line_ends, starts, side="right")
+    rows = [data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    filled = [at for at, row in enumerate(rows) if row.strip(b"\r\n")]
+    block = RowBlock([rows[at] for at in filled], lines[filled])
+    return block, data[used:], line + int(np.searchsorted(line_ends, used, side="right"))
+
+
+def _line_ends(data: bytes, buffer: npt.NDArray[np.uint8], *, final: bool) -> Positions:
+    """Where physical lines end (the position after LF, CRLF or CR), quoted or not."""
+    ends = buffer == _LF
+    if b"\r" in data:
+        returns = buffer == _CR
+        returns[:-1] &= buffer[1:] != _LF
+        returns[-1:] &= final  # an LF may follow
+        ends |= returns
+    positions: Positions = np.flatnonzero(ends).astype(np.int64) + 1
+    return positions
+
+
+def _row_ends(data: bytes, buffer: npt.NDArray[np.uint8], line_ends: Positions, *, final: bool) -> Positions:
+    """Where rows end: at the line ends that no quotes enclose."""
+    if b'"' in data:
+        quotes = np.flatnonzero(buffer == _QUOTE)
+        if not _is_regular(buffer, quotes):
+            return _row_ends_one_by_one(data, final=final)
+        ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+        closed = len(quotes) % 2 == 0
+    else:
+        ends, closed = line_ends, True
+    if final and closed and data and (len(ends) == 0 or ends[-1] != len(data)):
+        ends = np.append(ends, len(data))
+    return ends
+
+
+def _is_regular(buffer: npt.NDArray[np.uint8], quotes: Positions) -> bool:
+    """Whether every quote opens, closes or is doubled as the RFC has it, so that counting them is enough."""
+    opening, closing_ = quotes[::2], quotes[1::2]
+    doubled = closing_[: len(opening) - 1] + 1 == opening[1:]
+    before = buffer[opening - 1]
+    opens = (opening == 0) | _is_separator(before)
+    opens[1:] |= doubled
+    after = buffer[np.minimum(closing_ + 1, len(buffer) - 1)]
+    closes = (closing_ + 1 == len(buffer)) | _is_separator(after)
+    closes[: len(doubled)] |= doubled
+    return bool(opens.all() and closes.all())
+
+
+def _is_separator(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return np.isin(values, np.frombuffer(b",\r\n", dtype=np.uint8))
+
+
+def _row_ends_one_by_one(data: bytes, *, final: bool) -> Positions:
+    ends, at = [], 0
+    while at < len(data) and (match := _ROW.match(data, at)):
+        at = match.end()
+        if at == len(data) and not final and not data.endswith(b"\n"):
+            break
+        ends.append(at)
+    return np.array(ends, dtype=np.int64)
+
+
+def header_of(source: Source, limit: int) -> list[str]:
+    """The column names in a CSV file's first row."""
+    row = next((row for block in read_rows(source, limit) for row in block.rows), None)
+    if row is None:
+        raise InputError(f"{source} holds no rows, not even a header.")
+    reason = utf8_reason(row)
+    if reason:
+        raise DataFormatError(f"{source}: the header cannot be read: {reason}. Save the file as UTF-8.")
+    try:
+        return next(csv.reader(io.StringIO(row.decode(), newline="")))
+    except csv.Error as error:
+        raise DataFormatError(f"{source}: the header cannot be read: {error}. Is this CSV?") from error
+
+
+class CsvRows:
+    """Reads CSV files (a RowReader): a record is a struct of strings."""
+
+    def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
+        self._params = params
+        self._names = header_of(sources[0], params.max_line_bytes)
+        check_columns(sources[0], self._names, params.text_column, params.required_columns)
+        self.record_type = pa.struct([pa.field(name, pa.large_string()) for name in self._names])
+        self.about: dict[str, Any] = {}
+
+    def batches(self, source: Source) -> Iterator[Batch]:
+        """The rows of one file, without its header."""
+        names = header_of(source, self._params.max_line_bytes)
+        if names != self._names:
+            odd = next((name for name in names + self._names if (name in names) != (name in self._names)), names[0])
+            raise DataFormatError(f"{source} has other columns than the first file (see {odd!r}). Make them the same.")
+        in_header = True
+        for block in read_rows(source, self._params.max_line_bytes):
+            rows = RowBlock(block.rows[1:], block.lines[1:]) if in_header else block
+            in_header = in_header and not block.rows
+            if rows.rows:
+                yield self._parsed(rows)
+
+    def _parsed(self, block: RowBlock) -> Batch:
+        reasons = _encoding_reasons(block.rows)
+        readable = [at for at in range(len(block.rows)) if at not in reasons]
+        columns, wrong = _parse(b"".join(block.rows[at] for at in readable), self._names)
+        for number, reason in wrong.items():
+            reasons[readable[number - 1]] = reason
+        good = np.array([at for at in readable if at not in reasons], dtype=np.int64)
+        if len(columns[0]) != len(good):
+            raise InternalError(f"CSV rows near line {block.lines[0]} do not add up. Please report this file.")
+        by_name = dict(zip(self._names, columns, strict=True))
+        nulls = null_reasons(by_name, self._params.text_column, self._params.required_columns)
+        reasons.update({int(good[at]): reason for at, reason in nulls.items()})
+        records = pa.StructArray.from_arrays(columns, fields=list(self.record_type))
+        sound = np.array([at not in nulls for at in range(len(good))], dtype=bool)
+        rejected = [
+            Rejected(at, int(block.lines[at]), reason, as_text(block.rows[at].rstrip(b"\r\n")))
+            for at, reason in sorted(reasons.items())
+        ]
+        kept = good[sound]
+        return Batch(len(block.rows), kept, block.lines[kept], records.filter(pa.array(sound)), rejected)
+
+    def nothing_read(self, rows: int, first: str) -> DataFormatError:
+        """Why none of the rows could be read."""
+        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+
+
+def _encoding_reasons(rows: list[bytes]) -> dict[int, str]:
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    if is_utf8(b"".join(rows), offsets):
+        return {}
+    return {at: reason for at, row in enumerate(rows) if (reason := utf8_reason(row))}
+
+
+def _parse(data: bytes, names: list[str]) -> tuple[list[pa.Array], dict[int, str]]:
+    """The columns of the rows with the right number of fields; number (from 1) -> reason for the others."""
+    wrong: dict[int, str] = {}
+
+    def note(row: arrow_csv.InvalidRow) -> str:
+        wrong[row.number] = f"{row.actual_columns} fields where the header has {row.expected_columns}"
+        return "skip"
+
+    places = [str(at) for at in range(len(names))]
+    if not data:
+        return [pa.array([], pa.large_string()) for _ in places], wrong
+    table = arrow_csv.read_csv(
+        io.BytesIO(data),
+        arrow_csv.ReadOptions(column_names=places, use_threads=False, block_size=len(data) + 1),
+        arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(places, pa.large_string()),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            null_values=[""],
+            check_utf8=False,
+        ),
+    )
+    return [column.combine_chunks() for column in table.columns], wrong

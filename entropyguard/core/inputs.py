@@ -1,0 +1,154 @@
+"""Which files an input names, and which columns they hold."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from entropyguard.core.errors import DataFormatError, InputError
+
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
+CHECKPOINT_MARKER = ".entropyguard"
+_SAMPLE_ROWS = 1_000
+_SAMPLE_LINE_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file: `kind` is jsonl, csv or parquet; `compression` is "", gz or zst."""
+
+    path: Path
+    kind: str
+    compression: str = ""
+
+    def __str__(self) -> str:
+        """The file's name for messages: a link (a checkpoint dir's way to its input) is named by its target."""
+        return str(self.path.parent / self.path.readlink()) if self.path.is_symlink() else str(self.path)
+
+
+def find_sources(spec: str) -> list[Source]:
+    """The input files that a path, a folder or a glob names, sorted by name as bytes.
+
+    A folder is searched all the way down, without hidden files, links to folders and checkpoint dirs; what is
+    empty or has another ending is passed over. A path that exists is that path, whatever characters it holds.
+    InputError when nothing is found, DataFormatError when the files are of several kinds.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        sources = _known(_files_below(path))
+    elif path.exists() or path.is_symlink() or not glob.has_magic(spec):
+        return [_single(path)]
+    else:
+        matches = (Path(match) for match in glob.iglob(spec, recursive=True))  # noqa: PTH207  spec may be absolute
+        sources = _known(sorted((match for match in matches if not match.is_dir()), key=os.fsencode))
+    if not sources:
+        raise InputError(f"{spec} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
+    _check_one_kind(spec, sources)
+    filled = [source for source in sources if _checked(source).stat().st_size > 0]
+    if not filled:
+        raise InputError(f"{spec}: every data file in it is empty. Name one that holds rows.")
+    return filled
+
+
+def _single(path: Path) -> Source:
+    source = _source(path)
+    if source is None and path.exists():
+        raise InputError(f"{path} has no ending of a data file. Known are {ENDINGS}; rename the file.")
+    source = source or Source(path, "jsonl")
+    if _checked(source).stat().st_size == 0:
+        raise InputError(f"{source} is empty. Name a file that holds rows.")
+    return source
+
+
+def _checked(source: Source) -> Path:
+    """The path of a source that is a file we may read."""
+    if not source.path.exists():
+        raise InputError(f"{source} is missing. Check the path.")
+    if not source.path.is_file():
+        raise InputError(f"{source} is no regular file. Write the data to a file, or pass it on stdin with `-`.")
+    if not os.access(source.path, os.R_OK):
+        raise InputError(f"{source} may not be read by this user. Change its permissions.")
+    return source.path
+
+
+def _source(path: Path) -> Source | None:
+    """The source a file's ending makes it, None when the ending is unknown."""
+    endings = [ending.lower() for ending in path.suffixes[-2:]]
+    compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
+    kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
+    if kind is None or (compression and kind != "jsonl"):
+        return None
+    return Source(path, kind, compression)
+
+
+def _known(paths: Iterable[Path]) -> list[Source]:
+    return [source for source in map(_source, paths) if source is not None]
+
+
+def _files_below(folder: Path) -> list[Path]:
+    found = []
+    for here, folders, names in os.walk(folder):
+        parent = Path(here)
+        # A checkpoint dir below the data holds copies of it, not data.
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and not (parent / name / CHECKPOINT_MARKER).exists()
+        ]
+        found += [parent / name for name in names if not name.startswith(".")]
+    return sorted(found, key=lambda path: os.fsencode(path.relative_to(folder)))
+
+
+def _check_one_kind(spec: str, sources: list[Source]) -> None:
+    first = sources[0]
+    for source in sources:
+        if source.kind != first.kind:
+            raise DataFormatError(
+                f"{spec} mixes {first.kind} ({first.path.name}) and {source.kind} ({source.path.name}). "
+                "Name files of one kind, for example with a glob."
+            )
+
+
+def input_columns(sources: list[Source]) -> dict[str, bool]:
+    """Name -> whether it holds text, for the columns in the first 1,000 rows of the first file.
+
+    A column of a JSONL file holds text when it has a string and nothing else but null.
+    """
+    if sources[0].kind == "parquet":
+        from entropyguard.core.parquet_rows import is_text, open_input
+
+        with open_input(sources[0]) as file:
+            return {field.name: is_text(field.type) for field in file.schema_arrow}
+    if sources[0].kind == "csv":
+        from entropyguard.core.csv_rows import header_of
+
+        return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
+    return _json_columns(islice(_sample_lines(sources[0]), _SAMPLE_ROWS))
+
+
+def _sample_lines(source: Source) -> Iterator[str]:
+    from entropyguard.core.lines import read_lines
+
+    for block in read_lines(source, _SAMPLE_LINE_BYTES):
+        yield from block.records.to_pylist()
+
+
+def _json_columns(lines: Iterable[str]) -> dict[str, bool]:
+    from entropyguard.core.jsonl import MalformedLineError, parse_line
+
+    texts: dict[str, bool] = {}
+    others: set[str] = set()
+    for line in lines:
+        try:
+            row = parse_line(line)
+        except MalformedLineError:
+            continue
+        for name, value in row.items() if isinstance(row, dict) else ():
+            texts[name] = texts.get(name, False) or isinstance(value, str)
+            if value is not None and not isinstance(value, str):
+                others.add(name)
+    return {name: is_text and name not in others for name, is_text in texts.items()}

@@ -1,0 +1,96 @@
+"""Rows of typed columns as JSON lines. What JSON cannot spell without loss is refused, not bent."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from entropyguard.core.errors import DataFormatError
+
+_ROWS_AT_ONCE = 1_024
+
+
+def json_lines(table: pa.Table, lines: list[int]) -> Iterator[str]:
+    """One JSON object per row, columns in order.
+
+    Dates, times and timestamps are spelled as in ISO 8601, decimals with all their digits, all as strings.
+    DataFormatError names the column (and the line of the input) where there is no such spelling.
+    """
+    spelled = pa.Table.from_arrays([_spelled(name, table[name]) for name in table.column_names], table.column_names)
+    for start in range(0, len(table), _ROWS_AT_ONCE):
+        for at, row in enumerate(spelled.slice(start, _ROWS_AT_ONCE).to_pylist(), start):
+            try:
+                yield json.dumps(row, ensure_ascii=False, allow_nan=False)
+            except ValueError as error:
+                name = next(name for name, value in row.items() if _has_nan(value))
+                raise DataFormatError(
+                    f"Line {lines[at]}: column {name!r} holds NaN or infinity, which JSON has not. Write Parquet."
+                ) from error
+
+
+def _spelled(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = _json_type(column.type)
+    if kind is None:
+        raise DataFormatError(f"Column {name!r} holds {column.type}, which has no clear spelling here. Write Parquet.")
+    return column if kind == column.type else pc.cast(column, kind)
+
+
+def _json_type(kind: pa.DataType) -> pa.DataType | None:
+    """The type whose values JSON spells, strings for dates and decimals; None where there is none."""
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _json_type(kind.value_type)
+    if types.is_temporal(kind):
+        return None if types.is_duration(kind) or types.is_interval(kind) else pa.large_string()
+    if types.is_decimal(kind):
+        return pa.large_string()
+    if types.is_struct(kind):
+        inner = [(field.name, _json_type(field.type)) for field in kind]
+        names = {name for name, _ in inner}
+        lossless = len(names) == len(inner) and all(one is not None for _, one in inner)
+        return pa.struct(inner) if lossless else None
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        value = _json_type(kind.value_type)
+        return pa.large_list(value) if value is not None else None
+    plain = types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
+    text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    return kind if plain or text else None
+
+
+def _has_nan(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_nan, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_nan, value))
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def csv_table(table: pa.Table) -> pa.Table:
+    """The same columns as strings, spelled as in `json_lines` (NaN as `nan`); DataFormatError for nested ones."""
+    columns = []
+    for name in table.column_names:
+        column = _spelled(name, table[name])
+        if pa.types.is_nested(column.type):
+            raise DataFormatError(f"Column {name!r} is nested ({column.type}); CSV has no place for that. Write JSONL.")
+        columns.append(pc.cast(column, pa.large_string()))
+    return pa.Table.from_arrays(columns, table.column_names)
+
+
+def shown_row(record: pa.StructScalar) -> str:
+    """A row as JSON for a reader's eyes: what JSON cannot spell appears as Python spells it."""
+    shown = {name: _shown(record[at]) for at, name in enumerate(field.name for field in record.type)}
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def _shown(value: pa.Scalar) -> Any:
+    if not value.is_valid:
+        return None
+    kind = value.type
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
+        return value.as_py()
+    return str(value)

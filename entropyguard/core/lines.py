@@ -1,0 +1,172 @@
+"""The lines of a file, in blocks of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entropyguard.core.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
+from entropyguard.core.errors import InputError
+from entropyguard.core.inputs import Source
+
+BLOCK_BYTES = 4 << 20
+_BOM = b"\xef\xbb\xbf"
+_CODECS = {"gz": "gzip", "zst": "zstd"}
+_NEWLINE, _SPACES = 10, np.frombuffer(b" \t\r", dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class LineBlock:
+    """Consecutive lines that are not blank.
+
+    `rows` counts them all; `positions` (from 0), `lines` (from 1 in the file) and `records` (large_string, without
+    line ends) are those that are text within the limit; the others are `rejected`.
+    """
+
+    rows: int
+    positions: npt.NDArray[np.int64]
+    lines: npt.NDArray[np.int64]
+    records: pa.LargeStringArray
+    rejected: list[Rejected]
+
+
+def read_pieces(source: Source) -> Iterator[bytes]:
+    """A file's bytes in pieces of at most BLOCK_BYTES, unpacked, without a byte order mark at the start."""
+    try:
+        with _open(source) as stream:
+            head = b""
+            while len(head) < len(_BOM) and (more := stream.read(len(_BOM) - len(head))):
+                head += more
+            yield head.removeprefix(_BOM)
+            while piece := stream.read(BLOCK_BYTES):
+                yield piece
+    except OSError as error:
+        packed = " as " + _CODECS[source.compression] if source.compression else ""
+        raise InputError(
+            f"{source} cannot be read{packed} ({error.strerror or error}). Check that the file is whole."
+        ) from error
+
+
+def _open(source: Source) -> Any:
+    if source.compression:
+        # Arrow's streams go on over members and frames, and notice an end that comes too early.
+        return pa.CompressedInputStream(pa.OSFile(str(source.path)), _CODECS[source.compression])
+    return source.path.open("rb", buffering=0)
+
+
+def read_lines(source: Source, limit: int) -> Iterator[LineBlock]:
+    """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held."""
+    line = 1
+    for data, cut_bytes in _whole_lines(read_pieces(source), limit):
+        if cut_bytes:
+            yield _over_long(line, cut_bytes, data, limit)
+            line += 1
+        else:
+            block, count = _split(data, line, limit)
+            line += count
+            yield block
+
+
+def _whole_lines(pieces: Iterator[bytes], limit: int) -> Iterator[tuple[bytes, int]]:
+    """Bytes that end with a line, and 0; or the beginning of one over-long line, and the length of all of it."""
+    waiting: list[bytes] = []
+    held = 0  # bytes of the line that has not ended yet
+    for piece in pieces:
+        start, end = 0, piece.rfind(b"\n") + 1
+        if held + (piece.find(b"\n") if end else len(piece)) > limit + 1:  # one more for a CR
+            start = piece.find(b"\n") + 1
+            if not end:
+                held += len(piece)
+                waiting = _ends_of(b"".join([*waiting, piece]))
+                continue
+            whole = b"".join([*waiting, piece[: start - 1]])
+            length = held + start - 1 - whole.endswith(b"\r")
+            yield whole[: min(length, SHOWN_BYTES)], length
+            waiting, held = [], 0
+        if end > start:
+            yield b"".join([*waiting, piece[start:end]]), 0
+            waiting, held = [], 0
+        if end < len(piece):
+            waiting.append(piece[end:])
+            held += len(piece) - end
+    if held > limit:
+        yield b"".join(waiting)[: min(held, SHOWN_BYTES)], held
+    elif held:
+        yield b"".join(waiting), 0
+
+
+def _ends_of(beginning: bytes) -> list[bytes]:
+    """What is held of an over-long line: its first bytes, and its last, which may be a CR."""
+    return [beginning] if len(beginning) <= SHOWN_BYTES else [beginning[:SHOWN_BYTES], beginning[-1:]]
+
+
+def _over_long(line: int, length: int, beginning: bytes, limit: int) -> LineBlock:
+    nothing = np.empty(0, dtype=np.int64)
+    rejected = Rejected(0, line, over_long_reason(length, limit), as_text(beginning))
+    return LineBlock(1, nothing, nothing, pa.array([], pa.large_string()), [rejected])
+
+
+def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
+    """The block of some whole lines, the first of which is number `line`, and how many lines there are."""
+    data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    text = data.replace(b"\n", b"")
+    offsets = np.zeros(len(ends) + 1, dtype=np.int64)
+    offsets[1:] = ends - np.arange(len(ends))
+    filled = ~_blank(text, offsets)
+    reasons = _line_reasons(text, offsets, limit, filled)
+    good = filled.copy()
+    good[list(reasons)] = False
+    positions = np.cumsum(filled) - 1
+    records = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
+    rejected = [
+        Rejected(int(positions[at]), line + at, reason, as_text(text[offsets[at] : offsets[at + 1]][:shown]))
+        for at, (reason, shown) in sorted(reasons.items())
+    ]
+    kept = records if good.all() else records.filter(pa.array(good))
+    block = LineBlock(int(filled.sum()), positions[good], np.flatnonzero(good) + line, kept, rejected)
+    return block, len(ends)
+
+
+def _blank(text: bytes, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which lines hold nothing but JSON's white space."""
+    blank: npt.NDArray[np.bool_] = offsets[1:] == offsets[:-1]
+    if text:
+        first = np.frombuffer(text, dtype=np.uint8)[np.minimum(offsets[:-1], len(text) - 1)]
+        for at in np.flatnonzero(np.isin(first, _SPACES)):
+            blank[at] = not text[offsets[at] : offsets[at + 1]].strip(b" \t\r")
+    return blank
+
+
+def _line_reasons(
+    text: bytes, offsets: npt.NDArray[np.int64], limit: int, filled: npt.NDArray[np.bool_]
+) -> dict[int, tuple[str, int | None]]:
+    """Line -> why it cannot be taken, and how many of its bytes to show (None: all)."""
+    lengths = np.diff(offsets)
+    reasons: dict[int, tuple[str, int | None]] = {
+        at: (over_long_reason(int(lengths[at]), limit), SHOWN_BYTES)
+        for at in np.flatnonzero(filled & (lengths > limit)).tolist()
+    }
+    if not is_utf8(text, offsets):
+        for at in np.flatnonzero(filled & (lengths <= limit)).tolist():
+            reason = utf8_reason(text[offsets[at] : offsets[at + 1]])
+            if reason:
+                reasons[at] = (reason, None)
+    return reasons
+
+
+def is_utf8(text: bytes, offsets: npt.NDArray[np.int64]) -> bool:
+    """Whether every stretch of `text` between two offsets is UTF-8."""
+    array = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -1,0 +1,161 @@
+"""The keep policy: which of several duplicates is the one to keep, as a rank for every row.
+
+Text and user columns are decoded row group by row group; what stays in memory is one key a row and its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entropyguard.core.errors import DataFormatError
+from entropyguard.core.parquet import read_about, read_tables, row_count
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_WHOLE, _NUMBER, _TEXT = range(3)
+
+
+def row_priority(checkpoint: Path, policy: str) -> npt.NDArray[np.int64]:
+    """Each row's rank, in the file's order: 0 is kept before all others; ties go to the lowest row id.
+
+    `first` ranks by input order, `longest` by the characters of the text as it is, `column:NAME` by that column,
+    highest first: as whole numbers if every value is one, else as numbers, else as text by code point; rows
+    without a value come last. DataFormatError when no row has the column, or it holds lists or objects.
+    """
+    if policy == "first":
+        return np.arange(row_count(checkpoint), dtype=np.int64)
+    if policy == "longest":
+        return _ranks(_lengths(checkpoint))
+    name = policy.removeprefix("column:")
+    kind = _kind_of_column(checkpoint, name)
+    if kind == _TEXT:
+        return _text_ranks(checkpoint, name)
+    return _number_ranks(checkpoint, name, kind)
+
+
+def _ranks(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The rank of each row from the rows in priority order."""
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _lengths(checkpoint: Path) -> npt.NDArray[np.int64]:
+    """The rows by length of their texts, longest first."""
+    from entropyguard.core.text import texts_of
+
+    about = read_about(checkpoint)
+    lengths, start = np.empty(row_count(checkpoint), dtype=np.int64), 0
+    for table in read_tables(checkpoint, ["record"]):
+        lengths[start : start + table.num_rows] = texts_of(table, about).str.len_chars().to_numpy()
+        start += table.num_rows
+    np.negative(lengths, out=lengths)
+    return np.argsort(lengths, kind="stable")
+
+
+def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
+    """The user's column, one series per row group; dates as numbers, categories as text, NaN as no value."""
+    import polars as pl
+
+    from entropyguard.core.text import column_of
+
+    about = read_about(checkpoint)
+    for table in read_tables(checkpoint, ["record"]):
+        column = column_of(table, about, name)
+        if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+            raise DataFormatError(
+                f"Column '{name}' of the keep policy holds {column.dtype}, which has no order. "
+                "Choose a column of numbers or texts, or another --keep policy."
+            )
+        if column.dtype.is_temporal() or column.dtype == pl.Boolean:
+            column = column.to_physical().cast(pl.Int64)
+        elif not column.dtype.is_numeric():
+            column = column.cast(pl.String)
+        yield column.fill_nan(None) if column.dtype.is_float() else column
+
+
+def _kind_of_column(checkpoint: Path, name: str) -> int:
+    """What the column's values are as a whole: the widest kind that occurs."""
+    _check_column(checkpoint, name)
+    kind, values = _WHOLE, 0
+    for column in _columns(checkpoint, name):
+        kind = max(kind, _kind(column))
+        values += len(column) - column.null_count()
+    return kind if values else _WHOLE
+
+
+def _kind(column: pl.Series) -> int:
+    for kind in (_WHOLE, _NUMBER):
+        if _as_numbers(column, kind).null_count() == column.null_count():
+            return kind
+    return _TEXT
+
+
+def _as_numbers(column: pl.Series, kind: int) -> pl.Series:
+    """The column as Int64 or Float64, null where a value is none; texts that spell numbers are numbers."""
+    import polars as pl
+
+    numbers = column if column.dtype.is_integer() and kind == _WHOLE else column.cast(pl.Float64, strict=False)
+    if kind == _NUMBER:
+        return numbers.fill_nan(None)
+    if column.dtype == pl.String:
+        return column.cast(pl.Int64, strict=False)
+    if numbers.dtype.is_float():
+        numbers = numbers.set(numbers != numbers.floor(), None)
+    return numbers.cast(pl.Int64, strict=False)
+
+
+def _number_ranks(checkpoint: Path, name: str, kind: int) -> npt.NDArray[np.int64]:
+    keys: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+    rows, start = row_count(checkpoint), 0
+    keys = np.zeros(rows, dtype=np.int64) if kind == _WHOLE else np.zeros(rows)
+    missing = np.zeros(rows, dtype=np.bool_)
+    for column in _columns(checkpoint, name):
+        part = slice(start, start + len(column))
+        numbers = _as_numbers(column, kind)
+        missing[part] = numbers.is_null().to_numpy()
+        keys[part] = numbers.fill_null(0).to_numpy()
+        start += len(column)
+    reverse: Callable[..., object] = np.invert if kind == _WHOLE else np.negative  # int64's minimum has no negative
+    reverse(keys, out=keys)
+    order = np.argsort(keys, kind="stable")
+    last = missing[order]
+    return _ranks(np.concatenate([order[~last], order[last]]) if last.any() else order)
+
+
+def _text_ranks(checkpoint: Path, name: str) -> npt.NDArray[np.int64]:
+    import polars as pl
+
+    texts = pl.concat([column.cast(pl.String) for column in _columns(checkpoint, name)], rechunk=False)
+    order = pl.select(pl.arg_sort_by(texts, descending=True, nulls_last=True, maintain_order=True)).to_series()
+    del texts
+    return _ranks(order.to_numpy().astype(np.int64))
+
+
+def _check_column(checkpoint: Path, name: str) -> None:
+    """DataFormatError, naming the columns there are, unless a row has the column."""
+    from entropyguard.core.jsonl import parse_line
+
+    there: dict[str, None] = {}
+    for table in read_tables(checkpoint, ["record"]):
+        record = table.schema.field("record").type
+        if pa.types.is_struct(record):
+            there.update(dict.fromkeys(field.name for field in record))
+        for line in [] if pa.types.is_struct(record) else table["record"].to_pylist():
+            there.update(dict.fromkeys(parse_line(line)))
+            if name in there:
+                return
+        if name in there:
+            return
+    if row_count(checkpoint):
+        raise DataFormatError(
+            f"No row has the column '{name}' of the keep policy; the columns are {', '.join(there)}. "
+            f"Choose one of them, or another --keep policy."
+        )

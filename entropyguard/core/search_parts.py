@@ -1,0 +1,61 @@
+"""Finished pieces of a search: stripes of a block row, in positions, so that they outlive a change of row ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entropyguard.core.parquet import open_parquet
+from entropyguard.core.parts import PartStore
+
+_STRIPE = [("a", pa.int32()), ("b", pa.int32()), ("millionths", pa.int32())]
+_READ_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredBlock:
+    """Sound stripes that follow one another from a block row's first position up to `end`."""
+
+    paths: list[Path]
+    end: int
+
+    @classmethod
+    def find(cls, store: PartStore | None, name: str, first: int, last: int) -> StoredBlock:
+        """What `store` has of the block row `name`; stripes behind a gap are made again."""
+        stripes = [(*_range(path), path) for path in store.sound(name)] if store is not None else []
+        paths, end = [], first
+        for start, stop, path in sorted(stripes, key=lambda stripe: (stripe[0], -stripe[1])):
+            if start == end and stop <= last:
+                paths.append(path)
+                end = stop
+        return cls(paths, end)
+
+
+def stripe_table(pairs: tuple[npt.NDArray[np.int32], ...], start: int, end: int) -> pa.Table:
+    """All pairs of the positions start..end-1 with positions before them, as a part."""
+    schema = pa.schema(_STRIPE, metadata={"start": str(start), "end": str(end)})
+    return pa.Table.from_arrays([pa.array(column) for column in pairs], schema=schema)
+
+
+def in_pieces(table: pa.Table) -> Iterator[pa.Table]:
+    """The table cut so that what follows, per row, stays small."""
+    for start in range(0, table.num_rows, _READ_ROWS):
+        yield table.slice(start, _READ_ROWS)
+
+
+def stripe_tables(path: Path) -> Iterator[pa.Table]:
+    """The pairs of a stored stripe, in tables of bounded size."""
+    with open_parquet(path) as file:
+        for batch in file.iter_batches(_READ_ROWS):
+            yield pa.Table.from_batches([batch])
+
+
+def _range(path: Path) -> tuple[int, int]:
+    with open_parquet(path) as file:
+        metadata = file.schema_arrow.metadata
+    return int(metadata[b"start"]), int(metadata[b"end"])

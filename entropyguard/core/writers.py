@@ -1,0 +1,161 @@
+"""Checkpoints out: the cleaned file in the user's format, or the rows as a frame."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import zstandard
+
+from entropyguard.core.json_rows import csv_table, json_lines
+from entropyguard.core.json_schema import common_schema, typed_rows
+from entropyguard.core.parquet import read_about, read_tables
+from entropyguard.core.parquet_rows import schema_of
+from entropyguard.core.progress import Progress
+
+_LINES_AT_ONCE = 2_048
+_GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
+
+
+def write_records(checkpoint: Path, out: Path, format: str, progress: Progress) -> int:  # noqa: A002  the flag's name
+    """Write the user's rows of a checkpoint as jsonl, jsonl.gz, jsonl.zst, csv or parquet; the number of rows.
+
+    JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
+    file. CSV: null is an empty field, the empty string `""`. Between formats values are converted where that loses
+    nothing; DataFormatError names the column, and the line, where it would.
+    """
+    if format.startswith("jsonl"):
+        return _write_lines(checkpoint, out, format.removeprefix("jsonl"), progress)
+    schema = record_schema(checkpoint)
+    return (_write_csv if format == "csv" else _write_parquet)(checkpoint, out, schema, progress)
+
+
+def read_records(checkpoint: Path) -> pl.DataFrame:
+    """The user's columns of a checkpoint's rows, in order."""
+    schema = record_schema(checkpoint)
+    frame = pl.from_arrow(pa.Table.from_batches(_batches(checkpoint, schema), schema))
+    return cast(pl.DataFrame, frame)
+
+
+def record_schema(checkpoint: Path) -> pa.Schema:
+    """The schema of the user's rows: as it came, or for JSONL the one that holds every row."""
+    about = read_about(checkpoint)
+    if about["format"] == "jsonl":
+        tables = read_tables(checkpoint, ["line", "record"])
+        return common_schema(pair for table in tables for pair in _lines_of(table))
+    if about["format"] == "parquet":
+        return schema_of(about)
+    record = pq.read_schema(checkpoint).field("record").type
+    return pa.schema(list(record))
+
+
+def _lines_of(table: pa.Table) -> Iterator[tuple[int, str]]:
+    for start in range(0, len(table), _LINES_AT_ONCE):
+        part = table.slice(start, _LINES_AT_ONCE)
+        yield from zip(part["line"].to_pylist(), part["record"].to_pylist(), strict=True)
+
+
+def _tables(checkpoint: Path, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[int]]]:
+    """The rows as tables of the schema, each with its rows' line numbers in the input."""
+    parse = read_about(checkpoint)["format"] == "jsonl"
+    for table in read_tables(checkpoint, ["line", "record"]):
+        for start in range(0, len(table), _LINES_AT_ONCE if parse else max(1, len(table))):
+            part = table.slice(start, _LINES_AT_ONCE) if parse else table
+            rows = typed_rows(part["record"].to_pylist(), schema) if parse else _unpacked(part["record"], schema)
+            yield rows, part["line"].to_pylist()
+
+
+def _unpacked(record: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
+    columns = [pc.struct_field(record, [at]) for at in range(len(schema))]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _batches(checkpoint: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for table, _ in _tables(checkpoint, schema):
+        yield from table.to_batches()
+
+
+def _write_lines(checkpoint: Path, out: Path, ending: str, progress: Progress) -> int:
+    rows = 0
+    with out.open("wb") as file, _packed(file, ending) as sink:
+        for chunk, count in _json_chunks(checkpoint):
+            sink.write(chunk)
+            rows += count
+            progress(rows, None)
+    return rows
+
+
+@contextmanager
+def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
+    """Where to write; the packed bytes hold no name and no clock."""
+    if ending == ".gz":
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=_GZIP_LEVEL, mtime=0) as packed:
+            yield packed
+    elif ending == ".zst":
+        compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+        with compressor.stream_writer(file, closefd=False) as stream:
+            yield stream
+    else:
+        yield file
+
+
+def _json_chunks(checkpoint: Path) -> Iterator[tuple[bytes | memoryview, int]]:
+    """JSON lines, some at a time, and how many there are."""
+    if read_about(checkpoint)["format"] == "jsonl":
+        for table in read_tables(checkpoint, ["record"]):
+            yield _joined(table["record"]), len(table)
+        return
+    for table, lines in _tables(checkpoint, record_schema(checkpoint)):
+        for line in json_lines(table, lines):
+            yield line.encode() + b"\n", 1
+
+
+def _joined(records: pa.Array) -> memoryview:
+    """The records with "\\n" after each."""
+    records = records.combine_chunks() if isinstance(records, pa.ChunkedArray) else records
+    ended = pc.binary_join_element_wise(records, pa.scalar("", pa.large_string()), pa.scalar("\n", pa.large_string()))
+    _, offsets, data = ended.buffers()
+    ends = memoryview(offsets).cast("q")
+    return memoryview(data if data is not None else b"")[ends[ended.offset] : ends[ended.offset + len(ended)]]
+
+
+def _write_parquet(checkpoint: Path, out: Path, schema: pa.Schema, progress: Progress) -> int:
+    rows = 0
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+        waiting: list[pa.Table] = []
+        for table, _ in _tables(checkpoint, schema):
+            rows += len(table)
+            progress(rows, None)
+            waiting.append(table)
+            if sum(map(len, waiting)) >= 16 * _LINES_AT_ONCE:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting = []
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
+    return rows
+
+
+def _write_csv(checkpoint: Path, out: Path, schema: pa.Schema, progress: Progress) -> int:
+    rows = 0
+    with out.open("wb") as file:
+        file.write(_csv_bytes(csv_table(schema.empty_table()), header=True))
+        for table, _ in _tables(checkpoint, schema):
+            file.write(_csv_bytes(csv_table(table), header=False))
+            rows += len(table)
+            progress(rows, None)
+    return rows
+
+
+def _csv_bytes(table: pa.Table, *, header: bool) -> bytes:
+    """Quoted where needed and where an empty field would be null."""
+    buffer = BytesIO()
+    cast(pl.DataFrame, pl.from_arrow(table)).write_csv(buffer, include_header=header)
+    return buffer.getvalue()

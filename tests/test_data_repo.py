@@ -1,0 +1,171 @@
+"""`entropyguard init` in a git + DVC repo: from then on DVC and git alone do the work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from entropyguard.definition import STAGES
+from tests.conftest import Workspace, finished_stages
+
+pytestmark = pytest.mark.pipeline
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A git + DVC repo of a user."""
+
+    folder: Path
+
+    def sh(self, command: str, code: int | None = 0) -> str:
+        """Run a shell command with this environment active; its stdout and stderr."""
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self.folder,
+            env=user_environment(self.folder),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert code is None or done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def repro(self, command: str = "dvc repro") -> list[str]:
+        """The stages that a command ran."""
+        before = finished_stages(self.folder)
+        self.sh(command)
+        after = finished_stages(self.folder)
+        return [stage for stage in STAGES if after.get(stage) != before.get(stage)]
+
+
+def user_environment(home: Path) -> dict[str, str]:
+    """As after `source .venv/bin/activate`, with a git identity and nothing of the machine's settings."""
+    identity = {f"GIT_{who}_{what}": "someone" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "HOME": str(home),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(home / ".dvc" / "site"),
+        **identity,
+    }
+
+
+@pytest.fixture
+def repo(workspace: Workspace, model: Path) -> Repo:
+    """A repo with data under DVC, after `entropyguard init`."""
+    made = Repo(workspace.folder)
+    made.sh("git init -q && dvc init -q && dvc add -q data.jsonl")
+    made.sh(f"entropyguard init --input data.jsonl --text-column text --model-name {model}")
+    return made
+
+
+def test_plain_dvc_works_after_init(repo: Repo) -> None:
+    assert repo.repro() == list(STAGES)
+    assert repo.repro() == []
+    repo.sh("dvc status -q")
+    assert "semantic_dedup" in repo.sh("dvc dag")
+    assert "rows.kept" in repo.sh("dvc metrics show --md") or "kept" in repo.sh("dvc metrics show")
+
+
+def test_git_picks_up_no_data_cache_or_store(repo: Repo) -> None:
+    repo.repro()
+    repo.sh("git add -A")
+    staged = set(repo.sh("git diff --cached --name-only").split())
+    scripts = {f"stages/{stage}.py" for stage in STAGES}
+    expected = {"dvc.yaml", "dvc.lock", "params.yaml", "report.json", "data.jsonl.dvc", ".gitignore", ".dvcignore"}
+    assert staged == expected | scripts | {".dvc/.gitignore", ".dvc/config"}
+
+
+def test_a_fresh_clone_pulls_results_and_has_nothing_to_do(
+    repo: Repo, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    repo.repro()
+    remote, clone = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("clone") / "repo"
+    repo.sh(f"dvc remote add -d store {remote} && git add -A && git commit -qm all && dvc push -q")
+    repo.sh(f"git clone -q {repo.folder} {clone}")
+    cloned = Repo(clone)
+    cloned.sh("dvc pull -q && dvc status -q")
+    assert cloned.repro() == []
+    assert (clone / "cleaned.jsonl").read_bytes() == (repo.folder / "cleaned.jsonl").read_bytes()
+    cloned.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.92/' params.yaml")
+    assert cloned.repro() == ["semantic_dedup", "export"]
+
+
+def test_an_experiment_with_another_threshold_runs_two_stages(repo: Repo) -> None:
+    repo.repro()
+    repo.sh("git add -A && git commit -qm all")
+    assert repo.repro("dvc exp run -q -S semantic.dedup_threshold=0.92") == ["semantic_dedup", "export"]
+    assert "0.92" in repo.sh("dvc params diff")
+
+
+def test_a_threshold_below_the_floor_names_the_cure(repo: Repo) -> None:
+    repo.repro()
+    repo.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.8/' params.yaml")
+    assert "search.floor" in repo.sh("dvc repro", code=255)
+    repo.sh("sed -i 's/floor: 0.9 /floor: 0.8 /' params.yaml")
+    assert repo.repro() == ["similar_pairs", "semantic_dedup", "export"]
+
+
+def test_edited_files_are_kept_unless_an_upgrade_is_asked_for(repo: Repo) -> None:
+    script = repo.folder / "stages" / "export.py"
+    original = script.read_text()
+    script.write_text(original + "# mine\n")
+    params = (repo.folder / "params.yaml").read_text()
+    said = repo.sh("entropyguard init", code=1)
+    assert "stages/export.py" in said
+    assert script.read_text() == original + "# mine\n"
+    assert (repo.folder / "params.yaml").read_text() == params
+    repo.sh("entropyguard init --upgrade")
+    assert script.read_text() == original
+
+
+def test_a_pipeline_of_the_users_own_is_left_alone(workspace: Workspace) -> None:
+    repo = Repo(workspace.folder)
+    repo.sh("git init -q && dvc init -q")
+    own = "stages:\n  train:\n    cmd: echo train\n"
+    (workspace.folder / "dvc.yaml").write_text(own)
+    assert "subfolder" in repo.sh("entropyguard init", code=2)
+    assert (workspace.folder / "dvc.yaml").read_text() == own
+    assert not (workspace.folder / "stages").exists()
+
+
+def test_init_outside_a_dvc_repo_says_what_to_do(workspace: Workspace) -> None:
+    assert "dvc init" in Repo(workspace.folder).sh("entropyguard init", code=2)
+    assert not (workspace.folder / "dvc.yaml").exists()
+
+
+def test_an_upgraded_library_refuses_old_scripts_and_names_the_cure(repo: Repo) -> None:
+    repo.repro()
+    script = repo.folder / "stages" / "exact_dedup.py"
+    script.write_text(script.read_text().replace("STAGE_VERSION = 1", "STAGE_VERSION = 0"))
+    assert "entropyguard init --upgrade" in repo.sh("dvc repro", code=255)
+    status = repo.sh("entropyguard status")
+    assert "stages/exact_dedup.py is version 0" in status
+    repo.sh("entropyguard init --upgrade")
+    assert repo.repro() == []
+
+
+def test_another_model_under_the_same_name_is_refused_and_names_the_cure(repo: Repo, tmp_path: Path) -> None:
+    from tests.static_model import write_static_model
+
+    own = write_static_model(tmp_path / "own-model")
+    params = repo.folder / "params.yaml"
+    repo.sh(f"sed -i 's#^  model: .*#  model: \"{own}\"#' params.yaml")
+    repo.sh("entropyguard init --upgrade")
+    repo.repro()
+    write_static_model(own, words=["entropy"])
+    assert "embed.model_fingerprint" in repo.sh("entropyguard status")
+    params.write_text(
+        params.read_text().replace("unicode: NFC", "unicode: NFKC").replace("min_length: 0", "min_length: 42")
+    )
+    assert "entropyguard init --upgrade" in repo.sh("dvc repro", code=255)
+    repo.sh("entropyguard init --upgrade")
+    assert "embed" in repo.repro()

@@ -1,0 +1,98 @@
+"""Every session shown in the README and the docs is run: the commands work and print what is shown.
+
+A ```console block is a session: `$ ` starts a command, the lines below are its output. A line `…` stands for
+any lines; durations, sizes, clock times and digests are compared as such, not by value. Sessions of one page
+share a folder, in which `data.jsonl` is a small real corpus; blocks marked `console skip` need a network, hours,
+or another machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TEXTS
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.model]
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["docs/checkpoint-resume.md", "docs/pl/checkpoint-resume.md"]
+
+VARIABLE = [
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<when>"),
+    (r"\d[\d,.]* (?:bytes|KB|MB|GB)", "<size>"),
+    (r"\d[\d,]*\.\d s\b", "<seconds>"),
+    (r" {2,}", "  "),
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command and what it should print."""
+
+    command: str
+    output: list[str]
+
+
+def sessions(page: Path) -> Iterator[Step]:
+    """The steps of a page's console blocks, in order."""
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, *output = part.replace("\\\n", "").splitlines()
+            yield Step(command, [line for line in output if line.strip()])
+
+
+def settled(line: str) -> str:
+    """A line with what varies from run to run replaced by its kind."""
+    for pattern, name in VARIABLE:
+        line = re.sub(pattern, name, line)
+    return line.strip()
+
+
+def matches(expected: list[str], printed: list[str]) -> bool:
+    """Whether the printed lines are the expected ones, `…` standing for any lines."""
+    pattern = "".join("(?:.*\n)*" if line.strip() == "…" else re.escape(settled(line)) + "\n" for line in expected)
+    return re.fullmatch(pattern, "".join(settled(line) + "\n" for line in printed)) is not None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_sessions_shown_are_true(page: str, tmp_path: Path) -> None:
+    rows = (json.dumps({"id": at, "text": text}) for at, text in enumerate(TEXTS))
+    (tmp_path / "data.jsonl").write_text("".join(row + "\n" for row in rows))
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
+    steps = list(sessions(ROOT / page))
+    assert steps
+    for step in steps:
+        done = subprocess.run(
+            ["/bin/sh", "-c", step.command],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        printed = [line for line in done.stdout.splitlines() if line.strip()]
+        assert matches(step.output, printed), f"$ {step.command}\n{done.stdout}"
+
+
+def test_the_example_of_the_python_api_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / PAGES[0]).read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.jsonl").write_text('{"text": "a"}\n')
+    exec(compile(example, "docs/checkpoint-resume.md", "exec"), {})  # noqa: S102  our own page
+
+
+def test_both_languages_show_the_same_commands() -> None:
+    english, polish = ([step.command for step in sessions(ROOT / page)] for page in PAGES)
+    assert english == polish

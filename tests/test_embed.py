@@ -1,0 +1,212 @@
+"""The embed stage: the same bytes cold or resumed, only what is missing is embedded, every row accounted for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core import embed, static
+from entropyguard.core.embed import EmbedCounts, embed_texts
+from entropyguard.core.encoder import Encoder, load_encoder
+from entropyguard.core.parquet import TableWriter
+from entropyguard.core.parts import PartStore
+from entropyguard.core.progress import silent
+from entropyguard.core.tokens import Tokens
+from entropyguard.core.vector_store import text_keys
+from tests.static_model import DIMENSION, write_static_model
+
+TEXTS = [
+    f"the {animal} sat near the {thing}" for animal in ("cat", "dog", "lion") for thing in ("fire", "river", "door")
+]
+
+
+class Counting:
+    """An encoder that counts what it embeds, and breaks down after some pieces when told to."""
+
+    def __init__(self, encoder: Encoder, pieces: int | None = None) -> None:
+        self._encoder = encoder
+        self._pieces = pieces
+        self.dimension, self.fingerprint = encoder.dimension, encoder.fingerprint
+        self.embedded = 0
+
+    def tokenise(self, texts: Sequence[str]) -> Tokens:
+        return self._encoder.tokenise(texts)
+
+    def encode(
+        self, tokens: Tokens, wanted: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        for positions, vectors in self._encoder.encode(tokens, wanted):
+            if self._pieces == 0:
+                raise KeyboardInterrupt
+            self._pieces = None if self._pieces is None else self._pieces - 1
+            self.embedded += len(positions)
+            yield positions, vectors
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return load_encoder(write_static_model(tmp_path_factory.mktemp("model"), window=20))
+
+
+@pytest.fixture
+def pieces_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static, "_PIECE_TEXTS", 2)
+
+
+def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path:
+    """An after_exact_dedup.parquet with every third row id missing."""
+    row_ids = [first_row_id + at + at // 2 for at in range(len(texts))]
+    columns = {
+        "row_id": pa.array(row_ids, pa.int64()),
+        "file": pa.array([0] * len(texts), pa.int32()),
+        "line": pa.array([row_id + 1 for row_id in row_ids], pa.int64()),
+        "record": pa.array([json.dumps({"text": text}) for text in texts], pa.large_string()),
+    }
+    table = pa.table(columns)
+    with TableWriter(path, table.schema, {"format": "jsonl", "text_column": "text"}) as writer:
+        writer.write(table)
+    return path
+
+
+def run(
+    folder: Path, texts: Sequence[str], encoder: Encoder, store: PartStore | None = None
+) -> tuple[EmbedCounts, bytes]:
+    """Counts and bytes of one run in `folder`."""
+    counts = embed_texts(write_input(folder / "in.parquet", texts), folder / "out.tmp", encoder, store, silent)
+    (folder / "out.tmp").replace(folder / "embeddings.parquet")
+    return counts, (folder / "embeddings.parquet").read_bytes()
+
+
+def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder) -> None:
+    texts = ["the cat sat", "你好", "dog " * 21, "music and dance"]
+    counts, _ = run(tmp_path, texts, model)
+    assert counts == EmbedCounts(rows=4, embedded=2, reused=0, unreadable=1, over_long=1)
+    table = pq.read_table(tmp_path / "embeddings.parquet")
+    assert table.schema.names == ["row_id", "window", "skipped", "key", "vector"]
+    assert table.schema.field("vector").type == pa.list_(pa.float32(), DIMENSION)
+    assert table.column("row_id").to_pylist() == [0, 1, 3, 4]
+    assert table.column("window").to_pylist() == [0, 0, 0, 0]
+    assert table.column("skipped").to_pylist() == [None, "unreadable", "over_long", None]
+    assert b"".join(table.column("key").to_pylist()) == text_keys(texts).tobytes()
+    vectors = table.column("vector").to_pylist()
+    assert [vector is None for vector in vectors] == [False, True, True, False]
+    assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_equal_texts_are_embedded_once(tmp_path: Path, model: Encoder) -> None:
+    encoder = Counting(model)
+    counts, _ = run(tmp_path, ["the cat sat", "a dog", "the cat sat"], encoder)
+    assert (encoder.embedded, counts.embedded, counts.reused) == (2, 2, 1)
+    first, _, third = pq.read_table(tmp_path / "embeddings.parquet").column("vector").to_pylist()
+    assert first == third
+
+
+def test_no_rows_give_an_empty_file(tmp_path: Path, model: Encoder) -> None:
+    counts, _ = run(tmp_path, [], model, PartStore(tmp_path / "store"))
+    assert counts == EmbedCounts(0, 0, 0, 0, 0)
+    assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 0
+
+
+def test_nothing_is_saved_without_a_store(tmp_path: Path, model: Encoder) -> None:
+    run(tmp_path, TEXTS, model)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["embeddings.parquet", "in.parquet"]
+
+
+@pytest.mark.usefixtures("pieces_of_two")
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(embed, "SAVE_SECONDS", seconds)  # saved after each piece, or only on the way out
+    _, clean = run(tmp_path, TEXTS, model)
+    store = PartStore(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, TEXTS, Counting(model, pieces=3), store)
+    encoder = Counting(model)
+    counts, resumed = run(tmp_path, TEXTS, encoder, store)
+    assert (encoder.embedded, counts.reused) == (3, 6)
+    assert resumed == clean
+
+
+def test_a_finished_run_embeds_nothing_again(tmp_path: Path, model: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    _, first = run(tmp_path, TEXTS, model, store)
+    encoder = Counting(model)
+    counts, second = run(tmp_path, TEXTS, encoder, store)
+    assert (encoder.embedded, counts.reused) == (0, len(TEXTS))
+    assert first == second
+
+
+def test_appended_rows_are_the_only_ones_embedded(tmp_path: Path, model: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    run(tmp_path, TEXTS[:6], model, store)
+    encoder = Counting(model)
+    _, appended = run(tmp_path, TEXTS, encoder, store)
+    assert encoder.embedded == 3
+    assert appended == run(tmp_path, TEXTS, model)[1]
+
+
+def test_vectors_lie_on_disk_once(tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embed, "SAVE_SECONDS", 0.0)
+    run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"))
+    (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    assert part.samefile(tmp_path / "embeddings.parquet")
+
+
+def test_a_flipped_byte_in_the_store_costs_only_its_part(tmp_path: Path, model: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    _, clean = run(tmp_path, TEXTS, model, store)
+    (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    damaged = bytearray(part.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    part.write_bytes(damaged)
+    encoder = Counting(model)
+    assert run(tmp_path, TEXTS, encoder, store)[1] == clean
+    assert encoder.embedded == len(TEXTS)
+
+
+def test_two_projects_share_a_store(tmp_path: Path, model: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    run(tmp_path / "one", TEXTS[:6], model, store)
+    encoder = Counting(model)
+    run(tmp_path / "two", TEXTS[3:], encoder, store)
+    assert encoder.embedded == 3
+    encoder = Counting(model)
+    run(tmp_path / "one", TEXTS, encoder, store)
+    assert encoder.embedded == 0
+
+
+def test_progress_ends_at_the_number_of_rows(tmp_path: Path, model: Encoder) -> None:
+    seen: list[tuple[int, int | None]] = []
+    texts = [*TEXTS, TEXTS[0], "你好"]
+    source = write_input(tmp_path / "in.parquet", texts)
+    embed_texts(source, tmp_path / "out", model, None, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(texts), len(texts))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+some_texts = st.lists(st.sampled_from([*TEXTS, "", "你好", "cat " * 30]) | st.text(max_size=20), max_size=20)
+
+
+@settings(max_examples=30, deadline=None)  # each example writes files
+@given(texts=some_texts, stored=some_texts)
+def test_the_bytes_do_not_hang_on_what_the_store_held(
+    tmp_path_factory: pytest.TempPathFactory, model: Encoder, texts: list[str], stored: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    store = PartStore(folder / "store")
+    run(folder, stored, model, store)
+    counts, warm = run(folder, texts, model, store)
+    assert warm == run(folder, texts, model)[1]
+    assert counts.rows == counts.embedded + counts.reused + counts.unreadable + counts.over_long == len(texts)

@@ -1,0 +1,127 @@
+"""Which files an input names."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.inputs import Source, find_sources, input_columns
+
+ROW = '{"text": "a"}\n'
+
+
+def make(folder: Path, *names: str, content: str = ROW) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+
+
+def names_in(folder: Path, spec: str) -> list[str]:
+    return [str(source.path.relative_to(folder)) for source in find_sources(spec)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "compression"),
+    [
+        ("a.jsonl", "jsonl", ""),
+        ("a.NDJSON", "jsonl", ""),
+        ("a.b.jsonl.gz", "jsonl", "gz"),
+        ("a.ndjson.zst", "jsonl", "zst"),
+        ("a.csv", "csv", ""),
+        ("a.parquet", "parquet", ""),
+    ],
+)
+def test_the_ending_tells_the_kind(tmp_path: Path, name: str, kind: str, compression: str) -> None:
+    make(tmp_path, name)
+    assert find_sources(str(tmp_path / name)) == [Source(tmp_path / name, kind, compression)]
+
+
+def test_a_folder_is_read_by_name_all_the_way_down(tmp_path: Path) -> None:
+    make(tmp_path, "b.jsonl", "a/z.jsonl", "B.jsonl", "é.jsonl", "readme.md", ".hidden.jsonl", ".git/x.jsonl")
+    assert names_in(tmp_path, str(tmp_path)) == ["B.jsonl", "a/z.jsonl", "b.jsonl", "é.jsonl"]
+
+
+def test_links_to_files_are_followed_and_named_by_their_target(tmp_path: Path) -> None:
+    make(tmp_path, "real/data.jsonl")
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs" / "0000.jsonl").symlink_to(tmp_path / "real" / "data.jsonl")
+    [source] = find_sources(str(tmp_path / "inputs"))
+    assert source.path.name == "0000.jsonl"
+    assert str(source) == str(tmp_path / "real" / "data.jsonl")
+
+
+def test_a_checkpoint_dir_below_the_data_is_no_data(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "checkpoints/ingested.parquet", "checkpoints/.entropyguard/ingest.json")
+    assert names_in(tmp_path, str(tmp_path)) == ["a.jsonl"]
+
+
+def test_an_empty_file_among_others_is_passed_over(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl")
+    make(tmp_path, "b.jsonl", content="")
+    assert names_in(tmp_path, str(tmp_path)) == ["a.jsonl"]
+
+
+def test_a_glob_names_its_matches_in_order(tmp_path: Path) -> None:
+    make(tmp_path, "x-2.jsonl", "x-10.jsonl", "y.jsonl", "x-3.txt")
+    assert names_in(tmp_path, str(tmp_path / "x-*")) == ["x-10.jsonl", "x-2.jsonl"]
+
+
+def test_an_existing_path_is_no_glob(tmp_path: Path) -> None:
+    make(tmp_path, "a[1].jsonl", "a1.jsonl", "b[1]/c.jsonl")
+    assert names_in(tmp_path, str(tmp_path / "a[1].jsonl")) == ["a[1].jsonl"]
+    assert names_in(tmp_path, str(tmp_path / "b[1]")) == ["b[1]/c.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("nowhere.jsonl", "nowhere.jsonl is missing"),
+        ("broken.jsonl", "gone.jsonl is missing"),
+        ("void.jsonl", "void.jsonl is empty"),
+        ("text.docx", r"text.docx has no ending.*\.jsonl \.ndjson \.csv \.parquet"),
+        ("a.csv.gz", "a.csv.gz has no ending"),
+        ("noending", "noending has no ending"),
+        ("folder", r"holds no data files \(\.jsonl"),
+        ("*.parquet", r"\*\.parquet holds no data files"),
+        ("void*", "every data file in it is empty"),
+    ],
+)
+def test_what_is_no_input_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "text.docx", "folder/readme.md", "a.csv.gz", "noending")
+    make(tmp_path, "void.jsonl", content="")
+    (tmp_path / "broken.jsonl").symlink_to("gone.jsonl")
+    with pytest.raises(InputError, match=says):
+        find_sources(spec)
+
+
+def test_files_of_several_kinds_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", "b.csv")
+    with pytest.raises(DataFormatError, match=r"jsonl \(a.jsonl\) and csv \(b.csv\)"):
+        find_sources(str(tmp_path))
+
+
+def test_the_columns_that_hold_text_are_known(tmp_path: Path) -> None:
+    rows = ['{"a": "x", "n": 1, "mixed": "x", "none": null}', "no json", "[1]", '{"mixed": 2, "b": "y", "a": null}']
+    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
+        file.write("\n".join(rows))
+    expected = {"a": True, "n": False, "mixed": False, "none": False, "b": True}
+    assert input_columns(find_sources(str(tmp_path / "a.jsonl.gz"))) == expected
+
+
+def test_only_the_first_thousand_rows_are_looked_at(tmp_path: Path) -> None:
+    make(tmp_path, "a.jsonl", content=ROW * 1_000 + '{"late": "x"}\n')
+    assert input_columns(find_sources(str(tmp_path / "a.jsonl"))) == {"text": True}
+
+
+def test_the_columns_of_csv_and_parquet_are_known(tmp_path: Path) -> None:
+    make(tmp_path, "a.csv", content='\ufeffid,"te\nxt"\n1,a\n')
+    assert input_columns(find_sources(str(tmp_path / "a.csv"))) == {"id": True, "te\nxt": True}
+    table = pa.table({"n": [1], "d": pa.array(["x"]).dictionary_encode(), "s": ["x"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert input_columns(find_sources(str(tmp_path / "a.parquet"))) == {"n": False, "d": True, "s": True}

@@ -1,0 +1,237 @@
+"""The command line end to end: what a run keeps, says, writes and leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from entropyguard.definition import STAGES
+from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.static_model import write_static_model
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_duplicates_go_and_everything_else_stays(workspace: Workspace) -> None:
+    ended = workspace.run()
+    assert ended.code == 0, ended.stderr
+    assert ended.ran == list(STAGES)
+    lines = workspace.input.read_text().splitlines(keepends=True)
+    assert workspace.output.read_text() == "".join(lines[at] for at in (0, 3, 4, 5, 6, 7, 9))
+    assert "10 rows in: 7 kept, 1 exact duplicates, 2 semantic duplicates" in ended.stderr
+
+
+def test_two_checkpoint_dirs_hold_the_same_bytes(workspace: Workspace) -> None:
+    other = workspace.folder / "other"
+    assert workspace.run().code == 0
+    assert workspace.run(checkpoint_dir=other, threads="1", max_memory="500MB").code == 0
+    assert stage_outputs(workspace.checkpoints) == stage_outputs(other)
+
+
+def test_a_run_without_resume_builds_everything_and_says_that_it_need_not(workspace: Workspace) -> None:
+    workspace.run()
+    first = stage_outputs(workspace.checkpoints)
+    ended = workspace.run()
+    assert ended.ran == list(STAGES)
+    assert "--resume would use them" in ended.stderr
+    assert stage_outputs(workspace.checkpoints) == first
+
+
+def test_resume_says_what_it_did_and_why(workspace: Workspace) -> None:
+    workspace.run()
+    ended = workspace.run("--resume", dedup_threshold="0.99")
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in ended.stderr.splitlines()}
+    assert lines["exact_dedup"] == "up to date"
+    assert lines["semantic_dedup"].startswith("ran: dedup_threshold 0.95 -> 0.99")
+    assert "Checkpoint invalid or not found: after_semantic_dedup: dedup_threshold 0.95 -> 0.99" in ended.stderr
+    ended = workspace.run("--resume")
+    assert "ran: dedup_threshold 0.99 -> 0.95" in ended.stderr
+
+
+def test_a_changed_input_is_named_as_the_reason(workspace: Workspace) -> None:
+    workspace.run()
+    workspace.write_rows(TEXTS[:5])
+    ended = workspace.run("--resume")
+    assert "Checkpoint invalid or not found: after_exact_dedup: input changed" in ended.stderr
+    assert [row["id"] for row in workspace.kept()] == [0, 3, 4]
+
+
+def test_a_damaged_checkpoint_is_built_again(workspace: Workspace) -> None:
+    workspace.run()
+    clean = stage_outputs(workspace.checkpoints)
+    path = workspace.checkpoints / "after_exact_dedup.parquet"
+    path.chmod(0o644)
+    damaged = bytearray(path.read_bytes())
+    damaged[100] ^= 1
+    path.write_bytes(damaged)
+    ended = workspace.run("--resume")
+    assert (
+        "Failed to load checkpoint: after_exact_dedup.parquet: content differs from what was written; building it again"
+        in ended.stderr
+    )
+    assert ended.ran == ["exact_dedup"]
+    assert stage_outputs(workspace.checkpoints) == clean
+
+
+def test_the_summary_as_json_has_rows_settings_and_stages(workspace: Workspace) -> None:
+    ended = workspace.run("--json", "-", "--quiet")
+    assert ended.stderr == ""
+    summary = json.loads(ended.stdout)
+    assert summary["rows"] == {
+        "in": 10,
+        "rejected": 0,
+        "dropped": {"min_length": 0, "exact": 1, "semantic": 2},
+        "kept": 7,
+    }
+    assert summary["settings"]["semantic"]["dedup_threshold"] == 0.95
+    assert list(summary["stages"]) == list(STAGES)
+    for outcome in summary["stages"].values():
+        assert outcome["ran"] is True
+        assert outcome["reason"] == "never built"
+        assert outcome["seconds"] > 0
+        assert outcome["peak_bytes"] > 1_000_000
+
+
+def test_a_dry_run_lists_reasons_and_writes_nothing(workspace: Workspace) -> None:
+    ended = workspace.run("--dry-run")
+    assert ended.code == 0
+    assert ended.stdout.count("would run: never built") == 6
+    assert not workspace.checkpoints.exists()
+    workspace.run()
+    before = {path: path.stat().st_mtime_ns for path in workspace.checkpoints.rglob("*")}
+    ended = workspace.run("--dry-run", "--resume", dedup_threshold="0.99", output=workspace.folder / "new.jsonl")
+    assert "semantic_dedup  would run: dedup_threshold 0.95 -> 0.99" in ended.stdout
+    assert ended.stdout.count("up to date") == 4
+    assert {path: path.stat().st_mtime_ns for path in workspace.checkpoints.rglob("*")} == before
+    assert not (workspace.folder / "new.jsonl").exists()
+
+
+def test_without_a_checkpoint_dir_nothing_is_left(workspace: Workspace) -> None:
+    private = workspace.folder / "tmp"
+    private.mkdir()
+    workspace.environment["TMPDIR"] = str(private)
+    ended = workspace.call("--input", workspace.input, "--output", workspace.output, "--model-name", workspace.model)
+    assert ended.code == 0, ended.stderr
+    assert len(workspace.kept()) == 7
+    assert list(private.iterdir()) == []
+
+
+def test_a_failed_run_without_a_checkpoint_dir_says_how_to_go_on(workspace: Workspace) -> None:
+    private = workspace.folder / "tmp"
+    private.mkdir()
+    workspace.environment["TMPDIR"] = str(private)
+    workspace.input.write_text('{"text": "one"}\n{"id": 1, "text": "1"}\n')
+    ended = workspace.call(
+        "--input", workspace.input, "--output", workspace.output, "--model-name", workspace.model, "--keep", "column:no"
+    )
+    assert ended.code == 64
+    (kept,) = private.iterdir()
+    assert f"--checkpoint-dir {kept} --resume" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [("first", [0, 3]), ("longest", [1, 3]), ("column:score", [2, 3])],
+    ids=["first", "longest", "column"],
+)
+def test_keep_policies_decide_which_duplicate_stays(policy: str, kept: list[int], workspace: Workspace) -> None:
+    rows = [(5, "the cat sat"), (1, "the   cat sat"), (9, "a cat sat"), (0, "the river is cold")]
+    lines = [json.dumps({"id": at, "score": score, "text": text}) for at, (score, text) in enumerate(rows)]
+    workspace.input.write_text("\n".join(lines))
+    ended = workspace.run(keep=policy, dedup_threshold="0.9")
+    assert ended.code == 0, ended.stderr
+    assert [row["id"] for row in workspace.kept()] == kept
+
+
+def test_explain_shows_the_row_its_keeper_and_both_texts(workspace: Workspace) -> None:
+    workspace.run()
+    ended = workspace.call("explain", "2", "--checkpoint-dir", workspace.checkpoints)
+    assert ended.code == 0, ended.stderr
+    for words in ("row 2", "semantic", "row 0", "0.9", TEXTS[2], TEXTS[0], "data.jsonl"):
+        assert words in ended.stdout
+    ended = workspace.call("explain", "--random", "2", "--checkpoint-dir", workspace.checkpoints)
+    assert ended.stdout.count("dropped") >= 2
+    assert workspace.call("explain", "99", "--checkpoint-dir", workspace.checkpoints).code == 2
+
+
+def test_status_shows_each_stage_its_state_and_reason(workspace: Workspace) -> None:
+    workspace.run()
+    ended = workspace.call("status", "--checkpoint-dir", workspace.checkpoints)
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.count("up to date") == 6
+    workspace.input.unlink()
+    (workspace.checkpoints / "similar_pairs.parquet").unlink()
+    ended = workspace.call("status", "--checkpoint-dir", workspace.checkpoints)
+    assert "is missing" in ended.stdout
+
+
+def test_clean_frees_everything(workspace: Workspace) -> None:
+    workspace.run()
+    ended = workspace.call("clean", "--checkpoint-dir", workspace.checkpoints)
+    assert ended.code == 0, ended.stderr
+    assert not workspace.checkpoints.exists()
+    foreign = workspace.folder / "photos"
+    foreign.mkdir()
+    (foreign / "cat.jpg").write_text("meow")
+    assert workspace.call("clean", "--checkpoint-dir", foreign).code == 2
+    assert (foreign / "cat.jpg").read_text() == "meow"
+
+
+def test_the_checkpoint_dir_is_private_and_an_ordinary_dvc_project(workspace: Workspace) -> None:
+    workspace.run()
+    assert workspace.checkpoints.stat().st_mode & 0o777 == 0o700
+    dag = subprocess.run(
+        [sys.executable, "-m", "dvc", "dag"], cwd=workspace.checkpoints, capture_output=True, text=True, check=True
+    )
+    assert "similar_pairs" in dag.stdout
+    metadata = json.loads((workspace.checkpoints / "checkpoint_metadata.json").read_text())
+    assert set(metadata["checkpoints"]) == {"after_exact_dedup", "after_semantic_dedup"}
+
+
+def test_the_previous_output_stays_when_a_run_fails(workspace: Workspace) -> None:
+    workspace.run()
+    before = workspace.output.read_bytes()
+    workspace.input.write_text('{"text": 5}\n')
+    assert workspace.run("--resume").code == 64
+    assert workspace.output.read_bytes() == before
+
+
+def test_vectors_are_shared_by_a_vector_cache(workspace: Workspace) -> None:
+    cache = workspace.folder / "vectors"
+    workspace.run(vector_cache=cache)
+    ended = workspace.run("--json", "-", vector_cache=cache, checkpoint_dir=workspace.folder / "other")
+    counts = json.loads(ended.stdout)["stages"]["embed"]["counts"]
+    assert (counts["embedded"], counts["reused"]) == (0, 9)
+
+
+def test_texts_the_model_cannot_read_take_no_part(workspace: Workspace, tmp_path: Path) -> None:
+    model = write_static_model(tmp_path / "narrow", window=20)
+    long = "cat " * 30
+    workspace.write_rows(
+        [
+            "\u4eca\u5929\u5929\u6c14\u5f88\u597d",
+            "\u6211\u559c\u6b22\u5403\u82f9\u679c",
+            long + "river",
+            long + "castle",
+        ]
+    )
+    ended = workspace.run(model_name=model)
+    assert "4 rows in: 4 kept" in ended.stderr
+    assert "2 rows the model cannot read, 2 longer than it reads" in ended.stderr
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    code = (
+        "import sys; from entropyguard.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'dvc', 'polars', 'pyarrow', 'numpy', 'transformers', 'sentence_transformers', 'faiss'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "--dedup-threshold" in done.stdout

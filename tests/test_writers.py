@@ -1,0 +1,257 @@
+"""What went in comes out; what another format cannot hold is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core.errors import DataFormatError
+from entropyguard.core.inputs import find_sources
+from entropyguard.core.params import IngestParams
+from entropyguard.core.progress import silent
+from entropyguard.core.readers import ingest
+from entropyguard.core.writers import read_records, write_records
+
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LINES = [
+    '{"text": "a", "n": 1.0, "m": 1}',
+    ' {"m":"1", "text":"b \\u00e9 \\ud800 \u2028", "n": 123456789012345678901234567890}',
+    '{"text": "' + "c" * 100_000 + '", "d": {"e": [1, {"f": null}]}, "d": NaN}',
+]
+
+
+def checkpoint_of(source: Path) -> Path:
+    out = source.with_name("checkpoint.parquet")
+    ingest(
+        find_sources(str(source)), out, source.with_name("rejected"), IngestParams("text", (), False, 1 << 27), silent
+    )  # noqa: FBT003
+    return out
+
+
+def checkpoint(folder: Path, data: str | pa.Table, name: str = "a.jsonl") -> Path:
+    if isinstance(data, str):
+        (folder / name).write_bytes(data.encode())
+    else:
+        name = "a.parquet"
+        pq.write_table(data, folder / name)
+    return checkpoint_of(folder / name)
+
+
+def written(folder: Path, data: str | pa.Table, kind: str, name: str = "a.jsonl") -> Path:
+    out = folder / f"out.{kind}"
+    source = checkpoint(folder, data, name)
+    rows = write_records(source, out, kind, silent)
+    assert rows == pq.read_metadata(source).num_rows
+    return out
+
+
+@pytest.mark.parametrize(("kind", "unpack"), [("jsonl", bytes), ("jsonl.gz", gzip.decompress), ("jsonl.zst", None)])
+def test_jsonl_comes_out_byte_for_byte(tmp_path: Path, kind: str, unpack: Any) -> None:
+    got = written(tmp_path, "\n".join(LINES), kind).read_bytes()
+    plain = unpack(got) if unpack else zstandard.ZstdDecompressor().decompressobj().decompress(got)
+    assert plain == "".join(line + "\n" for line in LINES).encode()
+
+
+@pytest.mark.parametrize("kind", ["jsonl.gz", "jsonl.zst"])
+def test_packed_output_holds_no_clock_and_no_name(tmp_path: Path, kind: str) -> None:
+    source = checkpoint(tmp_path, "\n".join(LINES))
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for out in outs:
+        write_records(source, out, kind, silent)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    assert b"one" not in outs[0].read_bytes()[:32]
+    assert outs[0].read_bytes()[4:8] == b"\0\0\0\0" or kind == "jsonl.zst"
+
+
+def rich_table() -> pa.Table:
+    schema = pa.schema(
+        [
+            pa.field("row_id", pa.int8(), nullable=False, metadata={b"unit": b"none"}),
+            ("record", pa.large_list(pa.struct([("line", pa.float32()), ("d", pa.date32())]))),
+            ("text", pa.dictionary(pa.int16(), pa.string())),
+            ("at", pa.timestamp("ns", tz="UTC")),
+            ("price", pa.decimal128(12, 3)),
+        ],
+        metadata={b"pandas": b"{}"},
+    )
+    when = datetime(2020, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+    rows = [
+        {"row_id": 1, "record": [{"line": 0.5}, None], "text": "a,\u2028", "at": when, "price": Decimal("1.10")},
+        {"row_id": 2, "record": None, "text": ""},
+        {"row_id": 3, "record": [], "text": "b"},
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def test_parquet_comes_out_with_its_schema_and_metadata(tmp_path: Path) -> None:
+    table = rich_table()
+    got = pq.read_table(written(tmp_path, table, "parquet"))
+    assert got.schema.equals(pq.read_schema(tmp_path / "a.parquet"), check_metadata=True)
+    assert got.to_pylist() == table.to_pylist()
+
+
+def test_dictionaries_that_differ_between_row_groups_come_out(tmp_path: Path) -> None:
+    texts = [f"text {at}" for at in range(40)]
+    pq.write_table(pa.table({"text": pa.array(texts).dictionary_encode()}), tmp_path / "a.parquet", row_group_size=7)
+    out = tmp_path / "out.parquet"
+    write_records(checkpoint_of(tmp_path / "a.parquet"), out, "parquet", silent)
+    assert pq.read_table(out)["text"].to_pylist() == texts
+
+
+def test_parquet_becomes_json_lines_without_loss(tmp_path: Path) -> None:
+    lines = written(tmp_path, rich_table(), "jsonl").read_text(encoding="utf-8").split("\n")
+    assert lines == [
+        '{"row_id": 1, "record": [{"line": 0.5, "d": null}, null], "text": "a,\u2028", '
+        '"at": "2020-01-02 03:04:05.000678000Z", "price": "1.100"}',
+        '{"row_id": 2, "record": null, "text": "", "at": null, "price": null}',
+        '{"row_id": 3, "record": [], "text": "b", "at": null, "price": null}',
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "says"),
+    [
+        (pa.array([b"\xff"]), "jsonl", "'x' holds binary"),
+        (pa.array([1], pa.duration("s")), "jsonl", r"'x' holds duration\[s\]"),
+        (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), "jsonl", "'x' holds map"),
+        (pa.array([float("nan")]), "jsonl", "Line 1: column 'x' holds NaN"),
+        (pa.array([[float("inf")]]), "jsonl", "Line 1: column 'x' holds NaN or infinity"),
+        (pa.array([[1]]), "csv", "'x' is nested"),
+        (pa.array([b"\xff"]), "csv", "'x' holds binary"),
+    ],
+)
+def test_what_the_other_format_cannot_spell_is_refused(tmp_path: Path, column: pa.Array, kind: str, says: str) -> None:
+    with pytest.raises(DataFormatError, match=says):
+        written(tmp_path, pa.table({"text": ["a"], "x": column}), kind)
+
+
+def test_csv_comes_out_with_null_and_empty_apart(tmp_path: Path) -> None:
+    data = 'id,"te ""x",text\r\n"1",,"a,""b""\r\nc"\r\n2,"", lead\r\n'
+    expected = b'id,"te ""x",text\n1,,"a,""b""\r\nc"\n2,"", lead\n'
+    assert written(tmp_path, data, "csv", "a.csv").read_bytes() == expected
+
+
+values = st.none() | st.text(st.sampled_from('ab,"\n\r é;\t\x00'), max_size=6)
+
+
+@FUZZ
+@given(st.lists(st.tuples(values, values.filter(lambda value: value is not None)), min_size=1, max_size=6))
+def test_any_csv_values_survive_csv(tmp_path: Path, rows: list[tuple[str | None, str]]) -> None:
+    def spelled(value: str | None) -> str:
+        return "" if value is None else '"' + value.replace('"', '""') + '"'
+
+    data = "id,text\n" + "".join(f"{spelled(key)},{spelled(text)}\n" for key, text in rows)
+    once = written(tmp_path, data, "csv", "a.csv").read_bytes()
+    again = tmp_path / "again.csv"
+    again.write_bytes(once)
+    frame = read_records(checkpoint_of(again))
+    assert frame.rows() == rows
+
+
+def test_csv_becomes_parquet_and_json_lines_of_strings(tmp_path: Path) -> None:
+    data = 'id,text\n1,a\n,"b"\n'
+    assert pq.read_table(written(tmp_path, data, "parquet", "a.csv")).to_pylist() == [
+        {"id": "1", "text": "a"},
+        {"id": None, "text": "b"},
+    ]
+    out = written(tmp_path, data, "jsonl", "a.csv")
+    assert out.read_text() == '{"id": "1", "text": "a"}\n{"id": null, "text": "b"}\n'
+
+
+def test_json_lines_become_parquet_with_one_schema(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "n": 1, "f": 1, "d": {"x": [1]}, "e": []},
+        {"text": "b", "f": 0.5, "d": {"y": "z"}, "b": True},
+        {"f": None, "text": "c", "e": [None, "s"], "d": None, "big": 2**63 - 1},
+    ]
+    got = pq.read_table(written(tmp_path, "\n".join(map(json.dumps, rows)), "parquet"))
+    assert got.to_pylist() == [
+        {"text": "a", "n": 1, "f": 1.0, "d": {"x": [1], "y": None}, "e": [], "b": None, "big": None},
+        {"text": "b", "n": None, "f": 0.5, "d": {"x": None, "y": "z"}, "e": None, "b": True, "big": None},
+        {"text": "c", "n": None, "f": None, "d": None, "e": [None, "s"], "b": None, "big": 2**63 - 1},
+    ]
+    assert got.schema.field("n").type == pa.int64()
+
+
+def test_json_lines_become_csv(tmp_path: Path) -> None:
+    data = '{"text": "a,b", "n": 1}\n{"f": 0.5, "text": "", "n": null, "ok": true}\n'
+    assert written(tmp_path, data, "csv").read_text() == 'text,n,f,ok\n"a,b",1,,\n"",,0.5,true\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ('{"text": "x", "n": "1"}', "Line 3: column 'n' holds text here and whole numbers before"),
+        ('{"text": "x", "n": true}', "Line 3: column 'n' holds true or false here"),
+        ('{"text": "x", "n": {}}', "Line 3: column 'n' holds objects here"),
+        ('{"text": "x", "n": 9223372036854775808}', "Line 3: column 'n' holds 9223372036854775808, which fits no 64"),
+        ('{"text": "x", "m": {"k": [1, "1"]}}', "Line 3: column 'm.k' holds text here and whole numbers before"),
+        ('{"text": "x", "big": 0.5}', "Line 3: column 'big' holds numbers with a fraction beside 9007199254740993"),
+        ('{"text": "x", "n": 1, "n": 2}', "Line 3: key 'n' is given twice"),
+        ('{"text": "x", "n": 1e999}', "Line 3: 1e999 is out of range"),
+        ('{"text": "x", "s": "\\ud800"}', "Line 3: column 's' holds a lone surrogate"),
+        ('{"text": "x", "o": {}}', "Column 'o' holds only empty objects"),
+    ],
+)
+def test_what_fits_no_common_schema_is_refused(tmp_path: Path, row: str, says: str) -> None:
+    data = '{"text": "a", "n": 1, "big": 9007199254740993}\n\n' + row + "\n"
+    with pytest.raises(DataFormatError, match=says):
+        written(tmp_path, data, "parquet")
+
+
+def test_nested_json_does_not_fit_csv(tmp_path: Path) -> None:
+    with pytest.raises(DataFormatError, match="'d' is nested"):
+        written(tmp_path, '{"text": "a", "d": [1]}\n', "csv")
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+)
+nested = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@FUZZ
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), nested, max_size=3), min_size=1, max_size=4))
+def test_any_json_either_converts_without_loss_or_is_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    rows = [{**row, "text": "t"} for row in rows]
+    data = "\n".join(map(json.dumps, rows))
+    try:
+        got = pq.read_table(written(tmp_path, data, "parquet")).to_pylist()
+    except DataFormatError:
+        return
+    assert [without_nulls(row) for row in got] == [without_nulls(row) for row in rows]
+
+
+def without_nulls(value: Any) -> Any:
+    """A missing key and null are the same in a table."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_the_rows_come_as_a_frame(tmp_path: Path) -> None:
+    frame = read_records(checkpoint(tmp_path, '{"text": "a", "n": 1}\n{"text": "b", "row_id": "x"}\n'))
+    assert frame.to_dicts() == [{"text": "a", "n": 1, "row_id": None}, {"text": "b", "n": None, "row_id": "x"}]
+    table = rich_table().select(["row_id", "text"])
+    assert read_records(checkpoint(tmp_path, table)).get_column("text").cast(pl.String).to_list() == [
+        "a,\u2028",
+        "",
+        "b",
+    ]
