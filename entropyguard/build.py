@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.checkpoint_dir import OWNED, free_unused, linked_files, materialise, owned
-from entropyguard.core.audit import audit_format, write_audit
 from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.files import FileState, read_json, write_json
@@ -69,11 +68,13 @@ def run_build(request: Request, say: Say) -> Summary:
     """Do what the request asks; every failure is an EntropyguardError or Interrupted, and nothing is published."""
     started = time.monotonic()
     check_request(request)
-    if request.input != STDIN:
-        params_of(request, sources_of(request))  # wrong use is told before a dir is made
+    # Wrong use is told before a dir is made; only stdin has to be written down first.
+    sources = [] if request.input == STDIN else sources_of(request)
+    params = params_of(request, sources) if sources else None
     with _working_dir(request, say) as project, owned(project):
-        sources = sources_of(request, _spool(project) if request.input == STDIN else None)
-        params = params_of(request, sources)
+        if params is None:
+            sources = sources_of(request, _spool(project))
+            params = params_of(request, sources)
         found = heal(project)
         before = load_lock(project)
         if not request.resume and before and request.checkpoint_dir is not None:
@@ -85,6 +86,7 @@ def run_build(request: Request, say: Say) -> Summary:
             _announce(project, params.as_dict(), sources, found, say)
         states = {source.path: FileState.of(source.path) for source in sources}
         run_id = uuid.uuid4().hex
+        write_entries(project, [])  # what is being replaced is not for use, whatever happens to this run
         _repro(project, request, run_id, say)
         _check_input_stable(project, states)
         stages = _outcomes(project, run_id, before, found, forced=not request.resume)
@@ -218,6 +220,7 @@ def _entry(
         input_files=files,
         input_hash=input_md5,
         keys={name: value for one in upstream for name, value in stage_params(one, params).items()},
+        row_count=sidecar["outputs"][checkpoint.name]["rows"],
         digest=sidecar["outputs"][checkpoint.name]["digest"],
         finished_at=sidecar["finished_at"],
     )
@@ -226,6 +229,8 @@ def _entry(
 def _publish(project: Path, request: Request, names: list[str]) -> None:
     """Put the audit and the cleaned file where the user asked, in that order: the data last."""
     if request.audit_log is not None:
+        from entropyguard.core.audit import audit_format, write_audit  # polars, only for those who ask for an audit
+
         with whole_file(request.audit_log, "--audit-log") as temporary:
             write_audit(project, names, temporary, audit_format(request.audit_log))
     publish(project / f"cleaned.{output_format(request.output)}", request.output)

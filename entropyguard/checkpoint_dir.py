@@ -37,7 +37,7 @@ OWNED = [
     *(f"cleaned.{ending}" for ending in OUTPUT_FORMATS),
     ".dvc/cache",
     ".dvc/site",
-    ".dvc/tmp",  # noqa: S108  below the dir, not /tmp
+    ".dvc/tmp",
     f"{FOLDER}/vectors",
     f"{FOLDER}/blocks",
     f"{FOLDER}/fresh",
@@ -127,9 +127,9 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def link_names(sources: list[Source]) -> list[str]:
-    """The names the input files go by in a checkpoint dir: `0000.jsonl`, `0001.jsonl.gz`, …"""
+    """The names the input files go by in a checkpoint dir: `000000.jsonl`, `000001.jsonl.gz`, …"""
     endings = [f".{source.kind}" + (f".{source.compression}" if source.compression else "") for source in sources]
-    return [f"{at:04d}{ending}" for at, ending in enumerate(endings)]
+    return [f"{at:06d}{ending}" for at, ending in enumerate(endings)]
 
 
 def linked_files(sources: list[Source]) -> dict[str, Path]:

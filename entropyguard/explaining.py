@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from entropyguard.core.explain import Explanation, explain, sample_dropped
 from entropyguard.core.errors import UsageError
+from entropyguard.core.explain import Explanation, explain, sample_dropped
 from entropyguard.core.files import read_json
 from entropyguard.core.inputs import find_sources
 from entropyguard.core.params import Params

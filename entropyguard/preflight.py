@@ -116,6 +116,8 @@ def _with_settings(params: Params, request: Request) -> Params:
 
 
 def _text_column(request: Request, sources: list[Source], default: str) -> str:
+    if request.text_column is not None and sources[0].kind == "jsonl":
+        return request.text_column  # a JSON key may first show up anywhere: ingest has the last word
     columns = input_columns(sources)
     listed = ", ".join(columns) or "none"
     texts = [name for name, is_text in columns.items() if is_text]
@@ -127,8 +129,7 @@ def _text_column(request: Request, sources: list[Source], default: str) -> str:
         raise DataFormatError(
             f"--text-column is needed: {request.input} has no single text column (columns: {listed})."
         )
-    # A JSONL column may first show up after the sample; there ingest has the last word.
-    if request.text_column not in columns and sources[0].kind != "jsonl":
+    if request.text_column not in columns:
         raise DataFormatError(f"{request.input} has no column {request.text_column!r}; it has: {listed}.")
     return request.text_column
 

@@ -80,7 +80,8 @@ def remember_state(project: Path, output: str) -> None:
     record = find_record(project, output)
     state = FileState.of(project / output).as_dict()
     if record is not None and record.entry["state"] != state:
-        record.entry["state"] = state
+        # Not always what the stage wrote: `dvc checkout` may rightly have put another version there.
+        record.entry.update(state=state, digest=content_digest(project / output))
         write_json(sidecar_path(project, record.stage), record.sidecar)
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir, linked_files
+from entropyguard.core.checkpoint_validity import files_of
 from entropyguard.core.errors import UsageError
 from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params
 from entropyguard.definition import STAGE_VERSIONS, own_files, packaged_files, script_version
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
 from entropyguard.sidecars import read_sidecar
-from entropyguard.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, files_of_input, input_change, stage_statuses
+from entropyguard.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 
@@ -35,7 +36,7 @@ def project_status(project: Path) -> list[StageLine]:
             f"{project} holds no entropyguard pipeline. Name a --checkpoint-dir, or run `entropyguard init`."
         )
     params = Params.load(project / "params.yaml")
-    change = input_change(project, params.input, files_of_input(project / params.input))
+    change = input_change(project, params.input, files_of(project / params.input))
     statuses = stage_statuses(project, own_files(project), params.as_dict(), change)
     needed = {} if is_checkpoint_dir(project) else upgrades_needed(project, params)
     return [_line(project, _with_upgrade(status, needed.get(status.stage))) for status in statuses]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.files import FileState, directory_hash, md5_digest, read_json
+from entropyguard.core.checkpoint_validity import files_hash
+from entropyguard.core.files import FileState, md5_digest, read_json
 from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
 from entropyguard.sidecars import FOLDER, is_damaged
 
@@ -94,28 +95,12 @@ def input_change(project: Path, dep: str, files: dict[str, Path]) -> str | None:
     known = read_json(project / FOLDER / "inputs.json") or {}
     if dep in locked.deps and known.get("states") == input_states(files):
         return None
-    return None if locked.deps.get(dep) == input_md5(files) else "input changed"
+    return None if locked.deps.get(dep) == files_hash(files) else "input changed"
 
 
 def input_states(files: dict[str, Path]) -> dict[str, dict[str, int]]:
     """The file state of every input file, by its name in the project."""
     return {name: FileState.of(path).as_dict() for name, path in files.items()}
-
-
-def input_md5(files: dict[str, Path]) -> str:
-    """The input's hash as DVC takes it: of the one file (named ""), or of a folder."""
-    if list(files) == [""]:
-        return md5_digest(files[""])
-    return directory_hash({name: md5_digest(path) for name, path in files.items()})
-
-
-def files_of_input(path: Path) -> dict[str, Path]:
-    """The files a project's `input` stands for: itself, or all files below a folder by their relative path."""
-    if not path.is_dir():
-        return {"": path}
-    return {
-        str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file() or file.is_symlink()
-    }
 
 
 def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -6,10 +6,9 @@ STAGE_VERSION = 1
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.writers import write_records
-
     from entropyguard.core.files import write_json
     from entropyguard.core.report import build_report
+    from entropyguard.core.writers import write_records
 
     kept = run.input("after_semantic_dedup.parquet")
     report = build_report(

@@ -53,7 +53,7 @@ def user_environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "GIT_CONFIG_NOSYSTEM": "1",
         "DVC_NO_ANALYTICS": "1",
-        "DVC_SITE_CACHE_DIR": str(home / ".dvc" / "site"),
+        "DVC_SITE_CACHE_DIR": str(home.with_name(home.name + "-site")),
         **identity,
     }
 

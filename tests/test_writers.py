@@ -34,9 +34,8 @@ LINES = [
 
 def checkpoint_of(source: Path) -> Path:
     out = source.with_name("checkpoint.parquet")
-    ingest(
-        find_sources(str(source)), out, source.with_name("rejected"), IngestParams("text", (), False, 1 << 27), silent
-    )  # noqa: FBT003
+    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
+    ingest(find_sources(str(source)), out, source.with_name("rejected"), params, silent)
     return out
 
 

@@ -107,7 +107,6 @@ class CheckpointManager:
         with writing(self._dir):
             make_dir(self._dir)
             self._refuse_file_of_others(stage)
-            remove_unfinished(self._dir)
             with unfinished_file(self._dir) as temporary:
                 write_frame(df, temporary, stage)
                 digest = content_digest(temporary)

@@ -23,7 +23,6 @@ from entropyguard.core.checkpoint_validity import config_hash
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.files import FileState, read_json, write_json
 from entropyguard.core.inputs import CHECKPOINT_MARKER
-from entropyguard.core.parquet import row_count
 
 FILE = "checkpoint_metadata.json"
 FOLDER = CHECKPOINT_MARKER
@@ -91,6 +90,7 @@ def pipeline_entry(
     input_files: dict[str, Path],
     input_hash: str,
     keys: dict[str, Any],
+    row_count: int,
     digest: str,
     finished_at: float,
 ) -> Entry:
@@ -108,7 +108,7 @@ def pipeline_entry(
         input_path=input_path,
         input_hash=input_hash,
         config_hash=config_hash(keys),
-        row_count=row_count(checkpoint),
+        row_count=row_count,
         checkpoint_path=checkpoint.name,
         timestamp=finished_at,
         made_by="pipeline",
@@ -163,11 +163,18 @@ def write_metadata(directory: Path, metadata: Metadata) -> None:
 
 
 @contextmanager
-def changing(directory: Path) -> Iterator[Metadata]:
-    """The file's content, to be changed in place; it is written on a clean exit. Others wait meanwhile."""
+def alone(directory: Path) -> Iterator[None]:
+    """No other process is in here, or changes the file, meanwhile; not to be entered twice by one."""
     (directory / FOLDER).mkdir(mode=0o700, exist_ok=True)
     with (directory / FOLDER / "metadata.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[Metadata]:
+    """The file's content, to be changed in place; it is written on a clean exit. Others wait meanwhile."""
+    with alone(directory):
         metadata = read_metadata(directory)
         yield metadata
         write_metadata(directory, metadata)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from entropyguard.core.checkpoint_metadata import FOLDER
+from entropyguard.core.checkpoint_metadata import FOLDER, alone
 from entropyguard.core.errors import BusyError, ProcessingError
 from entropyguard.core.files import read_json
 
@@ -59,9 +59,11 @@ def remove_owned(directory: Path, kept: set[str]) -> None:
 @contextmanager
 def unfinished_file(directory: Path) -> Iterator[Path]:
     """A new file in the dir to write to and rename; it is removed unless renamed, after a kill by the next save."""
-    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, suffix=".tmp", dir=directory)
-    try:
+    with alone(directory):  # a file is never seen without its lock
+        remove_unfinished(directory)
+        descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, suffix=".tmp", dir=directory)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
         yield Path(name)
     finally:
         os.close(descriptor)
@@ -69,11 +71,11 @@ def unfinished_file(directory: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(directory: Path) -> None:
-    """Remove what saves left that were killed; one that is still being written is held by its lock."""
+    """Remove what killed saves left, not what is being written and so locked; the caller is `alone`."""
     for path in directory.glob(f"{_UNFINISHED}*.tmp"):
-        with path.open("rb") as file:
-            try:
+        try:
+            with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            path.unlink(missing_ok=True)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        path.unlink(missing_ok=True)

@@ -35,9 +35,14 @@ def input_hash(path: Path) -> str:
     InputError when something there cannot be read; UsageError for a link to a folder inside a folder, because
     DVC does not look behind it and a change there would go unnoticed.
     """
+    return files_hash(files_of(path))
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """The files that DVC hashes for a path, by their name in the hash: "" for a file, else relative to the folder."""
     if not path.is_dir():
-        return files_hash({"": path})
-    return files_hash({str(file.relative_to(path)): file for file in _files_below(path)})
+        return {"": path}
+    return {str(file.relative_to(path)): file for file in _files_below(path)}
 
 
 def files_hash(files: dict[str, Path]) -> str:

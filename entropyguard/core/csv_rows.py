@@ -94,7 +94,7 @@ def _row_ends(data: bytes, buffer: npt.NDArray[np.uint8], line_ends: Positions, 
         quotes = np.flatnonzero(buffer == _QUOTE)
         if not _is_regular(buffer, quotes):
             return _row_ends_one_by_one(data, final=final)
-        ends = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+        ends: Positions = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
         closed = len(quotes) % 2 == 0
     else:
         ends, closed = line_ends, True

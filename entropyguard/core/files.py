@@ -56,7 +56,7 @@ def md5_digest(path: Path) -> str:
 
 def directory_hash(md5s: dict[str, str]) -> str:
     """DVC's hash of a folder, from the md5 of each file by its path relative to it (`/` between parts)."""
-    entries = [{"md5": md5, "relpath": name} for name, md5 in sorted(md5s.items(), key=lambda item: item[0].split("/"))]
+    entries = [{"md5": md5, "relpath": name} for name, md5 in sorted(md5s.items())]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

@@ -124,6 +124,8 @@ def _said(kind: type | None) -> str:
 
 
 def _encodable(text: str, name: str) -> None:
+    if text.isascii():
+        return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

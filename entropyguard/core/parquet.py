@@ -96,20 +96,38 @@ def _leaf(field: pa.Field) -> str:
 
 
 def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
-    """About how many bytes each row holds: texts by their length, anything else eight."""
+    """About how many bytes each row holds: texts by their length, lists by what is in them, anything else eight."""
     total = np.zeros(table.num_rows, dtype=np.int64)
-    columns = list(zip(table.schema.types, table.columns, strict=True))
-    while columns:
-        kind, column = columns.pop()
-        if pa.types.is_struct(kind):
-            columns += [(kind.field(at).type, pc.struct_field(column, at)) for at in range(kind.num_fields)]
-        elif pa.types.is_fixed_size_list(kind):
-            total += kind.list_size * 4
-        elif pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
-            total += pc.fill_null(pc.binary_length(column), 0).to_numpy().astype(np.int64)
-        else:
-            total += 8
+    for column in table.columns:
+        if column.num_chunks:
+            total += np.concatenate([_value_bytes(chunk) for chunk in column.chunks])
     return total
+
+
+def _value_bytes(array: pa.Array) -> npt.NDArray[np.int64]:
+    kind = array.type
+    if pa.types.is_struct(kind):
+        fields = (_value_bytes(pc.struct_field(array, at)) for at in range(kind.num_fields))
+        total: npt.NDArray[np.int64] = np.sum([np.zeros(len(array), dtype=np.int64), *fields], axis=0)
+        return total
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
+        inner = (
+            pa.StructArray.from_arrays([array.keys, array.items], ["key", "item"])
+            if pa.types.is_map(kind)
+            else array.values
+        )
+        ends = np.concatenate([[0], np.cumsum(_value_bytes(inner))])
+        offsets = array.offsets.to_numpy()
+        sizes: npt.NDArray[np.int64] = ends[offsets[1:]] - ends[offsets[:-1]]
+        return sizes
+    if pa.types.is_fixed_size_list(kind):
+        return np.full(len(array), kind.list_size * 4, dtype=np.int64)
+    if any(
+        check(kind)
+        for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    ):
+        return np.asarray(pc.fill_null(pc.binary_length(array), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    return np.full(len(array), 8, dtype=np.int64)
 
 
 def read_about(path: Path) -> dict[str, Any]:

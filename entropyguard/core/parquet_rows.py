@@ -76,7 +76,10 @@ class ParquetRows:
             return
         for mine, first in zip(schema, self._schema, strict=False):
             if not mine.equals(first):
-                raise DataFormatError(f"{source}: column {mine} differs from the first file's ({first}).")
+                raise DataFormatError(
+                    f"{source}: column {mine.name!r} ({mine.type}) differs from the first file's {first.name!r} "
+                    f"({first.type}). Make their columns the same."
+                )
         longer = max(schema, self._schema, key=len)
         name = longer.names[min(len(schema), len(self._schema))]
         raise DataFormatError(f"{source}: column {name!r} is not in all files. Make their columns the same.")

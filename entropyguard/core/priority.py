@@ -133,8 +133,8 @@ def _number_ranks(checkpoint: Path, name: str, kind: int) -> npt.NDArray[np.int6
 def _text_ranks(checkpoint: Path, name: str) -> npt.NDArray[np.int64]:
     import polars as pl
 
-    texts = pl.concat([column.cast(pl.String) for column in _columns(checkpoint, name)], rechunk=False)
-    order = pl.select(pl.arg_sort_by(texts, descending=True, nulls_last=True, maintain_order=True)).to_series()
+    texts = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)]).to_frame()
+    order = texts.select(pl.arg_sort_by("key", descending=True, nulls_last=True, maintain_order=True)).to_series()
     del texts
     return _ranks(order.to_numpy().astype(np.int64))
 

@@ -1,0 +1,165 @@
+"""exact_dedup: equal hashes, one keeper, and every row accounted for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entropyguard.core import exact as exact_module
+from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
+from entropyguard.core.params import ExactParams, KeepParams
+from entropyguard.core.parquet import TableWriter, read_about, read_tables
+from entropyguard.core.progress import silent
+
+NORMAL = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=0)
+ABOUT = {"format": "jsonl", "text_column": "text"}
+SCHEMA = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])
+
+
+def write_texts(path: Path, texts: list[str], row_ids: list[int] | None = None) -> Path:
+    ids = row_ids or list(range(len(texts)))
+    lines = [json.dumps({"n": at, "text": text}) for at, text in enumerate(texts)]
+    with TableWriter(path, SCHEMA, ABOUT) as writer:
+        writer.write(pa.table([ids, [0] * len(ids), [at + 1 for at in ids], lines], schema=SCHEMA))
+    return path
+
+
+def dedup(folder: Path, ingested: Path, exact: ExactParams = NORMAL, policy: str = "first") -> ExactCounts:
+    return drop_exact_duplicates(
+        ingested, folder / "out.parquet", folder / "dropped.parquet", exact, KeepParams(policy=policy), silent
+    )
+
+
+def column(path: Path, name: str) -> list[object]:
+    return [value for table in read_tables(path, [name]) for value in table[name].to_pylist()]
+
+
+def brute_force(hashes: list[tuple[int, int]], rank: list[int], takes_part: list[bool]) -> list[int]:
+    best: dict[tuple[int, int], int] = {}
+    for row in sorted(range(len(hashes)), key=lambda row: rank[row]):
+        if takes_part[row]:
+            best.setdefault(hashes[row], row)
+    return [best[value] if takes_part[row] else NO_PART for row, value in enumerate(hashes)]
+
+
+def as_hashes(pairs: list[tuple[int, int]]) -> npt.NDArray[np.uint64]:
+    return np.array(pairs, dtype=np.uint64).reshape(-1, 2)
+
+
+halves = st.sampled_from([0, 1, 2**63, 2**64 - 1])
+rows = st.lists(st.tuples(st.tuples(halves, halves), st.booleans()), max_size=40)
+
+
+@given(rows=rows, data=st.data())
+def test_keepers_are_those_of_brute_force_whatever_the_cuts(
+    rows: list[tuple[tuple[int, int], bool]], data: st.DataObject
+) -> None:
+    pairs, takes_part = [pair for pair, _ in rows], [part for _, part in rows]
+    rank = data.draw(st.permutations(range(len(rows))))
+    flags = np.array(takes_part, dtype=np.bool_)
+    expected = brute_force(pairs, rank, takes_part)
+    with pytest.MonkeyPatch.context() as patch:
+        for chunk, partition in ((1 << 20, 1 << 22), (3, 8)):
+            patch.setattr(exact_module, "_CHUNK_ROWS", chunk)
+            patch.setattr(exact_module, "_PARTITION_ROWS", partition)
+            found = mark_exact_duplicates(as_hashes(pairs), np.array(rank, dtype=np.int64), flags)
+            assert found.tolist() == expected
+            found = mark_exact_duplicates(as_hashes(pairs), None, flags)
+            assert found.tolist() == brute_force(pairs, list(range(len(rows))), takes_part)
+
+
+def test_rows_that_share_half_a_hash_are_no_duplicates() -> None:
+    assert mark_exact_duplicates(as_hashes([(1, 2), (1, 3), (2, 2), (1, 3)])).tolist() == [0, 1, 2, 1]
+
+
+def test_the_first_of_equal_texts_stays_and_keeps_its_bytes(tmp_path: Path) -> None:
+    texts = [
+        "The cat",
+        "the  CAT ",  # duplicate of 0
+        "a dog",
+        "Cafe\u0301",
+        "caf\u00e9",  # duplicate of 3
+    ]
+    ingested = write_texts(tmp_path / "in.parquet", texts, [0, 1, 3, 4, 7])
+    assert dedup(tmp_path, ingested) == ExactCounts(rows=5, kept=3, min_length=0, exact=2)
+    assert column(tmp_path / "out.parquet", "row_id") == [0, 3, 4]
+    records = column(ingested, "record")
+    assert column(tmp_path / "out.parquet", "record") == [records[0], records[2], records[3]]
+    assert read_about(tmp_path / "out.parquet") == ABOUT
+    dropped = next(read_tables(tmp_path / "dropped.parquet")).to_pylist()
+    assert dropped == [
+        {"row_id": 1, "reason": "exact", "keeper_row_id": 0, "similarity": None},
+        {"row_id": 7, "reason": "exact", "keeper_row_id": 4, "similarity": None},
+    ]
+
+
+def test_the_longest_text_as_it_is_stays(tmp_path: Path) -> None:
+    ingested = write_texts(tmp_path / "in.parquet", ["a cat", "a   cat", "A CAT"])
+    dedup(tmp_path, ingested, policy="longest")
+    assert column(tmp_path / "out.parquet", "row_id") == [1]
+    assert column(tmp_path / "dropped.parquet", "keeper_row_id") == [1, 1]
+
+
+def test_the_highest_in_a_column_stays(tmp_path: Path) -> None:
+    ingested = write_texts(tmp_path / "in.parquet", ["cat", "cat", "dog", "cat"])  # "n" counts up
+    dedup(tmp_path, ingested, policy="column:n")
+    assert column(tmp_path / "out.parquet", "row_id") == [2, 3]
+
+
+def test_a_short_row_is_dropped_and_is_nobodys_keeper(tmp_path: Path) -> None:
+    exact = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=3)
+    ingested = write_texts(tmp_path / "in.parquet", ["ab", "  ab  ", "abc", "猫猫猫", ""])
+    assert dedup(tmp_path, ingested, exact) == ExactCounts(rows=5, kept=2, min_length=3, exact=0)
+    dropped = next(read_tables(tmp_path / "dropped.parquet")).to_pylist()
+    assert [(row["row_id"], row["reason"], row["keeper_row_id"]) for row in dropped] == [
+        (0, "min_length", None),
+        (1, "min_length", None),
+        (4, "min_length", None),
+    ]
+
+
+def test_a_file_without_rows_gives_files_without_rows(tmp_path: Path) -> None:
+    assert dedup(tmp_path, write_texts(tmp_path / "in.parquet", [])) == ExactCounts(0, 0, 0, 0)
+    assert column(tmp_path / "out.parquet", "row_id") == column(tmp_path / "dropped.parquet", "row_id") == []
+
+
+def test_progress_ends_at_all_rows(tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    ingested = write_texts(tmp_path / "in.parquet", ["a", "b", "a"])
+    drop_exact_duplicates(
+        ingested,
+        tmp_path / "out.parquet",
+        tmp_path / "dropped.parquet",
+        NORMAL,
+        KeepParams(policy="first"),
+        lambda done, total: seen.append((done, total)),
+    )
+    assert seen == sorted(seen)
+    assert seen[-1] == (3, 3)
+
+
+texts = st.lists(st.sampled_from(["a", "A", " a", "bb", "b b", "BB", "", "ccc"]), max_size=20)
+
+
+@given(texts=texts, min_length=st.integers(0, 3), policy=st.sampled_from(["first", "longest", "column:n"]))
+def test_every_row_is_kept_or_dropped_and_a_second_pass_drops_nothing(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], min_length: int, policy: str
+) -> None:
+    folder = tmp_path_factory.mktemp("exact")
+    exact = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=min_length)
+    counts = dedup(folder, write_texts(folder / "in.parquet", texts), exact, policy)
+    kept, dropped = column(folder / "out.parquet", "row_id"), column(folder / "dropped.parquet", "row_id")
+    assert sorted(kept + dropped, key=str) == sorted(range(len(texts)), key=str)
+    keepers = set(column(folder / "dropped.parquet", "keeper_row_id")) - {None}
+    assert keepers <= set(kept)
+    assert counts.rows == counts.kept + counts.min_length + counts.exact == len(texts)
+    again = folder / "again"
+    again.mkdir()
+    assert dedup(again, folder / "out.parquet", exact, policy).kept == counts.kept

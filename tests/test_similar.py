@@ -1,0 +1,278 @@
+"""similar_pairs: every pair at or above the floor, the same bytes however the work was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core import candidates, similar
+from entropyguard.core.params import SearchParams
+from entropyguard.core.parquet import TableWriter, read_about, read_tables
+from entropyguard.core.parts import PartStore
+from entropyguard.core.progress import silent
+from entropyguard.core.similar import SimilarCounts, find_similar_pairs
+from entropyguard.core.similarity import block_similarity, pair_similarity
+
+Floats = npt.NDArray[np.float32]
+Pair = tuple[int, int, float]
+
+BIG = 1 << 30
+DIMENSIONS = 5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    """Blocks of eight rows and tiles of three columns, so that a few dozen rows make many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similar, "BLOCK_ROWS", 8)
+        patch.setattr(candidates, "TILE_COLUMNS", 3)
+        yield
+
+
+def unit(rows: npt.ArrayLike) -> Floats:
+    vectors = np.array(rows, dtype=np.float32)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def clustered(rows: int, seed: int = 0) -> Floats:
+    """Unit vectors of which many are near one of five centres."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((5, DIMENSIONS))
+    noise = rng.standard_normal((rows, DIMENSIONS)) * rng.choice([0.0, 0.05, 0.2, 1.0], (rows, 1))
+    return unit(centres[rng.integers(0, 5, rows)] + noise)
+
+
+def write_vectors(path: Path, vectors: Floats, skipped: dict[int, str] | None = None) -> Path:
+    """An embeddings checkpoint whose row ids are three times the position; skipped rows have no vector."""
+    reasons = [(skipped or {}).get(at) for at in range(len(vectors))]
+    kind = pa.list_(pa.float32(), vectors.shape[1])
+    schema = pa.schema(
+        [
+            ("row_id", pa.int64()),
+            ("window", pa.int32()),
+            ("skipped", pa.string()),
+            ("key", pa.binary(16)),
+            ("vector", kind),
+        ]
+    )
+    rows = [None if reason else vector for vector, reason in zip(vectors.tolist(), reasons, strict=True)]
+    with TableWriter(path, schema) as writer:
+        for start in range(0, len(rows), 10):
+            part = slice(start, start + 10)
+            ids = list(range(3 * start, 3 * start + 3 * len(rows[part]), 3))
+            columns = [ids, [0] * len(ids), reasons[part], [b"k" * 16] * len(ids), rows[part]]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write(pa.Table.from_arrays(arrays, schema=schema))
+            writer._flush()
+    return path
+
+
+def search(
+    embeddings: Path,
+    store: PartStore | None = None,
+    floor: float = 0.9,
+    max_memory: int = BIG,
+    threads: int | None = None,
+) -> tuple[SimilarCounts, bytes]:
+    out = embeddings.parent / "pairs.parquet"
+    counts = find_similar_pairs(embeddings, out, SearchParams(floor=floor), store, max_memory, silent, threads)
+    return counts, out.read_bytes()
+
+
+def stored_pairs(folder: Path) -> list[Pair]:
+    return [
+        (row["row_a"], row["row_b"], row["similarity"])
+        for table in read_tables(folder / "pairs.parquet")
+        for row in table.to_pylist()
+    ]
+
+
+def brute_force(vectors: Floats, floor: float) -> list[Pair]:
+    exact = vectors.astype(np.float64)
+    found = []
+    for b in range(len(vectors)):
+        for a in range(b):
+            similarity = round(float(exact[a] @ exact[b]), 6)
+            if similarity >= floor:
+                found.append((3 * a, 3 * b, similarity))
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(0, 40),
+    seed=st.integers(0, 1000),
+    floor=st.sampled_from([0.1, 0.5, 0.9, 0.99, 1.0]),
+    memory=st.sampled_from([1, 5_000, BIG]),
+)
+def test_pairs_equal_the_brute_force_matrix(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, floor: float, memory: int
+) -> None:
+    folder = tmp_path_factory.mktemp("search")
+    vectors = clustered(rows, seed)
+    counts, _ = search(write_vectors(folder / "e.parquet", vectors), PartStore(folder / "blocks"), floor, memory)
+    assert stored_pairs(folder) == brute_force(vectors, floor)
+    assert counts == SimilarCounts(rows, len(stored_pairs(folder)), -(-rows // 8), 0)
+
+
+def test_a_pair_exactly_at_the_floor_is_found(tmp_path: Path) -> None:
+    vectors = np.array([[1, 0], [0.9, np.sqrt(1 - 0.81)], [0.8999990, np.sqrt(1 - 0.8999990**2)]], dtype=np.float32)
+    search(write_vectors(tmp_path / "e.parquet", vectors))
+    assert (0, 3, 0.9) in stored_pairs(tmp_path)
+    assert not [pair for pair in stored_pairs(tmp_path) if pair[:2] == (0, 6)]
+
+
+def test_skipped_rows_take_no_part_and_are_counted(tmp_path: Path) -> None:
+    vectors = unit([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]])
+    skipped = {1: "unreadable", 2: "over_long", 3: "over_long"}
+    counts, _ = search(write_vectors(tmp_path / "e.parquet", vectors, skipped))
+    assert counts == SimilarCounts(rows=5, pairs=1, blocks=1, blocks_reused=0)
+    assert stored_pairs(tmp_path) == [(0, 12, 1.0)]
+    about = read_about(tmp_path / "pairs.parquet")
+    assert (about["rows"], about["unreadable"], about["over_long"]) == (5, 1, 2)
+    assert about["search"]["floor"] == 0.9
+
+
+def test_memory_threads_and_store_change_no_byte(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    _, expected = search(embeddings)
+    for memory, threads, store in ((1, None, None), (3_000, 1, PartStore(tmp_path / "blocks")), (BIG, 2, None)):
+        assert search(embeddings, store, 0.9, memory, threads)[1] == expected
+
+
+def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    for floor in (0.3, 0.9, 0.99):
+        monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: False)
+        _, expected = search(embeddings, floor=floor)
+        monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: True)
+        assert search(embeddings, floor=floor)[1] == expected
+        assert search(embeddings, floor=floor, max_memory=1)[1] == expected
+
+
+def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    _, expected = search(embeddings)
+    store = PartStore(tmp_path / "blocks")
+
+    def die(done: int, total: int | None) -> None:
+        if done >= 6:  # three of eight block rows: 1 + 2 + 3 of 36 tiles
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        find_similar_pairs(embeddings, tmp_path / "half.parquet", SearchParams(floor=0.9), store, BIG, die)
+    counts, bytes_found = search(embeddings, store)
+    assert (counts.blocks, counts.blocks_reused) == (8, 3)
+    assert bytes_found == expected
+    assert search(embeddings, store)[0].blocks_reused == 8
+
+
+def test_an_append_searches_only_the_new_blocks_and_equals_a_clean_run(tmp_path: Path) -> None:
+    vectors = clustered(61)
+    store = PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", vectors[:43]), store)  # five full block rows and a part of one
+    longer = write_vectors(tmp_path / "e.parquet", vectors)
+    counts, appended = search(longer, store)
+    assert (counts.blocks, counts.blocks_reused) == (8, 5)
+    assert appended == search(longer)[1]
+    assert stored_pairs(tmp_path) == brute_force(vectors, 0.9)
+
+
+def test_row_ids_may_change_without_a_new_search(tmp_path: Path) -> None:
+    vectors = clustered(24)
+    store = PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", vectors), store)
+    before = stored_pairs(tmp_path)
+    shifted = write_vectors(tmp_path / "e.parquet", np.concatenate([vectors[:1], vectors]), {0: "unreadable"})
+    assert search(shifted, store)[0].blocks_reused == 3
+    assert stored_pairs(tmp_path) == [(a + 3, b + 3, similarity) for a, b, similarity in before]
+
+
+def test_another_floor_or_another_vector_searches_again(tmp_path: Path) -> None:
+    vectors = clustered(24)
+    store = PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", vectors), store)
+    assert search(tmp_path / "e.parquet", store, floor=0.8)[0].blocks_reused == 0
+    vectors[9] = -vectors[9]
+    assert search(write_vectors(tmp_path / "e.parquet", vectors), store, floor=0.8)[0].blocks_reused == 1
+    assert stored_pairs(tmp_path) == brute_force(vectors, 0.8)
+
+
+def test_a_damaged_part_is_made_again_and_stale_parts_go(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    store = PartStore(tmp_path / "blocks")
+    _, expected = search(embeddings, store)
+    parts = store.paths()
+    damaged = bytearray(parts[2].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    parts[2].write_bytes(damaged)
+    store.put("stale", pa.table({"x": [1]}))
+    counts, found = search(embeddings, store)
+    assert counts.blocks_reused == counts.blocks - 1
+    assert found == expected
+    assert store.paths() == parts
+
+
+def test_a_missing_stripe_is_made_again(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((60, 3))))
+    _, expected = search(embeddings)
+    store = PartStore(tmp_path / "blocks")
+    search(embeddings, store, max_memory=1)
+    parts = store.paths()
+    assert len(parts) > 8, "a small memory limit should have cut block rows into stripes"
+    for gone in parts[::3]:
+        gone.unlink()
+    assert search(embeddings, store)[1] == expected
+    assert search(embeddings, store)[0].blocks_reused == 8
+
+
+def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similar, "BLOCK_ROWS", 1024)
+    monkeypatch.setattr(candidates, "TILE_COLUMNS", 512)
+    rows = 3_000
+    embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((rows, 4))))
+    sizes: list[int] = []
+    table_of = similar.stripe_table
+    monkeypatch.setattr(
+        similar, "stripe_table", lambda *stripe: (sizes.append(len(stripe[0][0])), table_of(*stripe))[1]
+    )
+    memory = 64 * 4 * 400_000
+    counts, _ = search(embeddings, None, 0.9, memory)
+    assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2
+    assert max(sizes) <= 400_000
+    at = 0
+    for table in read_tables(tmp_path / "pairs.parquet"):
+        order = table["row_b"].to_numpy() // 3 * rows + table["row_a"].to_numpy() // 3
+        assert (np.diff(order) > 0).all()
+        assert order[0] > at
+        at = order[-1]
+        assert set(table["similarity"].to_pylist()) == {1.0}
+
+
+def test_progress_counts_tiles_of_the_half_square(tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(20))
+    note = lambda done, total: seen.append((done, total))  # noqa: E731  a def would say no more
+    find_similar_pairs(embeddings, tmp_path / "pairs.parquet", SearchParams(floor=0.9), None, BIG, note)
+    assert seen == [(1, 6), (3, 6), (6, 6)]
+
+
+@given(rows=st.integers(1, 20), columns=st.integers(1, 20), width=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_a_similarity_does_not_hang_on_what_is_computed_beside_it(
+    rows: int, columns: int, width: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    # Halves, quarters and a millionth's half on purpose: sums that fall on the border between two roundings.
+    vectors = rng.choice([0.5, 0.25, -0.5, 1e-3, 5e-4, 0.7071068], (rows + columns, width)).astype(np.float32)
+    block = block_similarity(vectors[:rows], vectors[rows:])
+    for row in range(rows):
+        left, right = np.full(columns, row), np.arange(rows, rows + columns)
+        assert pair_similarity(vectors, left, right).tolist() == block[row].tolist()
+        assert pair_similarity(vectors, left[:1], right[:1]).tolist() == block[row, :1].tolist()
