@@ -41,7 +41,7 @@ OWNED = [
     f"{FOLDER}/vectors",
     f"{FOLDER}/blocks",
     f"{FOLDER}/fresh",
-    f"{FOLDER}/tmp",
+    f"{FOLDER}/tmp",  # noqa: S108  below the dir
     "dvc.lock",
 ]
 """What a build makes and may be removed to free space; the next run makes it again."""

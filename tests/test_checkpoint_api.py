@@ -28,6 +28,7 @@ from entropyguard.core.checkpoint_validity import config_hash, files_hash, input
 from entropyguard.core.errors import BusyError, InputError, OutputError, ProcessingError, UsageError
 from entropyguard.core.files import FileState, content_digest, md5_digest
 from entropyguard.core.inputs import find_sources
+from entropyguard.core.parquet import row_count
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
 from entropyguard.preflight import default_params

@@ -18,7 +18,7 @@ from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
-from entropyguard.core.similarity import block_similarity, pair_similarity
+from entropyguard.core.similarity import _settle, block_similarity, pair_similarity
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int, float]
@@ -111,18 +111,24 @@ def brute_force(vectors: Floats, floor: float) -> list[Pair]:
     seed=st.integers(0, 1000),
     floor=st.sampled_from([0.1, 0.5, 0.9, 0.99, 1.0]),
     memory=st.sampled_from([1, 5_000, BIG]),
+    dense=st.sampled_from([0.0, 1.0]),
 )
 def test_pairs_equal_the_brute_force_matrix(
-    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, floor: float, memory: int
+    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, floor: float, memory: int, dense: float
 ) -> None:
     folder = tmp_path_factory.mktemp("search")
     vectors = clustered(rows, seed)
-    counts, _ = search(write_vectors(folder / "e.parquet", vectors), PartStore(folder / "blocks"), floor, memory)
+    embeddings = write_vectors(folder / "e.parquet", vectors)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similar, "_DENSE", dense)  # score whole tiles, or pair by pair
+        counts, _ = search(embeddings, PartStore(folder / "blocks"), floor, memory)
     assert stored_pairs(folder) == brute_force(vectors, floor)
     assert counts == SimilarCounts(rows, len(stored_pairs(folder)), -(-rows // 8), 0)
 
 
-def test_a_pair_exactly_at_the_floor_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense", [0.0, 1.0])
+def test_a_pair_exactly_at_the_floor_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: float) -> None:
+    monkeypatch.setattr(similar, "_DENSE", dense)
     vectors = np.array([[1, 0], [0.9, np.sqrt(1 - 0.81)], [0.8999990, np.sqrt(1 - 0.8999990**2)]], dtype=np.float32)
     search(write_vectors(tmp_path / "e.parquet", vectors))
     assert (0, 3, 0.9) in stored_pairs(tmp_path)
@@ -148,7 +154,9 @@ def test_memory_threads_and_store_change_no_byte(tmp_path: Path) -> None:
 
 
 def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    monkeypatch.setattr(similar, "BLOCK_ROWS", 256)
+    monkeypatch.setattr(candidates, "TILE_COLUMNS", 100)
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(400))  # thousands of pairs beside each floor
     for floor in (0.3, 0.9, 0.99):
         monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: False)
         _, expected = search(embeddings, floor=floor)
@@ -276,3 +284,10 @@ def test_a_similarity_does_not_hang_on_what_is_computed_beside_it(
         left, right = np.full(columns, row), np.arange(rows, rows + columns)
         assert pair_similarity(vectors, left, right).tolist() == block[row].tolist()
         assert pair_similarity(vectors, left[:1], right[:1]).tolist() == block[row, :1].tolist()
+
+
+@pytest.mark.parametrize("error", [-1e-15, 0.0, 1e-15])
+def test_the_last_bits_of_a_sum_do_not_turn_the_rounding(error: float) -> None:
+    one, other = np.array([[1.0, 0.5]]), np.array([[2.0**-7, 0.0]])  # 7812.5 millionths, to the bit
+    assert _settle(np.array([2.0**-7 + error]), one, other).tolist() == [7812]
+    assert _settle(np.array([[2.0**-7 + error]]), one, other).tolist() == [[7812]]

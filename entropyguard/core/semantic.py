@@ -147,7 +147,8 @@ def _by_rank(stream: _Pairs, rank: Ints, max_pairs: int) -> Iterator[tuple[Ints,
         chosen = [_in_range(part, rank, first, last) for part in stream]
         later, earlier, similarity = (np.concatenate(column) for column in zip(*chosen, strict=True))
         del chosen
-        order = np.lexsort((earlier, rank[later]))
+        # The file's order is (b, a), so within a row's pairs `earlier` ascends already, and stays so.
+        order = np.argsort(rank[later], kind="stable")
         yield later[order], earlier[order], similarity[order]
 
 
