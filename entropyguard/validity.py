@@ -126,8 +126,8 @@ def why_it_ran(stage: str, before: LockedStage | None, after: LockedStage, found
     if before is None:
         return "never built"
     reasons = param_changes(before.params, after.params)
-    for path, md5 in after.deps.items():
-        if before.deps.get(path) != md5:
-            is_input = stage == "ingest" and not path.startswith("stages/")
-            reasons.append("input changed" if is_input else f"{path} changed")
+    changed = [path for path, md5 in after.deps.items() if before.deps.get(path) != md5]
+    if not reasons and changed:
+        from_input = stage == "ingest" and not changed[0].startswith("stages/")
+        reasons.append("input changed" if from_input else f"{', '.join(changed)} changed")
     return "; ".join(reasons) or ("a run without --resume builds everything" if forced else "an output was missing")

@@ -15,6 +15,7 @@ def work(run: StageRun) -> Counts:
         run.block_store(),
         run.max_memory,
         run.progress,
+        threads=run.threads,
     )
     return {"pairs": counts.pairs, "blocks": counts.blocks, "blocks_reused": counts.blocks_reused}
 

@@ -33,7 +33,8 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def ranks(folder: Path, rows: list[dict[str, Any]], policy: str) -> list[int]:
-    return row_priority(write_rows(folder / "rows.parquet", rows), policy).tolist()
+    found: list[int] = row_priority(write_rows(folder / "rows.parquet", rows), policy).tolist()
+    return found
 
 
 def test_first_is_input_order(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from entropyguard.core.params import SearchParams
 from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
+from entropyguard.core.search_parts import stripe_table
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
 from entropyguard.core.similarity import _settle, block_similarity, pair_similarity
 
@@ -38,7 +39,8 @@ def _small_blocks() -> Iterator[None]:
 
 def unit(rows: npt.ArrayLike) -> Floats:
     vectors = np.array(rows, dtype=np.float32)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    lengths: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, dtype=np.float32)
 
 
 def clustered(rows: int, seed: int = 0) -> Floats:
@@ -157,7 +159,7 @@ def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(similar, "BLOCK_ROWS", 256)
     monkeypatch.setattr(candidates, "TILE_COLUMNS", 100)
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(400))  # thousands of pairs beside each floor
-    for floor in (0.3, 0.9, 0.99):
+    for floor in (77 / 256 + 1e-5, 231 / 256 + 1e-5, 0.99):  # where rounding to bfloat16 hurts most, just above one
         monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: False)
         _, expected = search(embeddings, floor=floor)
         monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: True)
@@ -247,10 +249,12 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
     rows = 3_000
     embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((rows, 4))))
     sizes: list[int] = []
-    table_of = similar.stripe_table
-    monkeypatch.setattr(
-        similar, "stripe_table", lambda *stripe: (sizes.append(len(stripe[0][0])), table_of(*stripe))[1]
-    )
+
+    def note_size(pairs: similar.Pairs, start: int, end: int) -> pa.Table:
+        sizes.append(len(pairs[0]))
+        return stripe_table(pairs, start, end)
+
+    monkeypatch.setattr(similar, "stripe_table", note_size)
     memory = 64 * 4 * 400_000
     counts, _ = search(embeddings, None, 0.9, memory)
     assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2

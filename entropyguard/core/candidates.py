@@ -97,7 +97,8 @@ class _Float32Product:
     def at_or_above(self, rows: slice, columns: slice) -> npt.NDArray[np.bool_]:
         product, mask = self._buffers.of(rows, columns)
         np.matmul(self._vectors[rows], self._vectors[columns].T, out=product)
-        return np.greater_equal(product, self._least, out=mask)
+        np.greater_equal(product, self._least, out=mask)
+        return mask
 
 
 class _Bfloat16Product:
@@ -138,7 +139,8 @@ class _Bfloat16Product:
             self._rows = rows, self._part(rows)
         bits, mask = self._buffers.of(rows, columns)
         torch.mm(self._rows[1], self._part(columns).T, out=torch.from_numpy(bits).view(torch.bfloat16))
-        return np.greater_equal(bits, self._least, out=mask)
+        np.greater_equal(bits, self._least, out=mask)
+        return mask
 
 
 def _prefers_bfloat16(rows: int, floor: float) -> bool:
