@@ -20,7 +20,7 @@ from entropyguard.core.files import write_whole
 from entropyguard.core.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.definition import load_lock, packaged_files
-from entropyguard.sidecars import FOLDER
+from entropyguard.sidecars import FOLDER, find_record
 
 MARKER = f"{FOLDER}/checkpoint-dir"
 INPUTS = "inputs"
@@ -176,13 +176,17 @@ def _absolute(path: Path) -> Path:
 
 
 def free_unused(path: Path) -> None:
-    """Remove every version of a checkpoint in DVC's cache but the present one, and what killed commits left."""
+    """Remove every version of a checkpoint but the present one, from DVC's cache and from the vector store."""
     used = {md5 for stage in load_lock(path).values() for md5 in stage.outs.values()}
     objects = path / ".dvc" / "cache" / "files" / "md5"
     for entry in objects.glob("*/*"):
         if entry.parent.name + entry.name not in used:
             entry.unlink(missing_ok=True)
     shutil.rmtree(path / ".dvc" / "cache" / "runs", ignore_errors=True)
+    record = find_record(path, "embeddings.parquet")
+    for part in (path / FOLDER / "vectors").glob("*/*.parquet"):
+        if record is not None and part.stem.rpartition("-")[2] != record.entry["digest"]:
+            part.unlink(missing_ok=True)
 
 
 def clean(path: Path) -> int:

@@ -235,3 +235,25 @@ def test_help_and_version_import_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
     assert "--dedup-threshold" in done.stdout
+
+
+def test_one_generation_is_kept(workspace: Workspace) -> None:
+    workspace.run()
+    one = disk_bytes(workspace.checkpoints)
+    for at, threshold in enumerate(["0.99", "0.8", "0.95"]):
+        workspace.write_rows([*TEXTS, "the farm has a yellow gate", "a lion on the island"][: 10 + at])
+        assert workspace.run("--resume", dedup_threshold=threshold).code == 0
+    workspace.write_rows(TEXTS)
+    assert workspace.run("--resume").code == 0
+    assert disk_bytes(workspace.checkpoints) <= one + 8_192  # the lock's good copy, a database page
+    parts = list((workspace.checkpoints / ".entropyguard" / "vectors").rglob("*.parquet"))
+    assert [part.stat().st_ino for part in parts] == [(workspace.checkpoints / "embeddings.parquet").stat().st_ino]
+
+
+def disk_bytes(folder: Path) -> int:
+    """What a folder's data takes; a file that is linked twice counts once."""
+    kinds = (".parquet", ".jsonl")
+    stats = [
+        path.stat() for path in folder.rglob("*") if path.is_file() and (path.suffix in kinds or "md5" in path.parts)
+    ]
+    return sum({stat.st_ino: stat.st_size for stat in stats}.values())

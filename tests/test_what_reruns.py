@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from entropyguard.repro import dvc_environment
 from tests.conftest import TEXTS, Ended, Workspace, finished_stages
@@ -51,16 +53,23 @@ def append(line: str) -> Callable[[Workspace], Ended]:
     return change
 
 
+def model_with_other_vectors(folder: Path) -> Path:
+    """The test model with every word's vector moved to the next word."""
+    write_static_model(folder)
+    weights = folder / "model.safetensors"
+    save_file({"embeddings": np.roll(load_file(weights)["embeddings"], 1, axis=0)}, weights)
+    return folder
+
+
 def other_model(workspace: Workspace) -> Ended:
-    model = write_static_model(workspace.folder / "model", words=["entropy"])
-    return workspace.run("--resume", model_name=model)
+    return workspace.run("--resume", model_name=model_with_other_vectors(workspace.folder / "model"))
 
 
 def other_weights(workspace: Workspace) -> Ended:
     model = workspace.folder / "model"
     shutil.copytree(workspace.model, model)
     workspace.run("--resume", model_name=model)
-    write_static_model(model, words=["entropy"])
+    model_with_other_vectors(model)
     return workspace.run("--resume", model_name=model)
 
 

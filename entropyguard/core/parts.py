@@ -8,8 +8,11 @@ of processes may read and add at the same time. DVC knows nothing of this folder
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +21,7 @@ import pyarrow.parquet as pq
 from entropyguard.core.files import content_digest, put_in_place
 
 _DIGEST_LENGTH = 32
+_LEFT_BEHIND_SECONDS = 3_600
 
 
 class PartStore:
@@ -28,30 +32,35 @@ class PartStore:
 
     def put(self, name: str, table: pa.Table) -> Path:
         """Add a part and return its path; an equal one that is there already stays."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".part-", suffix=".tmp", dir=self.folder)
-        os.close(descriptor)
-        try:
+        with self._temporary() as temporary:
             pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False)
-            return self._name(Path(temporary), name)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            final = self.folder / f"{name}-{content_digest(temporary)}.parquet"
+            put_in_place(temporary, final)
+        return final
 
     def link(self, name: str, file: Path) -> Path:
-        """Add an existing Parquet file as a part without a second copy where the filesystem can link."""
+        """Add an existing Parquet file as a part, without a second copy where the filesystem can link."""
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"{name}-{content_digest(file)}.parquet"
-        if not final.exists():
-            try:
-                os.link(file, final)
-            except OSError:  # another filesystem, or one without links: then it has to be a copy
-                self.put(name, pq.read_table(file))
+        try:
+            os.link(file, final)
+        except FileExistsError:  # the same content, by whoever was first
+            return final
+        except OSError:  # another filesystem, or one without links
+            with self._temporary() as temporary:
+                shutil.copyfile(file, temporary)
+                put_in_place(temporary, final)
         return final
 
-    def _name(self, temporary: Path, name: str) -> Path:
-        final = self.folder / f"{name}-{content_digest(temporary)}.parquet"
-        put_in_place(temporary, final)
-        return final
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".part-", suffix=".tmp", dir=self.folder)
+        os.close(descriptor)
+        try:
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def paths(self) -> list[Path]:
         """All parts, in the order of their names; nothing is read."""
@@ -60,13 +69,18 @@ class PartStore:
     def sound(self, name: str | None = None) -> Iterator[Path]:
         """The parts (of one name, or all) whose bytes are those that were written; others are removed."""
         for path in self.paths():
-            stem, _, digest = path.stem.rpartition("-")
-            if name is not None and stem != name:
-                continue
-            if content_digest(path) == digest:
+            if (name is None or path.stem.rpartition("-")[0] == name) and self.is_sound(path):
                 yield path
-            else:
-                path.unlink(missing_ok=True)
+
+    def is_sound(self, path: Path) -> bool:
+        """Whether a part is there with the bytes that were written; a damaged one is removed, to be made again."""
+        try:
+            good = content_digest(path) == path.stem.rpartition("-")[2]
+        except FileNotFoundError:  # another process pruned it
+            return False
+        if not good:
+            path.unlink(missing_ok=True)
+        return good
 
     def size_bytes(self) -> int:
         """What the parts take on disk."""
@@ -77,5 +91,13 @@ class PartStore:
         for path in self.paths():
             if path not in keep:
                 path.unlink(missing_ok=True)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove unfinished files that are too old to belong to a living writer."""
         for leftover in self.folder.glob(".part-*.tmp"):
-            leftover.unlink(missing_ok=True)
+            try:
+                if time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                    leftover.unlink(missing_ok=True)
+            except FileNotFoundError:  # its writer has just finished it
+                continue

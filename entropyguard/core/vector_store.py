@@ -8,7 +8,6 @@ and takes the place of the small parts it was made from: vectors lie on disk onc
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from entropyguard.core.files import FileState, content_digest, sync_file
+from entropyguard.core.files import FileState, sync_file
 from entropyguard.core.parts import PartStore
 
 KEY_TYPE = pa.binary(16)
 Keys = npt.NDArray[np.uint64]
 """Keys of texts, shape (texts, 2): the two halves of each digest."""
-
-_LEFT_BEHIND_SECONDS = 3_600
 
 
 def text_keys(texts: Iterable[str]) -> Keys:
@@ -143,17 +140,8 @@ class VectorStore:
         for path in self._paths:
             if path not in needed:
                 path.unlink(missing_ok=True)
-        self._sweep()
+        self._parts.sweep()
         self._refresh()
-
-    def _sweep(self) -> None:
-        """Remove unfinished files that are too old for a living process."""
-        for leftover in self._parts.folder.glob(".part-*.tmp"):
-            try:
-                if time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                    leftover.unlink(missing_ok=True)
-            except FileNotFoundError:  # its writer has just finished it
-                continue
 
     def _refresh(self) -> None:
         """Read the keys of all sound parts; a file that has not been touched is checked once."""
@@ -175,8 +163,7 @@ class VectorStore:
         """Whether a part's bytes are those that were written; a damaged part is removed, to be made again."""
         state = FileState.of(path)
         if self._checked.get(path) != state:
-            if content_digest(path) != path.stem.rpartition("-")[2]:
-                path.unlink(missing_ok=True)
+            if not self._parts.is_sound(path):
                 return False
             self._checked[path] = state
         return True
