@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import OWNED, free_unused, linked_files, materialise, owned
+from entropyguard.checkpoint_dir import free_unused, linked_files, materialise, owned
 from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.files import FileState, read_json, write_json
@@ -75,25 +75,29 @@ def run_build(request: Request, say: Say) -> Summary:
         if params is None:
             sources = sources_of(request, _spool(project))
             params = params_of(request, sources)
-        found = heal(project)
-        before = load_lock(project)
-        if not request.resume and before and request.checkpoint_dir is not None:
-            say(f"Checkpoints of an earlier run lie in {project}; they are built again. --resume would use them.")
-        names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
-        materialise(project, params.as_dict(), sources)
-        write_json(project / FOLDER / "owned.json", OWNED)
-        if request.resume:
-            _announce(project, params.as_dict(), sources, found, say)
-        states = {source.path: FileState.of(source.path) for source in sources}
-        run_id = uuid.uuid4().hex
-        write_entries(project, [])  # what is being replaced is not for use, whatever happens to this run
-        _repro(project, request, run_id, say)
-        _check_input_stable(project, states)
-        stages = _outcomes(project, run_id, before, found, forced=not request.resume)
+        stages = _build(project, request, params, sources, say)
         summary = Summary(_report(project), stages, time.monotonic() - started, params.as_dict())
+        names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
         _settle(project, request, params, sources, names)
         _publish(project, request, names)
     return summary
+
+
+def _build(project: Path, request: Request, params: Params, sources: list[Source], say: Say) -> dict[str, StageOutcome]:
+    """Bring every stage up to date in a dir that is ours; what each of them did."""
+    found = heal(project)
+    before = load_lock(project)
+    if not request.resume and before and request.checkpoint_dir is not None:
+        say(f"Checkpoints of an earlier run lie in {project}; they are built again. --resume would use them.")
+    materialise(project, params.as_dict(), sources)
+    if request.resume:
+        _announce(project, params.as_dict(), sources, found, say)
+    states = {source.path: FileState.of(source.path) for source in sources}
+    run_id = uuid.uuid4().hex
+    write_entries(project, [])  # what is being replaced is not for use, whatever happens to this run
+    _repro(project, request, run_id, say)
+    _check_input_stable(project, states)
+    return _outcomes(project, run_id, before, found, forced=not request.resume)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
-from entropyguard.core.files import write_whole
+from entropyguard.core.files import write_json, write_whole
 from entropyguard.core.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.definition import load_lock, packaged_files
@@ -152,6 +152,7 @@ def materialise(path: Path, params: dict[str, Any], sources: list[Source]) -> No
     _write_if_changed(path / ".gitignore", b"*\n")
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=10_000)
     _write_if_changed(path / "params.yaml", text.encode())
+    write_json(path / FOLDER / "owned.json", OWNED)
     _link_inputs(path / INPUTS, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
 
 

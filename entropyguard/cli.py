@@ -138,6 +138,7 @@ def run(
         required_columns=tuple(name.strip() for name in required_columns.split(",") if name.strip()),
         strict=strict,
         audit_log=audit_log,
+        json_file=json_file,
         max_memory=printing.parse_size(max_memory) if max_memory else None,
         threads=threads,
         vector_cache=vector_cache,

@@ -10,7 +10,7 @@ import yaml
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.files import md5_digest, write_whole
 from entropyguard.definition import METRICS, load_lock
-from entropyguard.sidecars import FOLDER, is_damaged, remember_state
+from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state
 from entropyguard.validity import DAMAGE
 
 
@@ -25,6 +25,9 @@ def heal(project: Path) -> dict[str, str]:
     join_stores(project)
     found = {}
     for name, stage in load_lock(project).items():
+        if read_sidecar(project, name) is None:
+            forget_stage(project, name)
+            found[name] = f"the record {FOLDER}/{name}.json is missing"
         for out, md5 in stage.outs.items():
             if out == METRICS:
                 continue

@@ -36,6 +36,7 @@ class Request:
     keep: str | None = None
     strict: bool = False
     audit_log: Path | None = None
+    json_file: str | None = None
     max_memory: int | None = None
     threads: int | None = None
     vector_cache: Path | None = None
@@ -57,9 +58,14 @@ def check_request(request: Request) -> None:
         if request.output != STDOUT and _inside(Path(request.output), request.checkpoint_dir):
             raise UsageError(f"--output {request.output} lies in the checkpoint dir. Name a file elsewhere.")
     _with_settings(default_params(), request)
-    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log)):
+    results = (("--output", request.output), ("--audit-log", request.audit_log), ("--json", request.json_file))
+    for flag, path in results:
         if path is not None and path != STDOUT:
             check_writable(Path(path), flag)
+    if request.audit_log is not None:
+        from entropyguard.core.audit import audit_format  # polars, only for those who ask for an audit
+
+        audit_format(request.audit_log)
     if request.audit_log is not None and os.path.abspath(request.audit_log) == os.path.abspath(request.output):  # noqa: PTH100
         raise UsageError("--audit-log and --output are the same file.")
 

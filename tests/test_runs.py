@@ -257,3 +257,12 @@ def disk_bytes(folder: Path) -> int:
         path.stat() for path in folder.rglob("*") if path.is_file() and (path.suffix in kinds or "md5" in path.parts)
     ]
     return sum({stat.st_ino: stat.st_size for stat in stats}.values())
+
+
+def test_a_lost_record_costs_only_its_stage(workspace: Workspace) -> None:
+    workspace.run()
+    clean = stage_outputs(workspace.checkpoints)
+    (workspace.checkpoints / ".entropyguard" / "similar_pairs.json").unlink()
+    ended = workspace.run("--resume")
+    assert (ended.code, ended.ran) == (0, ["similar_pairs"]), ended.stderr
+    assert stage_outputs(workspace.checkpoints) == clean
