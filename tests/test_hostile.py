@@ -1,0 +1,96 @@
+"""Names and values that break careless tools work, or are refused with a reason; nothing is run or fetched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TEXTS, Workspace
+
+pytestmark = pytest.mark.pipeline
+
+NAMES = [
+    'it\'s "quoted".jsonl',
+    "$(touch PWNED) `touch PWNED`.jsonl",
+    "new\nline.jsonl",
+    "-dash.jsonl",
+    "{brace} ${input}.jsonl",
+    "a;b&c|d > e.jsonl",
+    "*[glob]?.jsonl",
+    "\u017c\u00f3\u0142\u0107 \U0001f600.jsonl",
+]
+
+BLOCK_NETWORK = """
+import socket
+
+def _refuse(*arguments, **named):
+    raise OSError("the network was used")
+
+_connect = socket.socket.connect
+
+def _connect_locally(self, address):
+    if self.family != socket.AF_UNIX:
+        _refuse()
+    return _connect(self, address)
+
+socket.socket.connect = _connect_locally
+socket.socket.connect_ex = _connect_locally
+socket.getaddrinfo = socket.gethostbyname = _refuse
+"""
+
+
+def test_any_file_name_works_for_input_and_output(workspace: Workspace) -> None:
+    assert workspace.run().code == 0
+    clean = workspace.output.read_bytes()
+    for name in NAMES:
+        source = workspace.folder / name
+        workspace.input.rename(source)
+        output = workspace.folder / f"out {name}"
+        ended = workspace.run("--resume", input=f"./{name}", output=f"./{output.name}")
+        assert (ended.code, ended.ran) == (0, []), (name, ended.stderr)
+        assert output.read_bytes() == clean
+        source.rename(workspace.input)
+    assert not list(workspace.folder.rglob("PWNED"))
+
+
+@pytest.mark.parametrize(
+    "name", ["with space & 'quotes' $(touch PWNED)", "\u017c\u00f3\u0142\u0107\n#"], ids=["shell", "unicode"]
+)
+def test_a_checkpoint_dir_may_have_any_name_without_braces(name: str, workspace: Workspace) -> None:
+    ended = workspace.run(checkpoint_dir=workspace.folder / name)
+    assert ended.code == 0, ended.stderr
+    assert len(workspace.kept()) == 7
+    assert not list(workspace.folder.rglob("PWNED"))
+
+
+def test_column_names_and_values_with_yaml_and_quotes_work(workspace: Workspace) -> None:
+    column = "te\"xt': {x} #"
+    rows = [{column: text, "yes": "no: [1, ~]"} for text in TEXTS]
+    workspace.input.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ended = workspace.run("--resume", text_column=column, required_columns="yes", keep="column:yes")
+    assert ended.code == 0, ended.stderr
+    assert [row[column] for row in workspace.kept()] == [TEXTS[at] for at in (0, 3, 4, 5, 6, 7, 9)]
+
+
+@pytest.mark.model
+def test_no_network_is_used(workspace: Workspace, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(BLOCK_NETWORK)
+    workspace.environment["PYTHONPATH"] = str(site)
+    ended = workspace.run(model_name="all-MiniLM-L6-v2")
+    assert ended.code == 0, ended.stderr
+    assert len(workspace.kept()) == 6
+
+
+def test_a_line_over_the_limit_is_rejected_with_its_number(workspace: Workspace) -> None:
+    with workspace.input.open("a") as file:
+        file.write('{"text": "' + "x" * (129 << 20) + '"}\n{"text": "the farm has a gate"}\n')
+    ended = workspace.run()
+    assert ended.code == 0, ended.stderr
+    assert "1 rejected" in ended.stderr
+    (rejected,) = (workspace.checkpoints / "rejected.jsonl").read_text().splitlines()
+    assert json.loads(rejected)["line"] == 11
+    assert len(rejected) < 10_000
