@@ -202,10 +202,24 @@ def explain(
 
 
 @app.command()
-def clean(checkpoint_dir: CheckpointDir = None) -> None:
+def clean(
+    checkpoint_dir: CheckpointDir = None,
+    vector_cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Instead: remove vectors here that --model-name cannot use.")
+    ] = None,
+    model_name: Annotated[str, typer.Option(metavar="NAME", help="With --vector-cache.")] = "all-MiniLM-L6-v2",
+) -> None:
     """Remove a checkpoint dir with its cache and vectors; in a data repo, the stored vectors and searches."""
-    from entropyguard.checkpoint_dir import clean as remove
     from entropyguard.printing import size_text, to_stderr
+
+    if vector_cache is not None:
+        from entropyguard.vector_cache import cache_sizes, prune_cache
+
+        before = sum(cache_sizes(vector_cache).values())
+        freed = prune_cache(vector_cache, model_name)
+        to_stderr(f"freed {size_text(freed)}, {size_text(before - freed)} stay")
+        return
+    from entropyguard.checkpoint_dir import clean as remove
 
     to_stderr(f"freed {size_text(remove(checkpoint_dir or Path.cwd()))}")
 

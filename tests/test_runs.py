@@ -266,3 +266,17 @@ def test_a_lost_record_costs_only_its_stage(workspace: Workspace) -> None:
     ended = workspace.run("--resume")
     assert (ended.code, ended.ran) == (0, ["similar_pairs"]), ended.stderr
     assert stage_outputs(workspace.checkpoints) == clean
+
+
+def test_a_vector_cache_loses_only_what_the_model_cannot_use(workspace: Workspace, tmp_path: Path) -> None:
+    cache = workspace.folder / "vectors"
+    other = write_static_model(tmp_path / "other", words=["entropy"])
+    workspace.run(vector_cache=cache)
+    workspace.run(vector_cache=cache, model_name=other)
+    assert len(list(cache.iterdir())) == 2
+    ended = workspace.call("clean", "--vector-cache", cache, "--model-name", workspace.model)
+    assert ended.code == 0, ended.stderr
+    assert len(list(cache.iterdir())) == 1
+    ended = workspace.run("--json", "-", vector_cache=cache, checkpoint_dir=workspace.folder / "new")
+    assert json.loads(ended.stdout)["stages"]["embed"]["counts"]["embedded"] == 0
+    assert workspace.call("clean", "--vector-cache", workspace.folder).code == 2

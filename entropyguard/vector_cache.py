@@ -1,0 +1,32 @@
+"""The folder of --vector-cache: how big it is, and removing what is of no use any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entropyguard.core.encoder import load_encoder
+from entropyguard.core.errors import UsageError
+from entropyguard.core.model import resolve_model
+from entropyguard.core.parts import PartStore
+from entropyguard.core.vector_store import prune_encoders
+
+
+def cache_sizes(folder: Path) -> dict[str, int]:
+    """Bytes on disk by encoder; UsageError when `folder` is no vector cache."""
+    _check(folder)
+    return {entry.name: PartStore(entry).size_bytes() for entry in sorted(folder.iterdir()) if entry.is_dir()}
+
+
+def prune_cache(folder: Path, model_name: str) -> int:
+    """Remove the vectors that `model_name`, as installed on this machine, cannot use; returns the bytes freed."""
+    _check(folder)
+    encoder = load_encoder(resolve_model(model_name, allow_download=False))
+    return prune_encoders(PartStore(folder), {encoder.fingerprint})
+
+
+def _check(folder: Path) -> None:
+    """Only folders of parts may be in it: a slip of the hand must not cost somebody's data."""
+    entries = list(folder.iterdir()) if folder.is_dir() else []
+    files = [path for entry in entries for path in (entry.iterdir() if entry.is_dir() else [entry])]
+    if not entries or any(not path.name.startswith((".part-", "vectors-", "embeddings-")) for path in files):
+        raise UsageError(f"{folder} is no folder of --vector-cache; nothing was removed.")

@@ -1,0 +1,146 @@
+"""Python loads this at the start of every process whose PYTHONPATH names this folder: it brings a fault about.
+
+The variable FAULT holds a `tests.faults.harness.Fault` as JSON. The product has no hooks: what is to fail is
+wrapped here, in the one process that it concerns. A fault happens once, and leaves its process id in `mark`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_PATIENCE_SECONDS = 60
+
+
+class _Fault:
+    def __init__(self, stage: str, moment: str, victim: str, action: str, mark: str) -> None:
+        self.stage = stage
+        self.moment = moment
+        self.victim = victim
+        self.action = action
+        self.mark = Path(mark)
+
+    def happen(self) -> None:
+        if self.mark.exists():
+            return
+        self.mark.write_text(str(os.getpid()))
+        if self.action == "wait":
+            self._wait_for(self.mark.with_suffix(".go"))
+        elif self.action == "file size limit":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (600, resource.RLIM_INFINITY))
+        elif self.action == "memory limit":
+            resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+            bytearray(16 << 30)
+        else:
+            self._signal(signal.Signals[self.action])
+            self._wait_for(self.mark.with_suffix(".never"))
+
+    def _signal(self, signum: signal.Signals) -> None:
+        stage = dvc = os.getpid()
+        if self.moment in {"import", "start", "written", "renamed", "recorded"}:
+            dvc = os.getppid()
+        command_line = int(os.environ["ENTROPYGUARD_PARENT"]) if "ENTROPYGUARD_PARENT" in os.environ else os.getpid()
+        for pid in {"stage": [stage], "dvc": [dvc], "cli": [command_line], "all": [command_line, dvc, stage]}.get(
+            self.victim, []
+        ):
+            os.kill(pid, signum)
+        if self.victim == "group":
+            os.killpg(os.getpgrp(), signum)
+
+    @staticmethod
+    def _wait_for(path: Path) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+def _before(owner: Any, name: str, fault: _Fault, when: Callable[..., bool] = lambda *_: True) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        if when(*arguments):
+            fault.happen()
+        return original(*arguments, **named)
+
+    setattr(owner, name, wrapped)
+
+
+def _after(owner: Any, name: str, then: Callable[..., None]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        result = original(*arguments, **named)
+        then(*arguments)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _in_stage(fault: _Fault) -> None:
+    if fault.moment == "import":
+        fault.happen()
+        return
+    from entropyguard import runtime
+
+    if fault.action == "wait" and fault.victim == "cli":  # a stage that outlives its command line
+        runtime.die_with_parent = lambda: os.kill(int(os.environ["ENTROPYGUARD_PARENT"]), signal.SIGKILL)
+    if fault.moment == "start":
+        _after(runtime.StageRun, "__init__", lambda *_: fault.happen())
+    elif fault.moment == "written":
+        _before(runtime.StageRun, "finish", fault)
+    elif fault.moment == "renamed":
+        _before(runtime, "write_json", fault, lambda path, _: path.name == f"{fault.stage}.json")
+    elif fault.moment == "recorded":
+        _after(runtime.StageRun, "finish", lambda *_: fault.happen())
+
+
+def _in_dvc(fault: _Fault) -> None:
+    def of_stage(stage: Any, *_: Any) -> bool:
+        return bool(stage.name == fault.stage)
+
+    if fault.moment == "saving":
+        from dvc.stage import Stage
+
+        _before(Stage, "save", fault, of_stage)
+    elif fault.moment == "committed":
+        from dvc.stage import Stage
+
+        _after(Stage, "commit", lambda stage, *_: fault.happen() if of_stage(stage) else None)
+    elif fault.moment == "locking":
+        from dvc.dvcfile import Lockfile
+
+        def tear(lockfile: Any, stages: list[Any]) -> None:
+            if of_stage(stages[0]):
+                lock = Path(lockfile.path)
+                os.truncate(lock, lock.stat().st_size * 2 // 3)
+                fault.happen()
+
+        _after(Lockfile, "dump_stages", tear)
+
+
+def _in_command_line(fault: _Fault) -> None:
+    if fault.moment == "publishing":
+        from entropyguard import publish
+
+        _before(publish, "sync_file", fault)
+
+
+def _install(fault: _Fault) -> None:
+    command = sys.orig_argv
+    if command[-1] == f"stages/{fault.stage}.py":
+        _in_stage(fault)
+    elif "entropyguard.dvc_process" in command:
+        _in_dvc(fault)
+    elif "entropyguard" in command:
+        _in_command_line(fault)
+
+
+if "FAULT" in os.environ:
+    _install(_Fault(**json.loads(os.environ["FAULT"])))
