@@ -24,6 +24,9 @@ lint: $(READY)  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+soak: $(READY)  ## 200 kills at random moments, each resumed; COUNT=1000 SEED=7 for others
+	$(BIN)/python -m tests.faults.soak $(or $(COUNT),200) $(SEED)
+
 wheel-check: $(READY)  ## build the wheel and use it from an environment that holds nothing else
 	$(BIN)/python tests/empty_install.py
 

@@ -22,7 +22,8 @@ from entropyguard.core.params import Params
 from entropyguard.core.report import check_rows
 from entropyguard.definition import METRICS, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
 from entropyguard.display import watched_progress
-from entropyguard.heal import forget_stage, heal, join_stores, keep_good_lock
+from entropyguard.heal import forget_stage, heal, join_stores
+from entropyguard.lock_copy import keep_good_lock
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
 from entropyguard.publish import output_format, publish, whole_file
 from entropyguard.repro import StageError, repro

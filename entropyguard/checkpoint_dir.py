@@ -5,6 +5,7 @@ Nothing that is not ours is ever touched: a dir is taken only when it is new, em
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -93,9 +94,26 @@ def owned(path: Path) -> Iterator[None]:
     with (path / FOLDER / "lock").open("a+") as build, (path / FOLDER / "stage.lock").open("a+") as stage:
         _lock(build.fileno(), path, "Another entropyguard is at work")
         _lock(stage.fileno(), path, "A stage of a killed run is still at work")
-        fcntl.flock(stage.fileno(), fcntl.LOCK_UN)
         _refuse_running_dvc(path)
+        build.truncate(0)
+        build.write(str(os.getpid()))  # from here on a stage of another run that wakes up late ends itself
+        build.flush()
+        fcntl.flock(stage.fileno(), fcntl.LOCK_UN)
+        with _full_disk_told(path):
+            yield
+
+
+@contextmanager
+def _full_disk_told(path: Path) -> Iterator[None]:
+    """A disk that is full under the dir as an OutputError."""
+    try:
         yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OutputError(
+            f"--checkpoint-dir {path}: the disk is full ({error.strerror}). Free some space and use --resume."
+        ) from error
 
 
 def _lock(descriptor: int, path: Path, who: str) -> None:

@@ -188,6 +188,21 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
 
 
 @app.command()
+def verify(
+    strict: Annotated[bool, typer.Option("--strict", help="Rebuild in a temporary copy and compare.")] = False,
+    checkpoint_dir: CheckpointDir = None,
+) -> None:
+    """Check that the results are what the input, parameters, code and model give; exit 1 names what differs."""
+    from entropyguard.printing import print_line
+    from entropyguard.verify import verify as check
+
+    verdict = check(checkpoint_dir or Path.cwd(), strict=strict)
+    for line in verdict.lines():
+        print_line(line)
+    raise typer.Exit(1 if verdict.differences else 0)
+
+
+@app.command()
 def explain(
     row: Annotated[int | None, typer.Argument(metavar="ROW", help="A row id, from 0.")] = None,
     random: Annotated[int, typer.Option(metavar="N", min=0, help="Explain N dropped rows drawn at random.")] = 0,

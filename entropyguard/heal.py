@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from entropyguard.core.errors import ProcessingError
-from entropyguard.core.files import md5_digest, write_whole
+from entropyguard.checkpoint_dir import free_unused
+from entropyguard.core.files import FileState, md5_digest
 from entropyguard.definition import METRICS, load_lock
+from entropyguard.lock_copy import keep_good_lock, restore_lock, write_lock
 from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state
 from entropyguard.validity import DAMAGE
 
@@ -20,17 +21,19 @@ def heal(project: Path) -> dict[str, str]:
     A damaged checkpoint goes together with its object in the cache, else DVC would bring the damage back.
     The caller owns the dir.
     """
-    _restore_lock(project)
-    _remove_leftovers(project)
+    restore_lock(project)
+    remove_leftovers(project)
+    free_unused(project)  # a damaged copy that nothing refers to would come back with the next equal output
     join_stores(project)
     found = {}
+    if _input_went_unwatched(project):
+        forget_stage(project, "ingest")
+        found["ingest"] = "the input changed after it was read"
     for name, stage in load_lock(project).items():
         if read_sidecar(project, name) is None:
             forget_stage(project, name)
             found[name] = f"the record {FOLDER}/{name}.json is missing"
         for out, md5 in stage.outs.items():
-            if out == METRICS:
-                continue
             cached = _cached_object(project, md5)
             if (project / out).is_file():
                 if not is_damaged(project, out):
@@ -39,7 +42,7 @@ def heal(project: Path) -> dict[str, str]:
                 found[name] = f"Failed to load checkpoint: {out}: {DAMAGE}; building it again"
                 (project / out).unlink()
                 cached.unlink(missing_ok=True)
-            elif not cached.is_file() or md5_digest(cached) != md5:
+            elif out == METRICS or not cached.is_file() or md5_digest(cached) != md5:
                 found[name] = f"{out} is missing"
                 cached.unlink(missing_ok=True)
     return found
@@ -57,37 +60,32 @@ def join_stores(project: Path) -> None:
 
 def forget_stage(project: Path, stage: str) -> None:
     """Take a stage out of `dvc.lock`, so that it runs again whatever was recorded for it."""
-    lock = project / "dvc.lock"
-    content = yaml.safe_load(lock.read_bytes())
+    content = yaml.safe_load((project / "dvc.lock").read_bytes())
     content["stages"].pop(stage, None)
-    write_whole(lock, yaml.safe_dump(content, sort_keys=False).encode())
+    write_lock(project, content["stages"])
+    keep_good_lock(project)
 
 
-def keep_good_lock(project: Path) -> None:
-    """Remember a `dvc.lock` that can be read, for `heal` to go back to."""
-    lock = project / "dvc.lock"
-    if lock.is_file():
-        write_whole(project / FOLDER / "dvc.lock.good", lock.read_bytes())
+def _input_went_unwatched(project: Path) -> bool:
+    """Whether the input changed between ingest's end and the end of its run, with nobody there to see it.
+
+    DVC may then have recorded the new input beside the old output. A run that ends well has looked, and leaves
+    inputs.json.
+    """
+    sidecar, seen = read_sidecar(project, "ingest"), project / FOLDER / "inputs.json"
+    if sidecar is None or (seen.is_file() and seen.stat().st_mtime >= sidecar["finished_at"]):
+        return False
+    states = {project / path: state for path, state in sidecar["inputs"].items()}
+    return any(not path.is_file() or FileState.of(path).as_dict() != state for path, state in states.items())
 
 
 def _cached_object(project: Path, md5: str) -> Path:
     return project / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
 
-def _restore_lock(project: Path) -> None:
-    """DVC writes `dvc.lock` in place: after a kill an unreadable one is replaced by the last good copy."""
-    lock, good = project / "dvc.lock", project / FOLDER / "dvc.lock.good"
-    try:
-        load_lock(project)
-    except ProcessingError:
-        lock.unlink()
-        if good.is_file():
-            write_whole(lock, good.read_bytes())
-    keep_good_lock(project)
-
-
-def _remove_leftovers(project: Path) -> None:
-    """What killed stages and killed commits leave; DVC never removes its own."""
+def remove_leftovers(project: Path) -> None:
+    """What killed stages and killed commits leave; DVC never removes its own. No stage and no DVC may be alive."""
+    (project / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
     shutil.rmtree(project / FOLDER / "tmp", ignore_errors=True)
     for name in ("running.json", "progress.json", "error.json"):
         (project / FOLDER / name).unlink(missing_ok=True)

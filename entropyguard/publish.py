@@ -60,6 +60,7 @@ def whole_file(path: Path, flag: str) -> Iterator[Path]:
     """
     target = _target(path)
     temporary = target.with_name(f".entropyguard-{os.getpid()}.tmp")
+    _remove_stale(target.parent)
     try:
         yield temporary
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
@@ -72,6 +73,24 @@ def whole_file(path: Path, flag: str) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the temporary files of runs that were killed while they published."""
+    for stale in folder.glob(".entropyguard-*.tmp"):
+        pid = stale.stem.rpartition("-")[2]
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            stale.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def publish(built: Path, output: str, flag: str = "--output") -> None:

@@ -6,6 +6,8 @@ left to itself a killed DVC leaves its stage running.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import signal
@@ -14,8 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from entropyguard.core.errors import ProcessingError
+from entropyguard.core.errors import OutputError, ProcessingError
 from entropyguard.core.files import read_json
+from entropyguard.heal import remove_leftovers
 from entropyguard.sidecars import FOLDER
 
 _GRACE_SECONDS = 5
@@ -48,7 +51,7 @@ def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
     Raises StageError when a stage failed and ProcessingError when DVC itself did. However it ends, by
     Interrupted too, no process of the run is left.
     """
-    command = [sys.executable, "-m", "entropyguard.dvc_process", "--cd", str(project), "repro", "-q", "--no-run-cache"]
+    command = [sys.executable, "-m", "entropyguard.dvc_process", "--cd", str(project), "repro", "--no-run-cache"]
     log = project / FOLDER / "dvc.log"
     (project / FOLDER / "error.json").unlink(missing_ok=True)
     with log.open("wb") as output:
@@ -61,11 +64,23 @@ def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
             start_new_session=True,
         )
         try:
-            code = process.wait()
-        finally:
+            code = _wait(process)
+        except BaseException:
             end_group(process)
+            remove_leftovers(project)
+            raise
+        end_group(process)
     if code != 0:
-        raise _failure(project, log.read_text(encoding="utf-8", errors="replace"))
+        failure = _failure(project, log.read_text(encoding="utf-8", errors="replace"))
+        remove_leftovers(project)
+        raise failure
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Wait for DVC's end, in steps: polars lets system calls go on after a SIGINT, and Ctrl-C would change nothing."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=60)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -86,21 +101,27 @@ def _failure(project: Path, log: str) -> Exception:
     error = read_json(project / FOLDER / "error.json")
     if error:
         return StageError(error["message"], error["exit_code"])
-    died = re.search(r"exited with -?(\d+)", log)
+    died = re.search(r"exited with (-?\d+)", log)
     running = read_json(project / FOLDER / "running.json")
     if died and running:
-        return StageError(_death_message(running["stage"], int(died[1])))
+        return _death(running["stage"], int(died[1]), log)
+    if any(os.strerror(number) in log for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
+        return OutputError(f"{project}: the disk is full. Free some space and run again with --resume.")
     said = [line for line in log.splitlines() if line.startswith("ERROR")] or log.splitlines()[-3:]
     return ProcessingError("DVC could not run the pipeline: " + (" ".join(said) or "it said nothing"))
 
 
-def _death_message(stage: str, code: int) -> str:
-    signum = code - 128 if code > 128 else code
-    if signum == signal.SIGKILL:
-        return (
-            f"{stage} was killed by SIGKILL, as the kernel does when memory runs out. "
+def _death(stage: str, code: int, log: str) -> StageError:
+    """A stage's end without an `error.json`: by a signal (as a shell or as Python counts them), or on a full disk."""
+    signum = code - 128 if code > 128 else -code
+    if signum in (signal.SIGKILL, signal.SIGABRT):  # the kernel's way, and that of libraries written in Rust and C
+        return StageError(
+            f"{stage} was killed by {signal.Signals(signum).name}, as happens when memory runs out. "
             "Run again with --resume and a lower --max-memory; nothing finished is lost."
         )
     if signum in set(signal.Signals):
-        return f"{stage} was ended by {signal.Signals(signum).name}. Run again with --resume to go on."
-    return f"{stage} ended with exit code {code}. Run again with --verbose to see what it printed."
+        return StageError(f"{stage} was ended by {signal.Signals(signum).name}. Run again with --resume to go on.")
+    said = re.findall(r"^entropyguard: (.*)$", log, re.MULTILINE)
+    if said:  # it could not be written down
+        return StageError(said[0], code)
+    return StageError(f"{stage} ended with exit code {code}. Run again with --verbose to see what it printed.")

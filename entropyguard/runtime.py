@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -28,7 +29,8 @@ from entropyguard.core.progress import Progress
 from entropyguard.definition import STAGE_VERSIONS
 from entropyguard.display import file_progress, terminal_progress
 from entropyguard.dvc_process import die_with_parent
-from entropyguard.sidecars import FOLDER, describe_output, is_damaged, sidecar_path
+from entropyguard.lock_copy import keep_good_lock
+from entropyguard.sidecars import FOLDER, describe_output, is_damaged, write_sidecar
 
 Counts = dict[str, int]
 
@@ -48,6 +50,9 @@ class StageRun:
         self._outputs: dict[str, Path] = {}
         self._temporary = project / FOLDER / "tmp" / name
         shutil.rmtree(self._temporary, ignore_errors=True)
+        # The stages before this one are recorded by now; DVC will write its lock in place, and a kill may cut it off.
+        if "ENTROPYGUARD_RUN" in os.environ:
+            keep_good_lock(project)
         self.watch(project / "params.yaml")
 
     def watch(self, path: Path) -> Path:
@@ -95,7 +100,7 @@ class StageRun:
         for name, temporary in self._outputs.items():
             (self.project / name).parent.mkdir(parents=True, exist_ok=True)
             put_in_place(temporary, self.project / name)
-            outputs[name] = describe_output(self.project / name, _rows(self.project / name))
+            outputs[name] = describe_output(self.project / name)
         shutil.rmtree(self._temporary, ignore_errors=True)
         watched = {str(path): state.as_dict() for path, state in self._watched.items() if path.name != "params.yaml"}
         sidecar = {
@@ -110,7 +115,7 @@ class StageRun:
             "inputs": watched,
             "outputs": outputs,
         }
-        write_json(sidecar_path(self.project, self.name), sidecar)
+        write_sidecar(self.project, self.name, sidecar)
 
 
 def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> None:
@@ -121,8 +126,6 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
     die_with_parent()
     project = Path.cwd()
     (project / FOLDER).mkdir(exist_ok=True)
-    error_file = project / FOLDER / "error.json"
-    error_file.unlink(missing_ok=True)
     try:
         _run(name, version, work, project)
     except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
@@ -131,7 +134,7 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
             traceback.print_exc()
         code = failure.exit_code if failure else 70
         message = str(failure) if failure else f"{name}: {type(problem).__name__}: {problem}"
-        _leave_error(error_file, {"stage": name, "exit_code": code, "message": message})
+        _leave_error(project / FOLDER / "error.json", {"stage": name, "exit_code": code, "message": message})
         sys.stderr.write(f"entropyguard: {message}\n")
         sys.exit(code)
 
@@ -144,6 +147,8 @@ def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: P
         )
     with (project / FOLDER / "stage.lock").open("a+") as lock:
         own_stage_lock(lock.fileno(), project)
+        end_with_command_line(project)
+        (project / FOLDER / "error.json").unlink(missing_ok=True)
         running = project / FOLDER / "running.json"
         write_json(running, {"stage": name, "pid": os.getpid()})
         start = time.monotonic()
@@ -162,6 +167,27 @@ def own_stage_lock(descriptor: int, project: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise BusyError(f"A stage of another run is still at work in {project}. Wait for it, or end it.") from error
+
+
+def end_with_command_line(project: Path) -> None:
+    """Let this process end when the command line that started it does, or now if it is gone already.
+
+    The kernel frees the command line's lock however it dies. `die_with_parent` alone does not reach a stage:
+    its parent is the shell that DVC starts, and the shell lives on when DVC is killed.
+    """
+    owner = os.environ.get("ENTROPYGUARD_PARENT")
+    if owner is None:
+        return
+    lock = project / FOLDER / "lock"
+    if lock.read_text(encoding="utf-8") != owner:
+        sys.exit("entropyguard: the run that started this stage is gone, and another one has taken its place.")
+
+    def wait() -> None:
+        with lock.open() as file:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _as_failure(problem: Exception, stage: str) -> EntropyguardError | None:
@@ -184,14 +210,6 @@ def _leave_error(path: Path, content: dict[str, Any]) -> None:
         write_json(path, content)
     except OSError as error:  # on a full disk the message still reaches stderr
         sys.stderr.write(f"entropyguard: {path} could not be written ({error.strerror}).\n")
-
-
-def _rows(path: Path) -> int | None:
-    if path.suffix != ".parquet":
-        return None
-    from entropyguard.core.parquet import row_count
-
-    return row_count(path)
 
 
 def default_max_memory() -> int:

@@ -7,9 +7,12 @@ checkpoint that changed behind our back is found without reading the ones that d
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import xxhash
 
 from entropyguard.core.files import FileState, content_digest, md5_digest, read_json, write_json
 from entropyguard.definition import STAGES, load_lock
@@ -25,17 +28,35 @@ def sidecar_path(project: Path, stage: str) -> Path:
 def read_sidecar(project: Path, stage: str) -> dict[str, Any] | None:
     """A stage's sidecar, or None where there is no readable one."""
     content = read_json(sidecar_path(project, stage))
-    return content if isinstance(content, dict) and isinstance(content.get("outputs"), dict) else None
+    sound = isinstance(content, dict) and content.pop("digest", None) == _digest(content)
+    return content if sound else None
 
 
-def describe_output(path: Path, rows: int | None = None) -> dict[str, Any]:
+def write_sidecar(project: Path, stage: str, content: dict[str, Any]) -> None:
+    """Put a stage's sidecar in place, with a digest of itself."""
+    write_json(sidecar_path(project, stage), {**content, "digest": _digest(content)})
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return xxhash.xxh3_128_hexdigest(json.dumps(content, sort_keys=True).encode())
+
+
+def describe_output(path: Path) -> dict[str, Any]:
     """The sidecar's entry for an output: digest, size, state, and rows of a Parquet file."""
     return {
         "digest": content_digest(path),
         "bytes": path.stat().st_size,
-        "rows": rows,
+        "rows": _rows(path),
         "state": FileState.of(path).as_dict(),
     }
+
+
+def _rows(path: Path) -> int | None:
+    if path.suffix != ".parquet":
+        return None
+    from entropyguard.core.parquet import row_count  # pyarrow, where a file is new or another one
+
+    return row_count(path)
 
 
 @dataclass(frozen=True)
@@ -81,8 +102,9 @@ def remember_state(project: Path, output: str) -> None:
     state = FileState.of(project / output).as_dict()
     if record is not None and record.entry["state"] != state:
         # Not always what the stage wrote: `dvc checkout` may rightly have put another version there.
-        record.entry.update(state=state, digest=content_digest(project / output))
-        write_json(sidecar_path(project, record.stage), record.sidecar)
+        same = content_digest(project / output) == record.entry["digest"]
+        record.entry.update({"state": state} if same else describe_output(project / output))
+        write_sidecar(project, record.stage, record.sidecar)
 
 
 def _locked_md5(project: Path, output: str) -> str | None:

@@ -13,6 +13,8 @@ import pytest
 from entropyguard.core import model as model_module
 from entropyguard.core.errors import UsageError
 from entropyguard.core.model import PACKAGED_NAMES, check_fingerprint, model_fingerprint, resolve_model
+from entropyguard.core.params import Params
+from entropyguard.definition import packaged_files
 from tests.static_model import write_static_model
 
 
@@ -114,3 +116,8 @@ def test_a_model_other_than_the_stated_one_is_not_used(folder: Path) -> None:
     check_fingerprint(folder, model_fingerprint(folder))
     with pytest.raises(UsageError, match="entropyguard init --upgrade"):
         check_fingerprint(folder, "0" * 32)
+
+
+def test_the_repos_own_params_state_the_packaged_model() -> None:
+    params = Params.load(packaged_files()["params.yaml"])
+    assert params.embed.model_fingerprint == model_fingerprint(resolve_model(params.embed.model, allow_download=False))

@@ -28,7 +28,7 @@ class Fault:
 
     moment: import, start, written, renamed, recorded (in the stage), saving, committed, locking (in DVC),
     publishing (in the command line). victim: stage, dvc, cli, group (DVC and the stage), all. action: a signal's
-    name, wait, file size limit, memory limit.
+    name, wait, file size limit, memory limit, full disk.
     """
 
     stage: str
@@ -105,7 +105,7 @@ class Bench(Workspace):
             self.mark.unlink(missing_ok=True)
             environment["FAULT"] = json.dumps({**vars(fault), "mark": str(self.mark)})
             environment["PYTHONPATH"] = str(Path(__file__).parent / "inject")
-        flags = ["--input", self.input, "--output", self.output, "--model-name", self.model]
+        flags: list[str | Path] = ["--input", self.input, "--output", self.output, "--model-name", self.model]
         command = self.command(*flags, "--checkpoint-dir", self.checkpoints, "--resume", *arguments)
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
@@ -156,9 +156,11 @@ class Bench(Workspace):
     def assert_nothing_left(self) -> None:
         """No process, no lock that blocks, no temporary file."""
         self.assert_no_process_left()
-        left = [path for path in self.folder.rglob("*") if path.name.endswith(".tmp") or path.parent.name == "tmp"]
-        quiet = {"btime", "lock", "rwlock.lock", "exps"}  # DVC's own: flocked while in use, and kept
-        assert [path for path in left if path.name not in quiet] == []
+        own = self.checkpoints / FOLDER
+        left = [path for path in self.folder.rglob("*") if path.name.endswith(".tmp") and path.parent.name != "site"]
+        left += [*own.glob("tmp/*"), *own.glob("running.json"), *own.glob("progress.json")]
+        left += [lock for lock in self.checkpoints.glob(".dvc/tmp/rwlock") if "pid" in lock.read_text()]
+        assert not left, left
 
     def assert_survives(self, first: str, *arguments: str) -> Finished:
         """Resume: every output is the clean build's, and only `first` and stages after it ran."""
@@ -171,7 +173,8 @@ class Bench(Workspace):
     def assert_clean(self) -> None:
         """Every output is the clean build's, byte for byte, and nothing else is left."""
         outputs = stage_outputs(self.checkpoints)
-        assert [name for name, data in self.clean.outputs.items() if outputs.get(name) != data] == []
+        other = [name for name, data in self.clean.outputs.items() if outputs.get(name) != data]
+        assert not other, other
         assert self.output.read_bytes() == self.clean.output
         self.assert_nothing_left()
 

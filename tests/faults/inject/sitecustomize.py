@@ -6,6 +6,7 @@ wrapped here, in the one process that it concerns. A fault happens once, and lea
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -35,6 +36,8 @@ class _Fault:
             self._wait_for(self.mark.with_suffix(".go"))
         elif self.action == "file size limit":
             resource.setrlimit(resource.RLIMIT_FSIZE, (600, resource.RLIM_INFINITY))
+        elif self.action == "full disk":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         elif self.action == "memory limit":
             resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
             bytearray(16 << 30)
@@ -90,13 +93,15 @@ def _in_stage(fault: _Fault) -> None:
     from entropyguard import runtime
 
     if fault.action == "wait" and fault.victim == "cli":  # a stage that outlives its command line
-        runtime.die_with_parent = lambda: os.kill(int(os.environ["ENTROPYGUARD_PARENT"]), signal.SIGKILL)
+        parent = int(os.environ["ENTROPYGUARD_PARENT"])
+        setattr(runtime, "die_with_parent", lambda: os.kill(parent, signal.SIGKILL))  # noqa: B010  mypy sees no such name
+        setattr(runtime, "end_with_command_line", lambda _: None)  # noqa: B010
     if fault.moment == "start":
         _after(runtime.StageRun, "__init__", lambda *_: fault.happen())
     elif fault.moment == "written":
         _before(runtime.StageRun, "finish", fault)
     elif fault.moment == "renamed":
-        _before(runtime, "write_json", fault, lambda path, _: path.name == f"{fault.stage}.json")
+        _before(runtime, "write_sidecar", fault)
     elif fault.moment == "recorded":
         _after(runtime.StageRun, "finish", lambda *_: fault.happen())
 

@@ -1,0 +1,114 @@
+"""Files that were cut off, flipped, emptied, deleted or left behind between two runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from entropyguard.definition import load_lock
+from tests.faults.harness import Bench
+
+pytestmark = pytest.mark.pipeline
+
+
+def flip(path: Path) -> None:
+    """Change one byte where it lies; size and mtime stay, and so does the hardlink to DVC's cache."""
+    before = path.stat()
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def cut(path: Path) -> None:
+    """Cut the file off in its middle, where it lies."""
+    path.chmod(0o644)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path: Path) -> None:
+    """Leave nothing in the file."""
+    path.chmod(0o644)
+    os.truncate(path, 0)
+
+
+def flip_and_delete(path: Path) -> None:
+    """Damage the file and its copy in DVC's cache with it, then delete the file alone."""
+    flip(path)
+    path.unlink()
+
+
+DAMAGE: list[dict[str, Callable[[Path], None]]] = [
+    {
+        "after_exact_dedup.parquet": flip,
+        "similar_pairs.parquet": cut,
+        "report.json": flip,
+    },
+    {
+        ".entropyguard/ingest.json": cut,
+        "embeddings.parquet": empty,
+        "after_semantic_dedup.parquet": flip_and_delete,
+        ".entropyguard/export.json": flip,
+    },
+]
+REBUILT = [["exact_dedup", "similar_pairs", "export"], ["ingest", "embed", "semantic_dedup", "export"]]
+
+
+@pytest.mark.parametrize(("harms", "rebuilt"), list(zip(DAMAGE, REBUILT, strict=True)), ids=["three", "four"])
+def test_damaged_files_are_built_again_and_nothing_else(
+    harms: dict[str, Callable[[Path], None]], rebuilt: list[str], bench: Bench
+) -> None:
+    for name, harm in harms.items():
+        harm(bench.checkpoints / name)
+    assert bench.assert_survives("ingest").ran == rebuilt
+
+
+def test_a_deleted_checkpoint_comes_back_without_work(bench: Bench) -> None:
+    (bench.checkpoints / "ingested.parquet").unlink()
+    (bench.checkpoints / "cleaned.jsonl").unlink()
+    assert bench.assert_survives("export").ran == []
+
+
+def test_damage_does_not_come_back_from_the_cache_when_the_records_are_gone_too(bench: Bench) -> None:
+    checkpoint = bench.checkpoints / "after_exact_dedup.parquet"
+    flip_and_delete(checkpoint)
+    (bench.checkpoints / "dvc.lock").unlink()
+    bench.assert_survives("ingest")
+
+
+@pytest.mark.parametrize("harm", [cut, empty, flip])
+def test_a_damaged_lock_is_restored_and_nothing_runs_again(harm: Callable[[Path], None], bench: Bench) -> None:
+    (bench.checkpoints / ".dvc" / "tmp" / "rwlock").write_text('{"write": {"/x": {"pid')
+    lock = bench.checkpoints / "dvc.lock"
+    if harm is flip:
+        lock.write_text(lock.read_text().replace("schema: '2.0'", "schema: '2.1'"))
+    else:
+        harm(lock)
+    assert bench.assert_survives("export").ran == []
+    assert load_lock(bench.checkpoints)
+
+
+def test_what_killed_runs_left_is_removed(bench: Bench) -> None:
+    cache, own = bench.checkpoints / ".dvc" / "cache" / "files" / "md5", bench.checkpoints / ".entropyguard"
+    (own / "tmp" / "embed").mkdir(parents=True)
+    (cache / "00").mkdir(exist_ok=True)
+    pid = 2**22 + 1  # no process can have this number
+    left = [
+        own / "tmp" / "embed" / "embeddings.parquet",
+        own / ".embed.json.1234.tmp",
+        own / "running.json",
+        cache / "00" / ".abc.tmp",
+        bench.folder / f".entropyguard-{pid}.tmp",
+    ]
+    for path in left:
+        path.write_text("half")
+    (bench.checkpoints / ".dvc" / "tmp" / "rwlock").write_text(
+        f'{{"write": {{"{bench.checkpoints}/embeddings.parquet": {{"pid": {os.getpid()}, "cmd": "dvc repro"}}}}}}'
+    )
+    assert bench.assert_survives("export").ran == []
+    assert not [path for path in left if path.exists()]
