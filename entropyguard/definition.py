@@ -117,7 +117,10 @@ def load_lock(project: Path) -> dict[str, LockedStage]:
     stages = content.get("stages") if isinstance(content, dict) else None
     if not isinstance(stages, dict):
         raise ProcessingError(f"{project / 'dvc.lock'} is damaged; delete it and run again.")
-    return {name: _locked(entry) for name, entry in stages.items()}
+    try:
+        return {name: _locked(entry) for name, entry in stages.items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ProcessingError(f"{project / 'dvc.lock'} is damaged; delete it and run again.") from error
 
 
 def _locked(entry: dict[str, Any]) -> LockedStage:
