@@ -36,6 +36,7 @@ class Stage:
     """One step of a project's `dvc.yaml`: paths relative to the project, parameters as dotted names."""
 
     name: str
+    cmd: str
     deps: tuple[str, ...]
     params: tuple[str, ...]
     outs: tuple[str, ...]
@@ -43,11 +44,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class LockedStage:
-    """What `dvc.lock` recorded when the stage last ran: md5 by path, and its parameters, flattened."""
+    """What `dvc.lock` recorded when the stage last ran: md5 by path, its parameters, flattened, and its command."""
 
     deps: dict[str, str] = field(default_factory=dict)
     outs: dict[str, str] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    cmd: str = ""
 
 
 def packaged_files() -> dict[str, Path]:
@@ -72,6 +74,7 @@ def load_stages(dvc_yaml: Path, params: dict[str, Any]) -> list[Stage]:
         stages.append(
             Stage(
                 name,
+                _fill(str(entry.get("cmd", "")), params),
                 tuple(_fill(dep, params) for dep in entry.get("deps", [])),
                 tuple(entry.get("params", [])),
                 tuple(_fill(out, params) for out in [*entry.get("outs", []), *metrics]),
@@ -129,6 +132,7 @@ def _locked(entry: dict[str, Any]) -> LockedStage:
         {item["path"]: item.get("md5", "") for item in entry.get("deps") or []},
         {item["path"]: item.get("md5", "") for item in entry.get("outs") or []},
         {name: leaf for key, value in params.items() for name, leaf in flatten(value, key).items()},
+        str(entry.get("cmd", "")),
     )
 
 

@@ -70,6 +70,8 @@ def _direct_status(
     script = f"stages/{stage.name}.py"
     if locked.deps.get(script) != md5_digest(definition[script]):
         reasons.append(f"{script} changed")
+    if locked.cmd != stage.cmd:
+        reasons.append("its command changed")
     if reasons:
         return StageStatus(stage.name, OUT_OF_DATE, "; ".join(reasons))
     for out in stage.outs:
@@ -126,6 +128,8 @@ def why_it_ran(stage: str, before: LockedStage | None, after: LockedStage, found
     if before is None:
         return "never built"
     reasons = param_changes(before.params, after.params)
+    if before.cmd != after.cmd:
+        reasons.append("its command changed")
     changed = [path for path, md5 in after.deps.items() if before.deps.get(path) != md5]
     if not reasons and changed:
         from_input = stage == "ingest" and not changed[0].startswith("stages/")

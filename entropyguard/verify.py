@@ -132,10 +132,8 @@ def _definition_changes(project: Path, stage: Stage, locked: LockedStage) -> Ite
         yield f"{script} is missing"
     elif locked.deps.get(script) != md5_digest(project / script):
         yield f"{script} changed"
-    command = load_yaml(project / "dvc.yaml")["stages"][stage.name].get("cmd")
-    before = load_yaml(project / "dvc.lock")["stages"][stage.name].get("cmd")
-    if command != before and "${" not in str(command):
-        yield f"its command changed in dvc.yaml: {before} -> {command}"
+    if stage.cmd != locked.cmd:
+        yield f"its command changed in dvc.yaml: {locked.cmd} -> {stage.cmd}"
     for what, now, then in (("deps", stage.deps, locked.deps), ("outs", stage.outs, locked.outs)):
         changed = _places(project, now) ^ _places(project, then)
         if changed:

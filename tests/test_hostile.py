@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,14 @@ def test_a_line_over_the_limit_is_rejected_with_its_number(workspace: Workspace)
     (rejected,) = (workspace.checkpoints / "rejected.jsonl").read_text().splitlines()
     assert json.loads(rejected)["line"] == 11
     assert len(rejected) < 10_000
+
+
+def test_the_output_may_lie_on_another_filesystem(workspace: Workspace) -> None:
+    elsewhere = Path("/dev/shm")  # noqa: S108  a filesystem of its own on every Linux
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        output = Path(folder) / "cleaned.jsonl"
+        output.write_text("the previous output\n")
+        assert output.stat().st_dev != workspace.folder.stat().st_dev
+        assert workspace.run(output=output).code == 0
+        assert len(output.read_text().splitlines()) == 7
+        assert [path.name for path in Path(folder).iterdir()] == ["cleaned.jsonl"]

@@ -280,3 +280,14 @@ def test_a_vector_cache_loses_only_what_the_model_cannot_use(workspace: Workspac
     ended = workspace.run("--json", "-", vector_cache=cache, checkpoint_dir=workspace.folder / "new")
     assert json.loads(ended.stdout)["stages"]["embed"]["counts"]["embedded"] == 0
     assert workspace.call("clean", "--vector-cache", workspace.folder).code == 2
+
+
+def test_a_new_command_for_a_stage_is_named_as_the_reason(workspace: Workspace) -> None:
+    workspace.run()
+    lock = workspace.checkpoints / "dvc.lock"
+    lock.write_text(lock.read_text().replace("cmd: exec python stages/export.py", "cmd: python stages/export.py"))
+    ended = workspace.run("--resume", "--dry-run")
+    assert "export          would run: its command changed" in ended.stdout
+    ended = workspace.run("--resume")
+    assert ended.ran == ["export"]
+    assert "export          ran: its command changed" in ended.stderr
