@@ -509,6 +509,18 @@ def test_damaged_parquet_is_an_input_error(tmp_path: Path) -> None:
             read(path)
 
 
+def test_parquet_that_lies_about_its_row_count_is_an_input_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [str(at) for at in range(999)]}), path)
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    # The footer's num_rows as Thrift writes it: field header 0x16, then 999 as a zigzag varint; here it says 1,000.
+    at = data.index(b"\x16\xce\x0f", footer)
+    path.write_bytes(data[:at] + b"\x16\xd0\x0f" + data[at + 3 :])
+    with pytest.raises(InputError, match=r"a\.parquet"):
+        read(path)
+
+
 def test_parquet_text_that_is_no_utf8_is_an_input_error(tmp_path: Path) -> None:
     broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff"]).buffers())
     pq.write_table(pa.table({"text": broken}), tmp_path / "a.parquet")
