@@ -27,7 +27,7 @@ from entropyguard.lock_copy import keep_good_lock
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
 from entropyguard.publish import output_format, publish, whole_file
 from entropyguard.repro import StageError, repro
-from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state
+from entropyguard.sidecars import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
 from entropyguard.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 
 Say = Callable[[str], None]
@@ -179,9 +179,8 @@ def _outcomes(
             raise ProcessingError(f"{stage} left no record in {project}. Run again with --resume.")
         ran = sidecar["run"] == run_id
         reason = why_it_ran(stage, before.get(stage), after[stage], found.get(stage), forced=forced) if ran else None
-        rows = [output["rows"] for output in sidecar["outputs"].values() if output["rows"] is not None]
         outcomes[stage] = StageOutcome(
-            ran, reason, rows[0] if rows else None, sidecar["seconds"], sidecar["peak_bytes"], sidecar["counts"]
+            ran, reason, first_rows(sidecar), sidecar["seconds"], sidecar["peak_bytes"], sidecar["counts"]
         )
     return outcomes
 

@@ -59,6 +59,11 @@ def _rows(path: Path) -> int | None:
     return row_count(path)
 
 
+def first_rows(sidecar: dict[str, Any]) -> int | None:
+    """Rows of the stage's first Parquet output; None where it wrote none."""
+    return next((output["rows"] for output in sidecar["outputs"].values() if output["rows"] is not None), None)
+
+
 @dataclass(frozen=True)
 class Recorded:
     """The sidecar that speaks for an output, and its entry there."""

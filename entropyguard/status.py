@@ -13,7 +13,7 @@ from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params
 from entropyguard.definition import STAGE_VERSIONS, own_files, packaged_files, script_version
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
-from entropyguard.sidecars import read_sidecar
+from entropyguard.sidecars import first_rows, read_sidecar
 from entropyguard.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
@@ -66,9 +66,8 @@ def _with_upgrade(status: StageStatus, needed: str | None) -> StageStatus:
 def _line(project: Path, status: StageStatus) -> StageLine:
     sidecar: dict[str, Any] = read_sidecar(project, status.stage) or {"outputs": {}}
     outputs = sidecar["outputs"].values()
-    rows = [output["rows"] for output in outputs if output["rows"] is not None]
     size = sum(output["bytes"] for output in outputs) if outputs else None
-    return StageLine(status, rows[0] if rows else None, size, sidecar.get("finished_at"))
+    return StageLine(status, first_rows(sidecar), size, sidecar.get("finished_at"))
 
 
 def dry_run(request: Request) -> list[StageStatus]:
