@@ -20,8 +20,10 @@ def cache_sizes(folder: Path) -> dict[str, int]:
 def prune_cache(folder: Path, model_name: str) -> int:
     """Remove the vectors that `model_name`, as installed on this machine, cannot use; returns the bytes freed."""
     _check(folder)
-    encoder = load_encoder(resolve_model(model_name, allow_download=False))
-    return prune_encoders(PartStore(folder), {encoder.fingerprint})
+    model = resolve_model(model_name, allow_download=False)
+    # A run uses both: bfloat16 to find candidates, float32 to decide about them.
+    used = {load_encoder(model, precision=precision).fingerprint for precision in ("float32", "bfloat16")}
+    return prune_encoders(PartStore(folder), used)
 
 
 def _check(folder: Path) -> None:

@@ -15,7 +15,8 @@ def work(run: StageRun) -> Counts:
     counts = embed_texts(
         run.input("after_exact_dedup.parquet"),
         run.output("embeddings.parquet"),
-        load_encoder(folder, run.threads),
+        load_encoder(folder, run.threads, run.params.embed.precision),
+        run.params.embed.max_windows,
         run.vector_store(),
         run.progress,
     )

@@ -1,12 +1,36 @@
 """similar_pairs: every pair of rows whose cosine is at or above the floor."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from entropyguard.runtime import Counts, StageRun, run_stage
+
+if TYPE_CHECKING:
+    from entropyguard.core.vectors import Bools, Floats, Ints
 
 STAGE_VERSION = 1
 
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.similar import find_similar_pairs
+
+    def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
+        from entropyguard.core import embed
+        from entropyguard.core.encoder import load_encoder
+        from entropyguard.core.model import check_fingerprint, resolve_model
+
+        folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
+        check_fingerprint(folder, run.params.embed.model_fingerprint)
+        return embed.exact_vectors(
+            run.input("after_exact_dedup.parquet"),
+            wanted,
+            load_encoder(folder, run.threads, "float32"),
+            run.params.embed.max_windows,
+            run.vector_store(),
+            run.progress,
+        )
 
     counts = find_similar_pairs(
         run.input("embeddings.parquet"),
@@ -15,7 +39,8 @@ def work(run: StageRun) -> Counts:
         run.block_store(),
         run.max_memory,
         run.progress,
-        threads=run.threads,
+        run.threads,
+        exact_vectors,
     )
     return {"pairs": counts.pairs, "blocks": counts.blocks, "blocks_reused": counts.blocks_reused}
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import embed, static
-from entropyguard.core.embed import EmbedCounts, embed_texts
+from entropyguard.core import static, vector_saver
+from entropyguard.core.embed import EmbedCounts, embed_texts, exact_vectors
 from entropyguard.core.encoder import Encoder, load_encoder
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
 from entropyguard.core.tokens import Tokens
-from entropyguard.core.vector_store import text_keys
+from entropyguard.core.vector_keys import text_keys, window_keys
 from tests.static_model import DIMENSION, write_static_model
 
 TEXTS = [
@@ -36,10 +36,11 @@ class Counting:
         self._encoder = encoder
         self._pieces = pieces
         self.dimension, self.fingerprint = encoder.dimension, encoder.fingerprint
+        self.precision, self.rounding = encoder.precision, encoder.rounding
         self.embedded = 0
 
-    def tokenise(self, texts: Sequence[str]) -> Tokens:
-        return self._encoder.tokenise(texts)
+    def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
+        return self._encoder.tokenise(texts, max_windows)
 
     def encode(
         self, tokens: Tokens, wanted: npt.NDArray[np.int64]
@@ -59,7 +60,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 @pytest.fixture
 def pieces_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static, "_PIECE_TEXTS", 2)
+    monkeypatch.setattr(static, "_PIECE_WINDOWS", 2)
 
 
 def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path:
@@ -78,10 +79,11 @@ def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path
 
 
 def run(
-    folder: Path, texts: Sequence[str], encoder: Encoder, store: PartStore | None = None
+    folder: Path, texts: Sequence[str], encoder: Encoder, store: PartStore | None = None, max_windows: int = 1
 ) -> tuple[EmbedCounts, bytes]:
     """Counts and bytes of one run in `folder`."""
-    counts = embed_texts(write_input(folder / "in.parquet", texts), folder / "out.tmp", encoder, store, silent)
+    source = write_input(folder / "in.parquet", texts)
+    counts = embed_texts(source, folder / "out.tmp", encoder, max_windows, store, silent)
     (folder / "out.tmp").replace(folder / "embeddings.parquet")
     return counts, (folder / "embeddings.parquet").read_bytes()
 
@@ -100,6 +102,50 @@ def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder)
     vectors = table.column("vector").to_pylist()
     assert [vector is None for vector in vectors] == [False, True, True, False]
     assert np.linalg.norm(vectors[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_a_text_longer_than_the_window_has_a_line_for_each_window(tmp_path: Path, model: Encoder) -> None:
+    texts = ["a dog", "cat " * 45, "dog " * 61, "cat " * 20]
+    counts, _ = run(tmp_path, texts, model, max_windows=3)
+    assert counts == EmbedCounts(rows=4, embedded=3, reused=0, unreadable=0, over_long=1)
+    table = pq.read_table(tmp_path / "embeddings.parquet")
+    assert table.column("row_id").to_pylist() == [0, 1, 1, 1, 3, 4]
+    assert table.column("window").to_pylist() == [0, 0, 1, 2, 0, 0]
+    assert table.column("skipped").to_pylist() == [None, None, None, None, "over_long", None]
+    own = table.column("key").to_pylist()
+    assert b"".join(own[1:4]) == window_keys(texts[1], 3).tobytes()
+    assert b"".join([own[0], *own[4:]]) == text_keys([texts[0], *texts[2:]]).tobytes()
+
+
+@pytest.mark.usefixtures("pieces_of_two")
+def test_windows_that_were_saved_are_not_embedded_again(
+    tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", 0.0)
+    texts = ["cat " * 45, "dog " * 30, TEXTS[0]]
+    _, clean = run(tmp_path, texts, model, max_windows=3)
+    store = PartStore(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, texts, Counting(model, pieces=1), store, max_windows=3)
+    encoder = Counting(model)
+    counts, resumed = run(tmp_path, texts, encoder, store, max_windows=3)
+    assert (encoder.embedded, counts.embedded + counts.reused) == (4, 3)
+    assert resumed == clean
+
+
+def test_the_vectors_of_some_rows_come_in_order_with_their_places(tmp_path: Path, model: Encoder) -> None:
+    texts = [TEXTS[0], "cat " * 45, TEXTS[1], "你好", TEXTS[2]]
+    run(tmp_path, texts, model, max_windows=3)
+    store = PartStore(tmp_path / "store")
+    wanted = np.array([True, True, False, True, True])
+    source, encoder = tmp_path / "in.parquet", Counting(model)
+    first = list(exact_vectors(source, wanted, model, 3, store, silent))
+    places, vectors = (np.concatenate(parts) for parts in zip(*first, strict=True))
+    assert places.tolist() == [0, 1, 1, 1, 4]
+    stored = [row["vector"] for row in pq.read_table(tmp_path / "embeddings.parquet").to_pylist()]
+    assert vectors.tolist() == [stored[line] for line in (0, 1, 2, 3, 6)]
+    ((again, _),) = exact_vectors(source, wanted, encoder, 3, store, silent)
+    assert (encoder.embedded, again.tolist()) == (0, places.tolist())
 
 
 def test_equal_texts_are_embedded_once(tmp_path: Path, model: Encoder) -> None:
@@ -126,7 +172,7 @@ def test_nothing_is_saved_without_a_store(tmp_path: Path, model: Encoder) -> Non
 def test_an_interrupted_run_goes_on_where_it_stopped(
     tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    monkeypatch.setattr(embed, "SAVE_SECONDS", seconds)  # saved after each piece, or only on the way out
+    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", seconds)  # saved after each piece, or only on the way out
     _, clean = run(tmp_path, TEXTS, model)
     store = PartStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):
@@ -156,7 +202,7 @@ def test_appended_rows_are_the_only_ones_embedded(tmp_path: Path, model: Encoder
 
 
 def test_vectors_lie_on_disk_once(tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embed, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", 0.0)
     run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"))
     (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert part.samefile(tmp_path / "embeddings.parquet")
@@ -191,7 +237,7 @@ def test_progress_ends_at_the_number_of_rows(tmp_path: Path, model: Encoder) -> 
     seen: list[tuple[int, int | None]] = []
     texts = [*TEXTS, TEXTS[0], "你好"]
     source = write_input(tmp_path / "in.parquet", texts)
-    embed_texts(source, tmp_path / "out", model, None, lambda done, total: seen.append((done, total)))
+    embed_texts(source, tmp_path / "out", model, 3, None, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(texts), len(texts))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
@@ -200,13 +246,13 @@ some_texts = st.lists(st.sampled_from([*TEXTS, "", "你好", "cat " * 30]) | st.
 
 
 @settings(max_examples=30, deadline=None)  # each example writes files
-@given(texts=some_texts, stored=some_texts)
+@given(texts=some_texts, stored=some_texts, max_windows=st.integers(1, 3))
 def test_the_bytes_do_not_hang_on_what_the_store_held(
-    tmp_path_factory: pytest.TempPathFactory, model: Encoder, texts: list[str], stored: list[str]
+    tmp_path_factory: pytest.TempPathFactory, model: Encoder, texts: list[str], stored: list[str], max_windows: int
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
     store = PartStore(folder / "store")
-    run(folder, stored, model, store)
-    counts, warm = run(folder, texts, model, store)
-    assert warm == run(folder, texts, model)[1]
+    run(folder, stored, model, store, max_windows)
+    counts, warm = run(folder, texts, model, store, max_windows)
+    assert warm == run(folder, texts, model, max_windows=max_windows)[1]
     assert counts.rows == counts.embedded + counts.reused + counts.unreadable + counts.over_long == len(texts)

@@ -28,11 +28,13 @@ LONG = [f"{word} {RIVER * repeats}" for word in ("one", "two") for repeats in (1
 
 
 def encode(encoder: Encoder, texts: Sequence[str]) -> dict[str, Vectors]:
-    """Each text's vector; texts that are skipped have none."""
-    tokens = encoder.tokenise(texts)
-    wanted = np.flatnonzero([why is None for why in tokens.skipped])
+    """The vector of each text that is one window; texts that are skipped have none."""
+    tokens = encoder.tokenise(texts, max_windows=1)
+    of_window = np.flatnonzero(tokens.counts)
     return {
-        texts[at]: row for place, rows in encoder.encode(tokens, wanted) for at, row in zip(place, rows, strict=True)
+        texts[of_window[at]]: row
+        for places, rows in encoder.encode(tokens, np.arange(len(of_window)))
+        for at, row in zip(places, rows, strict=True)
     }
 
 
@@ -82,7 +84,7 @@ def test_static_vectors_are_similar_as_far_as_words_are_shared(static: Encoder) 
     ],
 )
 def test_a_text_the_static_model_cannot_take_is_marked(static: Encoder, text: str, why: str | None) -> None:
-    assert static.tokenise([text]).skipped == [why]
+    assert static.tokenise([text], 1).skipped == [why]
 
 
 words = st.sampled_from(["the", "cat", "dog", "river", "zebra", "7", "音"])
@@ -134,7 +136,7 @@ def test_the_window_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 def test_a_text_minilm_cannot_take_is_marked(minilm: Encoder) -> None:
     texts = ["我们今天去公园散步", "请把窗户关上", "", "hello", "cat " * 254, "cat " * 255]
     unreadable, taken = ["unreadable"] * 3, [None, None]
-    assert minilm.tokenise(texts).skipped == [*unreadable, *taken, "over_long"]
+    assert minilm.tokenise(texts, 1).skipped == [*unreadable, *taken, "over_long"]
 
 
 @pytest.mark.model

@@ -6,105 +6,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import candidates, similar
-from entropyguard.core.params import SearchParams
-from entropyguard.core.parquet import TableWriter, read_about, read_tables
+from entropyguard.core import block_rows, candidates, pair_scores, products
+from entropyguard.core.parquet import read_about, read_tables
 from entropyguard.core.parts import PartStore
-from entropyguard.core.progress import silent
 from entropyguard.core.search_parts import stripe_table
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
 from entropyguard.core.similarity import _settle, block_similarity, pair_similarity
-
-Floats = npt.NDArray[np.float32]
-Pair = tuple[int, int, float]
-
-BIG = 1 << 30
-DIMENSIONS = 5
+from tests.made_vectors import (
+    BIG,
+    brute_force,
+    brute_force_texts,
+    clustered,
+    exhaustive,
+    search,
+    stored_pairs,
+    unit,
+    write_texts,
+    write_vectors,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks() -> Iterator[None]:
     """Blocks of eight rows and tiles of three columns, so that a few dozen rows make many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(similar, "BLOCK_ROWS", 8)
+        patch.setattr(candidates, "BLOCK_ROWS", 8)
         patch.setattr(candidates, "TILE_COLUMNS", 3)
         yield
-
-
-def unit(rows: npt.ArrayLike) -> Floats:
-    vectors = np.array(rows, dtype=np.float32)
-    lengths: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, dtype=np.float32)
-
-
-def clustered(rows: int, seed: int = 0) -> Floats:
-    """Unit vectors of which many are near one of five centres."""
-    rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((5, DIMENSIONS))
-    noise = rng.standard_normal((rows, DIMENSIONS)) * rng.choice([0.0, 0.05, 0.2, 1.0], (rows, 1))
-    return unit(centres[rng.integers(0, 5, rows)] + noise)
-
-
-def write_vectors(path: Path, vectors: Floats, skipped: dict[int, str] | None = None) -> Path:
-    """An embeddings checkpoint whose row ids are three times the position; skipped rows have no vector."""
-    reasons = [(skipped or {}).get(at) for at in range(len(vectors))]
-    kind = pa.list_(pa.float32(), vectors.shape[1])
-    schema = pa.schema(
-        [
-            ("row_id", pa.int64()),
-            ("window", pa.int32()),
-            ("skipped", pa.string()),
-            ("key", pa.binary(16)),
-            ("vector", kind),
-        ]
-    )
-    rows = [None if reason else vector for vector, reason in zip(vectors.tolist(), reasons, strict=True)]
-    with TableWriter(path, schema) as writer:
-        for start in range(0, len(rows), 10):
-            part = slice(start, start + 10)
-            ids = list(range(3 * start, 3 * start + 3 * len(rows[part]), 3))
-            columns = [ids, [0] * len(ids), reasons[part], [b"k" * 16] * len(ids), rows[part]]
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
-            writer.write(pa.Table.from_arrays(arrays, schema=schema))
-            writer._flush()
-    return path
-
-
-def search(
-    embeddings: Path,
-    store: PartStore | None = None,
-    floor: float = 0.9,
-    max_memory: int = BIG,
-    threads: int | None = None,
-) -> tuple[SimilarCounts, bytes]:
-    out = embeddings.parent / "pairs.parquet"
-    counts = find_similar_pairs(embeddings, out, SearchParams(floor=floor), store, max_memory, silent, threads)
-    return counts, out.read_bytes()
-
-
-def stored_pairs(folder: Path) -> list[Pair]:
-    return [
-        (row["row_a"], row["row_b"], row["similarity"])
-        for table in read_tables(folder / "pairs.parquet")
-        for row in table.to_pylist()
-    ]
-
-
-def brute_force(vectors: Floats, floor: float) -> list[Pair]:
-    exact = vectors.astype(np.float64)
-    found = []
-    for b in range(len(vectors)):
-        for a in range(b):
-            similarity = round(float(exact[a] @ exact[b]), 6)
-            if similarity >= floor:
-                found.append((3 * a, 3 * b, similarity))
-    return found
 
 
 @settings(max_examples=40, deadline=None)
@@ -122,15 +55,15 @@ def test_pairs_equal_the_brute_force_matrix(
     vectors = clustered(rows, seed)
     embeddings = write_vectors(folder / "e.parquet", vectors)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(similar, "_DENSE", dense)  # score whole tiles, or pair by pair
-        counts, _ = search(embeddings, PartStore(folder / "blocks"), floor, memory)
+        patch.setattr(pair_scores, "_DENSE", dense)  # score whole tiles, or pair by pair
+        counts, _ = search(embeddings, PartStore(folder / "blocks"), exhaustive(floor), memory)
     assert stored_pairs(folder) == brute_force(vectors, floor)
     assert counts == SimilarCounts(rows, len(stored_pairs(folder)), -(-rows // 8), 0)
 
 
 @pytest.mark.parametrize("dense", [0.0, 1.0])
 def test_a_pair_exactly_at_the_floor_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: float) -> None:
-    monkeypatch.setattr(similar, "_DENSE", dense)
+    monkeypatch.setattr(pair_scores, "_DENSE", dense)
     vectors = np.array([[1, 0], [0.9, np.sqrt(1 - 0.81)], [0.8999990, np.sqrt(1 - 0.8999990**2)]], dtype=np.float32)
     search(write_vectors(tmp_path / "e.parquet", vectors))
     assert (0, 3, 0.9) in stored_pairs(tmp_path)
@@ -148,23 +81,57 @@ def test_skipped_rows_take_no_part_and_are_counted(tmp_path: Path) -> None:
     assert about["search"]["floor"] == 0.9
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(0, 30),
+    seed=st.integers(0, 1000),
+    memory=st.sampled_from([1, BIG]),
+    dense=st.sampled_from([0.0, 1.0]),
+)
+def test_pairs_of_long_texts_are_those_whose_windows_are_all_similar(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, memory: int, dense: float
+) -> None:
+    folder = tmp_path_factory.mktemp("windows")
+    rng = np.random.default_rng(seed)
+    texts = [
+        "over_long" if windows == 0 else clustered(3 * rows, seed)[rng.integers(0, 3 * rows, windows)]
+        for windows in rng.choice([0, 1, 1, 2, 2, 3], rows)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pair_scores, "_DENSE", dense)
+        counts, _ = search(write_texts(folder / "e.parquet", texts), PartStore(folder / "blocks"), None, memory)
+    assert stored_pairs(folder) == brute_force_texts(texts, 0.9)
+    assert counts.rows == rows
+
+
+def test_a_change_in_a_later_window_searches_again(tmp_path: Path) -> None:
+    texts = list(clustered(48, centres=2).reshape(24, 2, -1))
+    store = PartStore(tmp_path / "blocks")
+    search(write_texts(tmp_path / "e.parquet", texts), store)
+    texts[9] = np.concatenate([texts[9][:1], -texts[9][1:]])
+    assert search(write_texts(tmp_path / "e.parquet", texts), store)[0].blocks_reused == 1
+    texts[9] = texts[9][:1]
+    assert search(write_texts(tmp_path / "e.parquet", texts), store)[0].blocks_reused == 1
+    assert stored_pairs(tmp_path) == brute_force_texts(texts, 0.9) != []
+
+
 def test_memory_threads_and_store_change_no_byte(tmp_path: Path) -> None:
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
     _, expected = search(embeddings)
     for memory, threads, store in ((1, None, None), (3_000, 1, PartStore(tmp_path / "blocks")), (BIG, 2, None)):
-        assert search(embeddings, store, 0.9, memory, threads)[1] == expected
+        assert search(embeddings, store, None, memory, threads)[1] == expected
 
 
 def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similar, "BLOCK_ROWS", 256)
+    monkeypatch.setattr(candidates, "BLOCK_ROWS", 256)
     monkeypatch.setattr(candidates, "TILE_COLUMNS", 100)
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(400))  # thousands of pairs beside each floor
     for floor in (77 / 256 + 1e-5, 231 / 256 + 1e-5, 0.99):  # where rounding to bfloat16 hurts most, just above one
-        monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: False)
-        _, expected = search(embeddings, floor=floor)
-        monkeypatch.setattr(candidates, "_prefers_bfloat16", lambda rows, floor: True)
-        assert search(embeddings, floor=floor)[1] == expected
-        assert search(embeddings, floor=floor, max_memory=1)[1] == expected
+        monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor: False)
+        _, expected = search(embeddings, None, exhaustive(floor))
+        monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor: True)
+        assert search(embeddings, None, exhaustive(floor))[1] == expected
+        assert search(embeddings, None, exhaustive(floor), max_memory=1)[1] == expected
 
 
 def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_path: Path) -> None:
@@ -177,7 +144,7 @@ def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_pat
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(embeddings, tmp_path / "half.parquet", SearchParams(floor=0.9), store, BIG, die)
+        find_similar_pairs(embeddings, tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die)
     counts, bytes_found = search(embeddings, store)
     assert (counts.blocks, counts.blocks_reused) == (8, 3)
     assert bytes_found == expected
@@ -209,9 +176,9 @@ def test_another_floor_or_another_vector_searches_again(tmp_path: Path) -> None:
     vectors = clustered(24)
     store = PartStore(tmp_path / "blocks")
     search(write_vectors(tmp_path / "e.parquet", vectors), store)
-    assert search(tmp_path / "e.parquet", store, floor=0.8)[0].blocks_reused == 0
+    assert search(tmp_path / "e.parquet", store, exhaustive(0.8))[0].blocks_reused == 0
     vectors[9] = -vectors[9]
-    assert search(write_vectors(tmp_path / "e.parquet", vectors), store, floor=0.8)[0].blocks_reused == 1
+    assert search(write_vectors(tmp_path / "e.parquet", vectors), store, exhaustive(0.8))[0].blocks_reused == 1
     assert stored_pairs(tmp_path) == brute_force(vectors, 0.8)
 
 
@@ -244,19 +211,19 @@ def test_a_missing_stripe_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(similar, "BLOCK_ROWS", 1024)
+    monkeypatch.setattr(candidates, "BLOCK_ROWS", 1024)
     monkeypatch.setattr(candidates, "TILE_COLUMNS", 512)
     rows = 3_000
     embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((rows, 4))))
     sizes: list[int] = []
 
-    def note_size(pairs: similar.Pairs, start: int, end: int) -> pa.Table:
+    def note_size(pairs: pair_scores.Pairs, start: int, end: int) -> pa.Table:
         sizes.append(len(pairs[0]))
         return stripe_table(pairs, start, end)
 
-    monkeypatch.setattr(similar, "stripe_table", note_size)
+    monkeypatch.setattr(block_rows, "stripe_table", note_size)
     memory = 64 * 4 * 400_000
-    counts, _ = search(embeddings, None, 0.9, memory)
+    counts, _ = search(embeddings, None, None, memory)
     assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2
     assert max(sizes) <= 400_000
     at = 0
@@ -272,7 +239,7 @@ def test_progress_counts_tiles_of_the_half_square(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(20))
     note = lambda done, total: seen.append((done, total))  # noqa: E731  a def would say no more
-    find_similar_pairs(embeddings, tmp_path / "pairs.parquet", SearchParams(floor=0.9), None, BIG, note)
+    find_similar_pairs(embeddings, tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note)
     assert seen == [(1, 6), (3, 6), (6, 6)]
 
 

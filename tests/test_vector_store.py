@@ -13,17 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.embed import embeddings_schema
+from entropyguard.core.files import content_digest
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parts import PartStore
-from entropyguard.core.vector_store import (
-    Keys,
-    VectorStore,
-    _Index,
-    keys_to_arrow,
-    prune_encoders,
-    text_keys,
-    vectors_to_arrow,
-)
+from entropyguard.core.vector_keys import KeyIndex, Keys, keys_to_arrow, text_keys, window_keys
+from entropyguard.core.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 
 DIMENSION = 4
 A, B, C, D = (text_keys([name]) for name in "abcd")
@@ -171,6 +165,33 @@ def test_vectors_of_other_encoders_can_be_pruned(parts: PartStore, store: Vector
     assert firsts(again(parts), A) == [1]
 
 
+def test_a_generation_keeps_the_vectors_of_its_rows_in_either_precision(parts: PartStore, tmp_path: Path) -> None:
+    finished = write_embeddings(tmp_path / "e.parquet", keys(A, B), vectors(1, 2), [None, None])
+    for encoder in ("model-bfloat16", "model-float32", "other-float32"):
+        VectorStore(parts, encoder, DIMENSION).put(keys(A, C), vectors(1, 3))
+    VectorStore(parts, "model-bfloat16", DIMENSION).link(finished)
+    keep_generation(parts, finished, content_digest(finished))
+    assert firsts(VectorStore(parts, "model-bfloat16", DIMENSION), A, B, C) == [1, 2, None]
+    assert firsts(VectorStore(parts, "model-float32", DIMENSION), A, B, C) == [1, None, None]
+    assert firsts(VectorStore(parts, "other-float32", DIMENSION), A, B, C) == [None, None, None]
+
+
+def test_only_the_vectors_named_stay(parts: PartStore, store: VectorStore) -> None:
+    store.put(keys(A, B), vectors(1, 2))
+    store.put(C, vectors(3))
+    store.put(D, vectors(4))
+    store.keep_only(keys(B, D))
+    for reader in (store, again(parts)):
+        assert firsts(reader, A, B, C, D) == [None, 2, None, 4]
+
+
+def test_windows_have_keys_of_their_own() -> None:
+    two, three = window_keys("a", 2), window_keys("a", 3)
+    together = np.concatenate([A, two, three, window_keys("b", 2)])
+    assert len(np.unique(together, axis=0)) == 8
+    assert np.array_equal(two, window_keys("a", 2))
+
+
 def test_the_index_takes_24_bytes_a_vector(parts: PartStore, store: VectorStore) -> None:
     many = text_keys(map(str, range(1_000)))
     store.put(many, np.zeros((1_000, DIMENSION), dtype=np.float32))
@@ -188,7 +209,7 @@ def test_keys_that_share_a_half_are_told_apart(
 ) -> None:
     random.shuffle(known)  # type: ignore[attr-defined]
     rows = np.arange(len(known), dtype=np.int32)
-    index = _Index.of(np.array(known, dtype=np.uint64).reshape(-1, 2), np.zeros_like(rows), rows)
+    index = KeyIndex.of(np.array(known, dtype=np.uint64).reshape(-1, 2), np.zeros_like(rows), rows)
     places = index.find(np.array(asked, dtype=np.uint64).reshape(-1, 2))
     found = [known[index.row[place]] if place >= 0 else None for place in places]
     assert found == [pair if pair in known else None for pair in asked]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -59,7 +59,7 @@ class RowReader(Protocol):
         ...
 
 
-def ahead(items: Iterator[T], depth: int = 10) -> Iterator[T]:
+def ahead(items: Iterator[T], depth: int = 10) -> Generator[T]:
     """The same items in the same order, made by a thread that is up to `depth` items ahead."""
     end = object()
     with ThreadPoolExecutor(1) as pool:

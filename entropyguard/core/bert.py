@@ -1,4 +1,4 @@
-"""BERT's forward pass in float32, for models that need no more of `transformers` than this.
+"""BERT's forward pass, for models that need no more of `transformers` than this.
 
 Importing `transformers` takes longer than embedding a thousand short texts. Most small sentence encoders (MiniLM,
 BGE, E5, GTE) are plain BERT: Devlin et al. 2019, https://arxiv.org/abs/1810.04805.
@@ -6,6 +6,7 @@ BGE, E5, GTE) are plain BERT: Devlin et al. 2019, https://arxiv.org/abs/1810.048
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,18 @@ POOLINGS = ("cls", "max", "mean")
 
 
 class Bert:
-    """The weights of one folder; called with ids and mask, int64 and bool of shape (rows, width)."""
+    """The weights of one folder; called with ids and mask, int64 and bool of shape (rows, width).
 
-    def __init__(self, folder: Path, pooling: str) -> None:
+    precision: float32 or bfloat16, what all but the pooling is computed in.
+    """
+
+    def __init__(self, folder: Path, pooling: str, precision: str = "float32", device: str = "cpu") -> None:
         config = read_json(folder / "config.json")
         file = folder / "model.safetensors"
         try:
             tensors = load_file(file)
-            weights = {name.removeprefix("bert."): tensor.float() for name, tensor in tensors.items()}
+            place = {"device": device, "dtype": getattr(torch, precision)}
+            weights = {name.removeprefix("bert."): tensor.float().to(**place) for name, tensor in tensors.items()}
             self._layers = [_layer(weights, number) for number in range(config["num_hidden_layers"])]
             self._words = weights["embeddings.word_embeddings.weight"]
             kind = weights["embeddings.token_type_embeddings.weight"][0]
@@ -46,18 +51,20 @@ class Bert:
         """Unit vectors, float32 of shape (rows, dimension)."""
         rows, width = ids.shape
         hidden = self._normalised(self._words[ids] + self._places[:width], self._norm).view(rows * width, -1)
-        bias = torch.where(mask, 0.0, torch.finfo(torch.float32).min)[:, None, None, :]
+        least = torch.finfo(hidden.dtype).min
+        bias = torch.zeros(rows, 1, 1, width, dtype=hidden.dtype, device=ids.device)
+        bias.masked_fill_(~mask[:, None, None, :], least)
         for layer in self._layers:
             hidden = self._through(layer, hidden, bias, rows, width)
-        return functional.normalize(self._pooled(hidden.view(rows, width, -1), mask[..., None]), dim=1)
+        return functional.normalize(self._pooled(hidden.view(rows, width, -1).float(), mask[..., None]), dim=1)
 
     def _through(self, layer: dict[str, Any], hidden: Any, bias: Any, rows: int, width: int) -> Any:
-        parts = functional.linear(hidden, *layer["qkv"]).view(rows, width, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
+        parts = layer["qkv"](hidden).view(rows, width, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
         heads = functional.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=bias)
-        mixed = functional.linear(heads.transpose(1, 2).reshape(rows * width, -1), *layer["mix"])
-        hidden = self._normalised(hidden + mixed, layer["mix_norm"])
-        wide = functional.gelu(functional.linear(hidden, *layer["widen"]))
-        return self._normalised(hidden + functional.linear(wide, *layer["narrow"]), layer["norm"])
+        mixed = layer["mix"](heads.transpose(1, 2).reshape(rows * width, -1))
+        hidden = self._normalised(mixed.add_(hidden), layer["mix_norm"])
+        narrow = layer["narrow"](layer["widen"](hidden))
+        return self._normalised(narrow.add_(hidden), layer["norm"])
 
     def _normalised(self, hidden: Any, weights: tuple[Any, Any]) -> Any:
         return functional.layer_norm(hidden, (self.dimension,), *weights, self._epsilon)
@@ -71,17 +78,36 @@ class Bert:
 
 
 def _layer(weights: dict[str, Any], number: int) -> dict[str, Any]:
-    """One layer's weights; the three projections of attention are joined into one product."""
+    """One layer's functions and weights; the three projections of attention are joined into one product."""
     at = f"encoder.layer.{number}"
     projections = [_pair(weights, f"{at}.attention.self.{name}") for name in ("query", "key", "value")]
     return {
-        "qkv": tuple(torch.cat(tensors) for tensors in zip(*projections, strict=True)),
-        "mix": _pair(weights, f"{at}.attention.output.dense"),
+        "qkv": _dense(*(torch.cat(tensors) for tensors in zip(*projections, strict=True))),
+        "mix": _dense(*_pair(weights, f"{at}.attention.output.dense")),
         "mix_norm": _pair(weights, f"{at}.attention.output.LayerNorm"),
-        "widen": _pair(weights, f"{at}.intermediate.dense"),
-        "narrow": _pair(weights, f"{at}.output.dense"),
+        "widen": _dense(*_pair(weights, f"{at}.intermediate.dense"), gelu=True),
+        "narrow": _dense(*_pair(weights, f"{at}.output.dense")),
         "norm": _pair(weights, f"{at}.output.LayerNorm"),
     }
+
+
+def _dense(weight: Any, bias: Any, *, gelu: bool = False) -> Callable[[Any], Any]:
+    """hidden -> hidden W^T + bias, followed by GELU where asked."""
+    if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and _can_pack():
+        # torch.nn.functional.linear lays the weights out for AMX again at every call, which takes a fifth of the time.
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        after: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
+        return lambda hidden: torch.ops.mkldnn._linear_pointwise(hidden, packed, bias, *after)
+    if gelu:
+        return lambda hidden: functional.gelu(functional.linear(hidden, weight, bias))
+    return lambda hidden: functional.linear(hidden, weight, bias)
+
+
+def _can_pack() -> bool:
+    """Whether this torch has the operators of its own compiler that we use, and the processor bfloat16 ones."""
+    names = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_pointwise")
+    here = torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    return here and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _pair(weights: dict[str, Any], name: str) -> tuple[Any, Any]:

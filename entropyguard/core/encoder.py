@@ -12,32 +12,41 @@ import numpy.typing as npt
 from entropyguard.core.files import read_json
 from entropyguard.core.tokens import Tokens
 
+Positions = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+
 
 class Encoder(Protocol):
-    """A model, loaded. A text's vector has the same bits whatever is embedded beside it, in any order."""
+    """A model, loaded. A window's vector has the same bits whatever is embedded beside it, in any order."""
 
     dimension: int
     """Numbers in a vector."""
 
     fingerprint: str
-    """Says everything that decides the bits of a vector; fit for a folder's name."""
+    """Says everything that decides the bits of a vector; fit for a folder's name. Encoders that differ in precision
+    alone differ in what follows the last `-`."""
 
-    def tokenise(self, texts: Sequence[str]) -> Tokens:
-        """Token ids, and which texts cannot be embedded and why."""
+    precision: str
+    """float32 or bfloat16: what the model computes in. Vectors are float32 always."""
 
-    def encode(
-        self, tokens: Tokens, wanted: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """Unit vectors of the texts at the positions `wanted`, none of them skipped.
+    rounding: float
+    """How far the cosine of two of its vectors may lie from that of the float32 ones."""
+
+    def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
+        """Token ids in windows, and which texts cannot be embedded and why."""
+
+    def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
+        """Unit vectors of the windows at the positions `wanted`.
 
         Comes in pieces of at most a few seconds' work, in any order: (positions, float32 vectors, a row each).
         """
 
 
-def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
+def load_encoder(folder: Path, threads: int | None = None, precision: str = "auto") -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
 
     threads: how many the transformer may use (None: all); changes no bit of a vector.
+    precision: float32, bfloat16, or auto: bfloat16 where this machine is fast at it. A static model has float32 only.
     """
     if is_static(folder):
         from entropyguard.core.static import StaticEncoder  # each kind loads only what it needs
@@ -45,7 +54,7 @@ def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
         return StaticEncoder(folder)
     from entropyguard.core.transformer import TransformerEncoder  # torch takes a second to load
 
-    return TransformerEncoder(folder, threads)
+    return TransformerEncoder(folder, threads, precision)
 
 
 def is_static(folder: Path) -> bool:

@@ -1,8 +1,8 @@
-"""Finished pieces of a search: stripes of a block row, in positions, so that they outlive a change of row ids."""
+"""Finished pieces of a search, in positions, so that they outlive a change of row ids."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +25,39 @@ class StoredBlock:
     end: int
 
     @classmethod
-    def find(cls, store: PartStore | None, name: str, first: int, last: int) -> StoredBlock:
+    def find(cls, store: PartStore, name: str, first: int, last: int) -> StoredBlock:
         """What `store` has of the block row `name`; stripes behind a gap are made again."""
-        stripes = [(*_range(path), path) for path in store.sound(name)] if store is not None else []
+        stripes = [(*_range(path), path) for path in store.sound(name)]
         paths, end = [], first
         for start, stop, path in sorted(stripes, key=lambda stripe: (stripe[0], -stripe[1])):
             if start == end and stop <= last:
                 paths.append(path)
                 end = stop
         return cls(paths, end)
+
+
+class Parts:
+    """The store of one search, and the parts of it that were used or made."""
+
+    def __init__(self, store: PartStore) -> None:
+        self.store = store
+        self.used: set[Path] = set()
+
+    def put(self, name: str, table: pa.Table) -> Path:
+        """Keep a part and return its path."""
+        path = self.store.put(name, table)
+        self.used.add(path)
+        return path
+
+    def get(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
+        """The only part of this name; made, and kept, where it is not there."""
+        for path in self.store.sound(name):
+            self.used.add(path)
+            with open_parquet(path) as file:
+                return file.read()
+        table = make()
+        self.put(name, table)
+        return table
 
 
 def stripe_table(pairs: tuple[npt.NDArray[np.int32], ...], start: int, end: int) -> pa.Table:

@@ -1,41 +1,37 @@
 """similar_pairs: every pair of rows whose similarity is at or above the floor.
 
-The rows that take part are cut into block rows of 4,096 positions; a block row holds the pairs of its positions with
-all positions before them. So half the square is searched, appended rows touch no earlier block row, and a
-finished block row can be kept under a name that stands for all the vectors it saw.
+Up to a number of rows every pair is looked at, beyond it those that an inverted file names. Where the stored
+vectors are rounded, the search goes below the floor by as much, and each pair found is scored from float32 vectors.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
 
-from entropyguard.core.candidates import CandidateSearch, ExactSearch, Tile
+from entropyguard.core.block_rows import BlockRows
+from entropyguard.core.candidates import CandidateSearch, ExactSearch
+from entropyguard.core.errors import InternalError
+from entropyguard.core.float32_pairs import Candidates, ExactVectors, rescore, rescored_tables
+from entropyguard.core.ivf import IvfSearch
 from entropyguard.core.params import SearchParams
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import Progress
-from entropyguard.core.search_parts import StoredBlock, in_pieces, stripe_table, stripe_tables
-from entropyguard.core.similarity import MILLIONTHS, block_similarity, pair_similarity
-from entropyguard.core.vectors import Floats, Vectors, load_vectors
+from entropyguard.core.search_parts import Parts
+from entropyguard.core.similarity import MILLIONTHS
+from entropyguard.core.vectors import Vectors, Windows, load_vectors
 
-BLOCK_ROWS = 4_096
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 """The columns of `similar_pairs.parquet`."""
-
-_PAIR_BYTES = 64  # of work for one pair while a stripe is sorted
-_DENSE = 1 / 256  # of a tile: from here on scoring all of it takes less time than picking vectors one by one
-_SLICE_ROWS = 128
-
-Pairs = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -56,147 +52,124 @@ def find_similar_pairs(
     max_memory: int,
     progress: Progress,
     threads: int | None = None,
+    exact_vectors: ExactVectors | None = None,
 ) -> SimilarCounts:
-    """Write all pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
+    """Write the pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
 
     Rows that are skipped take no part and are counted in the file's about. Finished block rows are kept in `blocks`;
-    neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`.
+    neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`. `exact_vectors` is asked only where
+    the embeddings are rounded.
     """
-    with load_vectors(embeddings, max_memory // 2, out.parent) as vectors, _limited(threads):
-        about = {
+    with _limited(threads), _store(blocks, out.parent) as store:
+        work = _Work(search, Parts(store), max_memory, out.parent, threads)
+        vectors = load_vectors(embeddings, max_memory // 2, out.parent)
+        if vectors.rounding == 0:
+            counts = work.write_pairs(vectors, out, progress)
+        else:
+            candidates, about, found = work.find_candidates(vectors, progress)
+            del vectors  # their memory is needed for those in float32
+            counts = replace(found, pairs=work.write_rescored(candidates, about, out, exact_vectors))
+        store.prune(work.parts.used)
+    return counts
+
+
+def is_exhaustive(rows: int, search: SearchParams) -> bool:
+    """Whether every pair of so many rows is looked at: decided by the data's size and the parameters alone."""
+    return rows < max(1, search.exact_below_rows) or search.target_recall == 1
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One run of the stage. spill: a folder for what does not fit in memory."""
+
+    search: SearchParams
+    parts: Parts
+    max_memory: int
+    spill: Path
+    threads: int | None
+
+    def write_pairs(self, vectors: Vectors, out: Path, progress: Progress) -> SimilarCounts:
+        """Search float32 vectors and write the pairs."""
+        block_rows = self._block_rows(vectors.windows, self.search.floor, progress)
+        about = self._about(vectors, block_rows)
+        pairs = _write(out, about, vectors.row_ids, block_rows.tables(progress))
+        return SimilarCounts(vectors.rows, pairs, block_rows.blocks, block_rows.blocks_reused)
+
+    def find_candidates(self, vectors: Vectors, progress: Progress) -> tuple[Candidates, dict[str, Any], SimilarCounts]:
+        """Search rounded vectors; besides the candidates, the file's about and the counts so far."""
+        # The two were rounded to millionths, each by half of one.
+        block_rows = self._block_rows(vectors.windows, self.search.floor - vectors.rounding - 1 / MILLIONTHS, progress)
+        taken = np.zeros(len(vectors.row_ids), dtype=np.bool_)
+        for table in block_rows.tables(progress):
+            taken[table["a"].to_numpy()] = taken[table["b"].to_numpy()] = True
+        candidates = Candidates(
+            block_rows.stripes,
+            block_rows.pairs,
+            taken,
+            vectors.row_ids,
+            vectors.places,
+            np.diff(vectors.windows.starts),
+            vectors.rows,
+            vectors.windows.first.shape[1],
+        )
+        counts = SimilarCounts(vectors.rows, block_rows.pairs, block_rows.blocks, block_rows.blocks_reused)
+        return candidates, self._about(vectors, block_rows), counts
+
+    def write_rescored(
+        self, candidates: Candidates, about: dict[str, Any], out: Path, exact_vectors: ExactVectors | None
+    ) -> int:
+        """Write the candidates that float32 has at or above the floor; returns how many they are."""
+        if exact_vectors is None:
+            raise InternalError(
+                "embeddings.parquet holds rounded vectors: similar_pairs needs the texts and the model."
+            )
+        rescored = rescore(candidates, exact_vectors, self.max_memory // 2, self.spill)
+        about["search"] |= {
+            "candidates": candidates.pairs,
+            "rescored_rows": rescored.rows,
+            "largest_rounding": rescored.largest_rounding,
+        }
+        return _write(out, about, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
+
+    def _block_rows(self, windows: Windows, floor: float, progress: Progress) -> BlockRows:
+        method: CandidateSearch
+        if is_exhaustive(len(windows.first), self.search):
+            method = ExactSearch(windows.first, floor, self.max_memory // 8, self.spill, self.threads)
+        else:
+            method = IvfSearch(windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads)
+        block_rows = BlockRows(windows, method, floor, self.parts, self.max_memory)
+        block_rows.prepare(progress)
+        return block_rows
+
+    def _about(self, vectors: Vectors, block_rows: BlockRows) -> dict[str, Any]:
+        return {
             "rows": vectors.rows,
             "unreadable": vectors.skipped["unreadable"],
             "over_long": vectors.skipped["over_long"],
-            "search": {"floor": search.floor, "method": "exact", "recall": 1.0},
+            "search": {"floor": self.search.floor, **block_rows.about()},
         }
-        run = _Search(vectors, search.floor, blocks, max_memory, threads)
-        with TableWriter(out, PAIRS, about) as writer:
-            for table in run.tables(progress):
-                writer.write(_with_row_ids(table, vectors.row_ids))
-        if blocks is not None:
-            blocks.prune(run.used)
-    return SimilarCounts(vectors.rows, run.pairs, run.blocks, run.blocks_reused)
 
 
-class _Search:
-    """One search over all block rows, and what it has counted so far."""
-
-    def __init__(
-        self, vectors: Vectors, floor: float, blocks: PartStore | None, max_memory: int, threads: int | None
-    ) -> None:
-        self._vectors = vectors.matrix
-        self._floor = floor
-        self._store = blocks
-        self._max_memory = max_memory
-        self._threads = threads
-        # A stripe can always take one row with all others as its neighbours.
-        self._limit = max(min(max_memory // 4 // _PAIR_BYTES, 1 << 24), len(vectors.row_ids))
-        self._candidates: CandidateSearch | None = None
-        self.blocks = -(-len(vectors.row_ids) // BLOCK_ROWS)
-        self.pairs = self.blocks_reused = 0
-        self.used: set[Path] = set()
-
-    def tables(self, progress: Progress) -> Iterator[pa.Table]:
-        """The pairs of all block rows, as tables of positions."""
-        seen = xxhash.xxh3_128(f"{ExactSearch.version} {self._floor!r} {self._vectors.shape[1]}".encode())
-        for block in range(self.blocks):
-            first, last = block * BLOCK_ROWS, min(len(self._vectors), (block + 1) * BLOCK_ROWS)
-            seen.update(self._vectors[first:last].data)
-            for table in self._block_row(seen.hexdigest(), first, last):
-                self.pairs += table.num_rows
-                yield table
-            progress((block + 1) * (block + 2) // 2, self.blocks * (self.blocks + 1) // 2)
-
-    def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
-        stored = StoredBlock.find(self._store, name, first, last)
-        self.used.update(stored.paths)
-        self.blocks_reused += stored.end == last
-        for path in stored.paths:
-            yield from stripe_tables(path)
-        if stored.end < last:
-            for start, end, pairs in self._stripes(stored.end, last, self._limit):
-                table = stripe_table(pairs, start, end)
-                if self._store is not None:
-                    self.used.add(self._store.put(name, table))
-                yield from in_pieces(table)
-
-    def _stripes(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
-        """The pairs of positions first..last-1, in stripes of rows with at most `limit` candidates each."""
-        if self._candidates is None:
-            self._candidates = ExactSearch(self._vectors, self._floor, self._max_memory // 8, self._threads)
-        counts = np.zeros(last - first, dtype=np.int64)
-        found: list[Pairs] = []
-        fits = True
-        for tile in self._candidates.tiles(first, last):
-            if not np.count_nonzero(tile.mask):  # as most tiles are, and this is the quickest way to know
-                continue
-            counts += np.count_nonzero(tile.mask, axis=1)
-            fits = fits and int(counts.sum()) <= limit
-            if fits:
-                found.append(scored(self._vectors, tile, self._floor))
-            else:  # go on counting, so that the next pass fits
-                found.clear()
-        if fits:
-            yield first, last, _sorted(found, first)
-            return
-        for start, end in _cuts(counts, self._limit):
-            yield from self._stripes(first + start, first + end, np.inf)
+def _write(out: Path, about: dict[str, Any], row_ids: npt.NDArray[np.int64], tables: Iterable[pa.Table]) -> int:
+    """Write pairs of positions as pairs of row ids; returns how many they are."""
+    pairs = 0
+    with TableWriter(out, PAIRS, about) as writer:
+        for table in tables:
+            a, b, millionths = (table[name].to_numpy() for name in ("a", "b", "millionths"))
+            columns = [row_ids[a], row_ids[b], millionths / MILLIONTHS]
+            writer.write(pa.Table.from_arrays([pa.array(column) for column in columns], schema=PAIRS))
+            pairs += table.num_rows
+    return pairs
 
 
-def scored(vectors: Floats, tile: Tile, floor: float) -> Pairs:
-    """The pairs of a tile that are at or above the floor: (a, b, similarity in millionths), by (b, a)."""
-    count = np.count_nonzero(tile.mask)
-    if count <= tile.mask.size * _DENSE:
-        rows, columns = np.divmod(np.flatnonzero(tile.mask), tile.mask.shape[1])  # nonzero takes fifty times as long
-        return _kept(vectors, rows + tile.row, columns + tile.column, floor)
-    slices = [_scored_slice(vectors, tile, start, floor) for start in range(0, len(tile.mask), _SLICE_ROWS)]
-    return _joined(slices)
-
-
-def _kept(vectors: Floats, b: npt.NDArray[np.int64], a: npt.NDArray[np.int64], floor: float) -> Pairs:
-    similarity = pair_similarity(vectors, a, b)
-    keep = similarity / MILLIONTHS >= floor
-    return a[keep].astype(np.int32), b[keep].astype(np.int32), similarity[keep]
-
-
-def _scored_slice(vectors: Floats, tile: Tile, start: int, floor: float) -> Pairs:
-    mask = tile.mask[start : start + _SLICE_ROWS]
-    row = tile.row + start
-    columns = vectors[tile.column : tile.column + mask.shape[1]]
-    similarity = block_similarity(vectors[row : row + len(mask)], columns)
-    rows, found = np.nonzero(mask & (similarity / MILLIONTHS >= floor))
-    return (found + tile.column).astype(np.int32), (rows + row).astype(np.int32), similarity[rows, found]
-
-
-def _joined(found: list[Pairs]) -> Pairs:
-    a, b, similarity = zip(*found, strict=True)
-    return np.concatenate(a), np.concatenate(b), np.concatenate(similarity)
-
-
-def _sorted(found: list[Pairs], first: int) -> Pairs:
-    """All pairs of a stripe by (b, a); the tiles came by ascending a."""
-    if not found:
-        nothing = np.empty(0, dtype=np.int32)
-        return nothing, nothing, nothing
-    a, b, similarity = _joined(found)
-    order = np.argsort((b - first).astype(np.uint16), kind="stable")
-    return a[order], b[order], similarity[order]
-
-
-def _cuts(counts: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
-    """Ranges of rows, each of one row or of as many as stay within `limit`."""
-    ends = np.cumsum(counts)
-    start = 0
-    while start < len(counts):
-        before = int(ends[start - 1]) if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
-        yield start, end
-        start = end
-
-
-def _with_row_ids(table: pa.Table, row_ids: npt.NDArray[np.int64]) -> pa.Table:
-    columns = [row_ids[table["a"].to_numpy()], row_ids[table["b"].to_numpy()], table["millionths"].to_numpy() / 1e6]
-    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=PAIRS)
+@contextlib.contextmanager
+def _store(blocks: PartStore | None, folder: Path) -> Iterator[PartStore]:
+    """Where finished pieces lie: where they are kept, or only as long as the search takes."""
+    if blocks is not None:
+        yield blocks
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        yield PartStore(Path(temporary))
 
 
 def _limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:

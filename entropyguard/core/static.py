@@ -1,8 +1,8 @@
 """Static models in the format of model2vec: a text's vector is the mean of its tokens' vectors.
 
 Needs numpy and the tokenizer, no torch. The same numbers as `model2vec.StaticModel.encode` up to rounding
-(https://github.com/MinishLab/model2vec), but a text over the window is marked and never cut, and each text is
-summed by itself, so that its bits do not depend on its neighbours.
+(https://github.com/MinishLab/model2vec), but a text over the window gives several vectors instead of being cut off,
+and each window is summed by itself, so that its bits do not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from entropyguard.core.model import model_fingerprint
 from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
-_PIECE_TEXTS = 4_096
+_PIECE_WINDOWS = 4_096
 
 
 class StaticEncoder:
     """The encoder of one folder; see `entropyguard.core.encoder.Encoder`."""
+
+    precision = "float32"
+    rounding = 0.0
 
     def __init__(self, folder: Path) -> None:
         config = read_json(folder / "config.json") or {}
@@ -40,23 +43,22 @@ class StaticEncoder:
                 f"The model in {folder} has {len(self._table)} vectors for {self._tokenizer.vocabulary} tokens;"
                 " its files do not belong together."
             )
-        self.fingerprint = (
-            f"static-{model_fingerprint(folder)}-w{window}-numpy{np.__version__}-tokenizers{tokenizers.__version__}"
-        )
+        versions = f"numpy{np.__version__}-tokenizers{tokenizers.__version__}"
+        self.fingerprint = f"static-{model_fingerprint(folder)}-w{window}-{versions}-{self.precision}"
 
-    def tokenise(self, texts: Sequence[str]) -> Tokens:
-        """Token ids, and which texts cannot be embedded."""
-        return self._tokenizer(texts)
+    def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
+        """Token ids in windows, and which texts cannot be embedded."""
+        return self._tokenizer(texts, max_windows)
 
     def encode(
         self, tokens: Tokens, wanted: npt.NDArray[np.int64]
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """Unit vectors of the wanted texts, piece by piece, each with the positions it is for."""
-        for start in range(0, len(wanted), _PIECE_TEXTS):
-            piece = wanted[start : start + _PIECE_TEXTS]
+        """Unit vectors of the wanted windows, piece by piece, each with the positions it is for."""
+        for start in range(0, len(wanted), _PIECE_WINDOWS):
+            piece = wanted[start : start + _PIECE_WINDOWS]
             vectors = np.empty((len(piece), self.dimension), dtype=np.float32)
-            for at, text in enumerate(piece):
-                ids = tokens.of(int(text))
+            for at, window in enumerate(piece):
+                ids = tokens.of(int(window))
                 vectors[at] = self._mean(ids[ids != self._tokenizer.unknown])
             yield piece, vectors
 

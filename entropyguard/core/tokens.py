@@ -1,4 +1,4 @@
-"""Texts as token ids, and which of them a model cannot read or cannot take whole."""
+"""Texts as token ids, cut into the windows a model reads, and which texts it cannot read or take whole."""
 
 from __future__ import annotations
 
@@ -19,46 +19,58 @@ OVER_LONG = "over_long"
 _GROUP_TEXTS = 1_024
 _GROUP_CHARACTERS = 1_000_000
 _CHARACTERS_PER_TOKEN = 64
-_MOST_CHARACTERS = 1_000_000
+_MOST_CHARACTERS = 16_000_000
+
+Ids = npt.NDArray[np.int32]
+_NO_IDS: Ids = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The token ids of some texts, one text after the other.
+    """The token ids of some texts, a window after the other; the windows of a text are consecutive.
 
-    `ids` is flat; text i has `ids[ends[i - 1]:ends[i]]`, special tokens included. `skipped[i]` is None, or why the
-    text cannot be embedded (its ids are then left out).
+    `ids` is flat; window i has `ids[ends[i - 1]:ends[i]]`, special tokens included. Text t has `counts[t]` windows:
+    none where it cannot be embedded, and `skipped[t]`, else None, says why.
     """
 
-    ids: npt.NDArray[np.int32]
+    ids: Ids
     ends: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
     skipped: list[str | None]
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each text, special ones counted; 0 where it is skipped."""
+        """Tokens of each window, special ones counted."""
         return np.diff(self.ends, prepend=0)
 
-    def of(self, text: int) -> npt.NDArray[np.int32]:
-        """The ids of one text."""
-        return self.ids[self.ends[text - 1] if text else 0 : self.ends[text]]
+    def of(self, window: int) -> Ids:
+        """The ids of one window."""
+        return self.ids[self.ends[window - 1] if window else 0 : self.ends[window]]
 
 
 class TextTokenizer:
-    """A `tokenizers.Tokenizer` with a window.
+    """A `tokenizers.Tokenizer` for a model that reads a limited number of tokens at a time.
 
-    window: the most tokens a text may have, special ones counted; None is no limit of the model's own.
+    window: the most tokens the model takes, special ones counted; None is no limit of the model's own.
     special: whether the model wants its special tokens around a text.
     unread: token ids that mean nothing to the model, beside the tokenizer's own unknown token.
+    prompt: what the model wants in front of every text.
     """
 
     def __init__(
-        self, tokenizer: Any, window: int | None, *, special: bool, unread: npt.NDArray[np.int64] | None = None
+        self,
+        tokenizer: Any,
+        window: int | None,
+        *,
+        special: bool,
+        unread: npt.NDArray[np.int64] | None = None,
+        prompt: str = "",
     ) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._special = special
-        self._around = self._tokenizer.num_special_tokens_to_add(is_pair=False) if special else 0
+        self._before, self._after = _special_tokens(tokenizer) if special else (_NO_IDS, _NO_IDS)
+        self._prompt = prompt
+        self._lead = np.array(tokenizer.encode(prompt.rstrip(), add_special_tokens=False).ids, dtype=np.int32)
         self.window = window
         self.vocabulary = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
         self.unknown = _unknown_token(self._tokenizer)
@@ -66,49 +78,60 @@ class TextTokenizer:
         self._unread[[token for token in [self.unknown] if token is not None]] = True
         if unread is not None:
             self._unread[unread] = True
-        # A text this long in so few tokens is blanks or one endless word: not worth the memory to count it.
-        self._most_characters = min(_MOST_CHARACTERS, _CHARACTERS_PER_TOKEN * (window or _MOST_CHARACTERS))
 
-    def __call__(self, texts: Sequence[str]) -> Tokens:
-        """Tokenise; each text's ids and marks do not depend on the texts beside it."""
-        skipped: list[str | None] = [None] * len(texts)
+    def __call__(self, texts: Sequence[str], max_windows: int) -> Tokens:
+        """Tokenise; each text's ids and marks do not depend on the texts beside it.
+
+        A text of more than `max_windows` windows is skipped.
+        """
+        limit = self._most_characters(max_windows)
+        skipped: list[str | None] = [OVER_LONG if len(text) > limit else None for text in texts]
         counts = np.zeros(len(texts), dtype=np.int64)
-        pieces: list[npt.NDArray[np.int32]] = []
-        for group in self._groups(texts):
-            encodings = self._tokenizer.encode_batch_fast([texts[at] for at in group], add_special_tokens=self._special)
+        pieces: list[list[Ids]] = [[]] * len(texts)
+        for group in _groups(texts, limit):
+            together = [self._prompt + texts[at] for at in group]
+            encodings = self._tokenizer.encode_batch_fast(together, add_special_tokens=False)
             for at, encoding in zip(group, encodings, strict=True):
-                own = np.array(encoding.ids, dtype=np.int32)
-                skipped[at] = self._why_not(own)
-                if skipped[at] is None:
-                    pieces.append(own)
-                    counts[at] = len(own)
-        for at, text in enumerate(texts):
-            if len(text) > self._most_characters:
-                skipped[at] = OVER_LONG
-        ids = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
-        return Tokens(ids, np.cumsum(counts), skipped)
+                skipped[at], pieces[at] = self._windows(np.array(encoding.ids, dtype=np.int32), max_windows)
+                counts[at] = len(pieces[at])
+        windows = [window for own in pieces for window in own]
+        ids = np.concatenate([_NO_IDS, *windows])
+        return Tokens(ids, np.cumsum([len(window) for window in windows], dtype=np.int64), counts, skipped)
 
-    def _groups(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Positions of the texts to tokenise, few enough at a time that their encodings stay small."""
-        group: list[int] = []
-        characters = 0
-        for at, text in enumerate(texts):
-            if len(text) > self._most_characters:
-                continue
-            group.append(at)
-            characters += len(text)
-            if len(group) >= _GROUP_TEXTS or characters >= _GROUP_CHARACTERS:
-                yield group
-                group, characters = [], 0
-        if group:
+    def _windows(self, ids: Ids, max_windows: int) -> tuple[str | None, list[Ids]]:
+        """A text's windows, or why there are none; unreadable comes first, for no number of windows cures it."""
+        if 2 * int(self._unread[ids].sum()) > len(ids) or len(ids) == 0:
+            return UNREADABLE, []
+        lead = self._lead if np.array_equal(ids[: len(self._lead)], self._lead) else self._lead[:0]
+        body = ids[len(lead) :]
+        around = len(self._before) + len(lead) + len(self._after)
+        room = max(1, len(body) if self.window is None else self.window - around)
+        starts = range(0, max(1, len(body)), room)
+        if len(starts) > max_windows:
+            return OVER_LONG, []
+        return None, [np.concatenate([self._before, lead, body[start : start + room], self._after]) for start in starts]
+
+    def _most_characters(self, max_windows: int) -> int:
+        """A text this long in so few tokens is blanks or one endless word: not worth the memory to count it."""
+        if self.window is None:
+            return _MOST_CHARACTERS
+        return min(_MOST_CHARACTERS, _CHARACTERS_PER_TOKEN * self.window * max_windows)
+
+
+def _groups(texts: Sequence[str], limit: int) -> Iterator[list[int]]:
+    """Positions of the texts of up to `limit` characters, few enough at a time that their encodings stay small."""
+    group: list[int] = []
+    characters = 0
+    for at, text in enumerate(texts):
+        if len(text) > limit:
+            continue
+        group.append(at)
+        characters += len(text)
+        if len(group) >= _GROUP_TEXTS or characters >= _GROUP_CHARACTERS:
             yield group
-
-    def _why_not(self, ids: npt.NDArray[np.int32]) -> str | None:
-        """Why a text of these tokens cannot be embedded; unreadable comes first, for no window cures it."""
-        own = len(ids) - self._around
-        if own <= 0 or 2 * int(self._unread[ids].sum()) > own:
-            return UNREADABLE
-        return OVER_LONG if self.window is not None and len(ids) > self.window else None
+            group, characters = [], 0
+    if group:
+        yield group
 
 
 def read_tokenizer(folder: Path) -> Any:
@@ -120,6 +143,13 @@ def read_tokenizer(folder: Path) -> Any:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises plain Exception
         raise UsageError(f"{file} cannot be read as a tokenizer ({error}). Use a model that has one.") from error
+
+
+def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
+    """The ids the tokenizer puts before and after a text."""
+    encoding = tokenizer.encode("a", add_special_tokens=True)
+    ids, own = np.array(encoding.ids, dtype=np.int32), np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    return ids[: own[0]], ids[own[-1] + 1 :]
 
 
 def _unknown_token(tokenizer: Any) -> int | None:

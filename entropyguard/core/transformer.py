@@ -1,45 +1,40 @@
 """Sentence encoders on torch, with the same bits for a text whatever is embedded beside it.
 
 A product's bits may hang on the shapes of its factors. So every batch has one of a few fixed shapes, chosen by
-the text's own length: padded to its bucket's width, filled up with dummy rows to the bucket's height.
+the window's own length: padded to its bucket's width, filled up with dummy rows to the bucket's height. Threads work
+side by side, each on a batch of its own: no product is divided among them, and none waits for the others.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tokenizers
 import torch
 import xxhash
 from torch.nn import functional
 
 from entropyguard.core.bert import Bert, plain_bert
+from entropyguard.core.encoder import Positions, Vectors
 from entropyguard.core.errors import UsageError
+from entropyguard.core.hardware import Hardware, find_hardware
 from entropyguard.core.model import model_fingerprint
 from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
-# Fine enough that padding adds a tenth at most, few enough that batches fill up.
-_WIDTHS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512)
-# In float32 a token costs the same from 512 tokens a batch up; small batches leave fewer dummy rows to compute.
-_BATCH_TOKENS = 1_024
-_SCHEME = f"bert 1, widths {_WIDTHS}, {_BATCH_TOKENS} tokens a batch, float32"
-_CPU_FACTS = ("vendor_id", "cpu family", "model", "stepping", "flags", "CPU implementer", "CPU part", "Features")
-_KERNEL_SWITCHES = (
-    "ATEN_CPU_CAPABILITY",
-    "DNNL_MAX_CPU_ISA",
-    "MKL_CBWR",
-    "MKL_ENABLE_INSTRUCTIONS",
-    "ONEDNN_MAX_CPU_ISA",
-)
+# Multiples of 16 suit AMX and AVX-512; below 64 tokens padding would cost more than that gains.
+_WIDTHS = (*range(8, 64, 8), *range(64, 256, 16), *range(256, 512, 32), *range(512, 2048, 128), *range(2048, 8193, 512))
+# On a processor a token costs the same from 512 tokens a batch up; small batches leave fewer dummy rows to compute.
+_BATCH_TOKENS = {"cpu": 768, "cuda": 65_536}
+_ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,6 @@ class _Parts:
     tokenizer: TextTokenizer
     dimension: int
     pad: int
-    prompt: str
     versions: dict[str, str]
 
 
@@ -60,62 +54,85 @@ class TransformerEncoder:
     own_forward: False loads through sentence_transformers even where `Bert` would do.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None, *, own_forward: bool = True) -> None:
-        if threads is not None:
-            torch.set_num_threads(threads)
+    def __init__(
+        self, folder: Path, threads: int | None = None, precision: str = "auto", *, own_forward: bool = True
+    ) -> None:
+        hardware = find_hardware()
+        # Asking torch also settles the number for the calling thread, before the workers are given theirs.
+        threads = threads or torch.get_num_threads()
+        self.precision = hardware.precision if precision == "auto" else precision
+        self.rounding = _ROUNDING[self.precision]
         bert = plain_bert(folder) if own_forward else None
-        parts = _load_bert(folder, *bert) if bert else _load_with_library(folder)
-        self._parts = parts
-        self.dimension = parts.dimension
-        window = parts.tokenizer.window or _WIDTHS[-1]
+        load = partial(_load_bert, *bert) if bert else _load_with_library
+        self._parts = load(folder, self.precision, hardware.device)
+        self.dimension = self._parts.dimension
+        window = self._parts.tokenizer.window or _WIDTHS[-1]
         self._widths = [*(width for width in _WIDTHS if width < window), window]
-        facts = {"scheme": _SCHEME, "window": window, "torch": torch.__version__, "device": "cpu", "cpu": _cpu()}
-        facts |= parts.versions | {"capability": torch.backends.cpu.get_cpu_capability()}
-        facts |= {switch: os.environ.get(switch) for switch in _KERNEL_SWITCHES}
-        digest = xxhash.xxh3_128(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{digest}"
+        self._device, self._batch_tokens = hardware.device, _BATCH_TOKENS[hardware.device]
+        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-{self.precision}"
+        # The library's models are not known to bear several threads, and a GPU is kept busy by one.
+        self._workers = threads if bert and self._device == "cpu" else 1
+        each = threads // self._workers
+        self._pool = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(each,))
 
-    def tokenise(self, texts: Sequence[str]) -> Tokens:
-        """Token ids, and which texts cannot be embedded."""
-        prompt = self._parts.prompt
-        return self._parts.tokenizer([prompt + text for text in texts] if prompt else texts)
+    def _facts(self, hardware: Hardware) -> str:
+        """A digest of what decides the bits beside the model's files and the precision."""
+        scheme = f"bert 2, widths {self._widths}, {self._batch_tokens} tokens a batch"
+        facts = {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
+        return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
 
-    def encode(
-        self, tokens: Tokens, wanted: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-        """Unit vectors of the wanted texts, a batch at a time, each with the positions it is for."""
+    def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
+        """Token ids in windows, and which texts cannot be embedded."""
+        return self._parts.tokenizer(texts, max_windows)
+
+    def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
+        """Unit vectors of the wanted windows, a batch at a time, each with the positions it is for."""
         buckets = np.searchsorted(self._widths, tokens.lengths()[wanted])
+        batches = []
         for bucket in np.unique(buckets):
             width = self._widths[bucket]
-            members, height = wanted[buckets == bucket], max(1, _BATCH_TOKENS // width)
-            for start in range(0, len(members), height):
-                batch = members[start : start + height]
-                yield batch, self._encode_batch(tokens, batch, (height, width))
+            members, height = wanted[buckets == bucket], max(1, self._batch_tokens // width)
+            batches += [(members[start : start + height], (height, width)) for start in range(0, len(members), height)]
+        yield from self._side_by_side(partial(self._encode_batch, tokens), batches)
 
-    def _encode_batch(
-        self, tokens: Tokens, batch: npt.NDArray[np.int64], shape: tuple[int, int]
-    ) -> npt.NDArray[np.float32]:
-        """Vectors of a batch, computed in exactly this shape (rows, width)."""
+    def _side_by_side(
+        self, work: Callable[..., tuple[Positions, Vectors]], batches: Iterable[Any]
+    ) -> Iterator[tuple[Positions, Vectors]]:
+        """What `work` makes of each batch, in their order; a few are under way at any time."""
+        waiting: deque[Future[tuple[Positions, Vectors]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append(self._pool.submit(work, *batch))
+                if len(waiting) > 2 * self._workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _encode_batch(self, tokens: Tokens, batch: Positions, shape: tuple[int, int]) -> tuple[Positions, Vectors]:
+        """A batch and its vectors, computed in exactly this shape (rows, width)."""
         ids = np.full(shape, self._parts.pad, dtype=np.int64)
         mask = np.zeros(shape, dtype=np.bool_)
         mask[:, 0] = True  # a dummy row attends to one token: attending to none would be no number
-        for row, text in enumerate(batch):
-            own = tokens.of(int(text))
+        for row, window in enumerate(batch):
+            own = tokens.of(int(window))
             ids[row, : len(own)] = own
             mask[row, : len(own)] = True
         with torch.inference_mode():
-            vectors = self._parts.forward(torch.from_numpy(ids), torch.from_numpy(mask))
-        result: npt.NDArray[np.float32] = vectors[: len(batch)].numpy()
-        return result
+            places = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
+            vectors: Vectors = self._parts.forward(*places)[: len(batch)].cpu().numpy()
+        return batch, vectors
 
 
-def _load_bert(folder: Path, pooling: str, window: int) -> _Parts:
-    model = Bert(folder, pooling)
+def _load_bert(pooling: str, window: int, folder: Path, precision: str, device: str) -> _Parts:
+    model = Bert(folder, pooling, precision, device)
     tokenizer = TextTokenizer(read_tokenizer(folder), window, special=True)
-    return _Parts(model, tokenizer, model.dimension, 0, "", {"tokenizers": tokenizers.__version__})
+    return _Parts(model, tokenizer, model.dimension, 0, {"tokenizers": tokenizers.__version__})
 
 
-def _load_with_library(folder: Path) -> _Parts:
+def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
     """Any other make-up, through sentence_transformers' own loader: no network, no pickle, none of the model's code."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import sentence_transformers  # takes seconds to load, and few models need it
@@ -126,10 +143,10 @@ def _load_with_library(folder: Path) -> _Parts:
     try:
         model = sentence_transformers.SentenceTransformer(
             str(folder),
-            device="cpu",
+            device=device,
             local_files_only=True,
             trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "torch_dtype": "float32"},
+            model_kwargs={"use_safetensors": True, "torch_dtype": precision},
         ).eval()
     except Exception as error:  # whatever it raises, the folder is the cause
         reason = str(error).strip().partition("\n")[0]
@@ -141,9 +158,9 @@ def _load_with_library(folder: Path) -> _Parts:
     if prompt and not all(getattr(module, "include_prompt", True) for module in model):
         raise UsageError(f"The model in {folder} leaves its prompt out of the vector; that is not supported.")
     versions = {library.__name__: library.__version__ for library in (sentence_transformers, transformers, tokenizers)}
-    tokenizer = TextTokenizer(backend, _library_window(model), special=True)
+    tokenizer = TextTokenizer(backend, _library_window(model), special=True, prompt=prompt)
     dimension, pad = int(model.get_embedding_dimension()), int(model.tokenizer.pad_token_id or 0)
-    return _Parts(partial(_library_forward, model), tokenizer, dimension, pad, prompt, versions)
+    return _Parts(partial(_library_forward, model), tokenizer, dimension, pad, versions)
 
 
 def _library_forward(model: Any, ids: Any, mask: Any) -> Any:
@@ -155,14 +172,3 @@ def _library_window(model: Any) -> int:
     """Tokens the model takes: what its folder says, and never more than it has positions for."""
     places = getattr(model[0].auto_model.config, "max_position_embeddings", None)
     return int(min(size for size in (model.max_seq_length, places) if size))
-
-
-def _cpu() -> dict[str, str]:
-    """What of the processor decides which kernels run; not its clock, its load or the number of its cores."""
-    facts = {"machine": platform.machine()}
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0]
-    except OSError:  # not Linux: what Python knows has to do
-        return facts | {"processor": platform.processor()}
-    rows = (line.partition(":") for line in first.splitlines())
-    return facts | {key.strip(): value.strip() for key, _, value in rows if key.strip() in _CPU_FACTS}

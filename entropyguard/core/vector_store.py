@@ -1,40 +1,24 @@
 """Vectors kept by what they are of: the text's hash and everything that decides the vector's bits.
 
 On disk a store is `<folder>/<encoder's fingerprint>/` full of parts (see `PartStore`), each with the columns
-`key` (16 bytes, `text_keys`) and `vector`. A finished embeddings.parquet is such a part by itself, so it is linked in
-and takes the place of the small parts it was made from: vectors lie on disk once.
+`key` (16 bytes, see `vector_keys`) and `vector`. A finished embeddings.parquet is such a part by itself, so it is
+linked in and takes the place of the small parts it was made from: vectors lie on disk once.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xxhash
 
 from entropyguard.core.files import FileState, sync_file
 from entropyguard.core.parts import PartStore
-
-KEY_TYPE = pa.binary(16)
-Keys = npt.NDArray[np.uint64]
-"""Keys of texts, shape (texts, 2): the two halves of each digest."""
-
-
-def text_keys(texts: Iterable[str]) -> Keys:
-    """The xxh3_128 digest of each text's UTF-8 bytes."""
-    digests = b"".join(xxhash.xxh3_128_digest(text.encode()) for text in texts)
-    return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
-
-
-def keys_to_arrow(keys: Keys) -> pa.Array:
-    """Keys as the Parquet column `key`."""
-    return pa.FixedSizeBinaryArray.from_buffers(KEY_TYPE, len(keys), [None, pa.py_buffer(keys.tobytes())])
+from entropyguard.core.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
 
 
 def vectors_to_arrow(vectors: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None = None) -> pa.Array:
@@ -43,55 +27,15 @@ def vectors_to_arrow(vectors: npt.NDArray[np.float32], mask: npt.NDArray[np.bool
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=None if mask is None else pa.array(mask))
 
 
-@dataclass(frozen=True)
-class _Index:
-    """Where each key's vector lies: 24 bytes a key, sorted by key. `part` is a number, `row` counts in that part."""
-
-    first: npt.NDArray[np.uint64]
-    second: npt.NDArray[np.uint64]
-    part: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int32]
-
-    @classmethod
-    def of(cls, keys: Keys, part: npt.NDArray[np.int32], row: npt.NDArray[np.int32]) -> _Index:
-        order = np.argsort(keys[:, 0], kind="stable")
-        return cls(keys[order, 0], keys[order, 1], part[order], row[order])
-
-    @classmethod
-    def joined(cls, indexes: list[_Index]) -> _Index:
-        empty = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int32)
-        first = np.concatenate([empty[0], *(index.first for index in indexes)])
-        second = np.concatenate([empty[0], *(index.second for index in indexes)])
-        part = np.concatenate([empty[1], *(index.part for index in indexes)])
-        row = np.concatenate([empty[1], *(index.row for index in indexes)])
-        return cls.of(np.stack([first, second], axis=1), part, row)
-
-    def find(self, keys: Keys) -> npt.NDArray[np.int64]:
-        """Where in the index each key is; -1 where it is not. Keys alike in their first half are told apart."""
-        places = np.full(len(keys), -1, dtype=np.int64)
-        at = np.searchsorted(self.first, keys[:, 0])
-        unsettled = np.arange(len(keys))
-        while len(unsettled):
-            unsettled = unsettled[at[unsettled] < len(self.first)]
-            unsettled = unsettled[self.first[at[unsettled]] == keys[unsettled, 0]]
-            same = self.second[at[unsettled]] == keys[unsettled, 1]
-            places[unsettled[same]] = at[unsettled[same]]
-            unsettled = unsettled[~same]
-            at[unsettled] += 1
-        return places
-
-    def nbytes(self) -> int:
-        return self.first.nbytes + self.second.nbytes + self.part.nbytes + self.row.nbytes
-
-
 class VectorStore:
-    """The vectors of one encoder in a store; several processes may work on the same one."""
+    """The vectors of one encoder in a store; several processes may work on the same one, and several threads."""
 
     def __init__(self, store: PartStore, fingerprint: str, dimension: int) -> None:
         self._parts = PartStore(store.folder / fingerprint)
         self._dimension = dimension
         self._checked: dict[Path, FileState] = {}
         self._last_read: tuple[Path, int, npt.NDArray[np.float32]] | None = None
+        self._lock = threading.Lock()
         self._refresh()
 
     def __len__(self) -> int:
@@ -109,20 +53,22 @@ class VectorStore:
 
     def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
         """Which keys are known, and the vectors of those, in the order of the keys."""
-        while True:
-            try:
-                return self._find(keys)
-            except FileNotFoundError:  # another process put a bigger part in its place
-                self._refresh()
+        with self._lock:
+            while True:
+                try:
+                    return self._find(keys)
+                except FileNotFoundError:  # another process put a bigger part in its place
+                    self._refresh()
 
     def put(self, keys: Keys, vectors: npt.NDArray[np.float32]) -> None:
         """Save vectors; once this returns, no kill can lose them."""
         table = pa.table({"key": keys_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
         path = self._parts.put("vectors", table)
-        self._checked[path] = FileState.of(path)
-        new = self._numbered(path, keys, np.arange(len(keys), dtype=np.int32))
-        # The vectors of earlier runs stay sorted as they are; only this run's are sorted again.
-        self._indexes[1:] = [_Index.joined([*self._indexes[1:], new])]
+        with self._lock:
+            self._checked[path] = FileState.of(path)
+            new = self._numbered(path, keys, np.arange(len(keys), dtype=np.int32))
+            # The vectors of earlier runs stay sorted as they are; only this run's are sorted again.
+            self._indexes[1:] = [KeyIndex.joined([*self._indexes[1:], new])]
 
     def link(self, embeddings: Path) -> None:
         """Take a finished embeddings.parquet as a part, without a copy where the filesystem can link.
@@ -132,7 +78,7 @@ class VectorStore:
         sync_file(embeddings)  # the parts it replaces must not go before it is safe
         final = self._parts.link("embeddings", embeddings)
         keys, rows = _keys_in(embeddings)
-        linked = _Index.of(keys, np.zeros(len(rows), dtype=np.int32), rows)
+        linked = KeyIndex.of(keys, np.zeros(len(rows), dtype=np.int32), rows)
         needed = {final}
         for index in self._indexes:
             missing = linked.find(np.stack([index.first, index.second], axis=1)) < 0
@@ -141,6 +87,18 @@ class VectorStore:
             if path not in needed:
                 path.unlink(missing_ok=True)
         self._parts.sweep()
+        self._refresh()
+
+    def keep_only(self, keys: Keys) -> None:
+        """Remove the vectors of all other keys."""
+        wanted = KeyIndex.of(keys, *np.zeros((2, len(keys)), dtype=np.int32))
+        for path in list(self._paths):
+            own, _ = _keys_in(path)
+            stays = wanted.find(own) >= 0
+            if stays.any() and not stays.all():
+                self.put(own[stays], self.find(own[stays])[1])
+            if not stays.all():
+                path.unlink(missing_ok=True)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -153,11 +111,11 @@ class VectorStore:
                     found.append(self._numbered(path, *_keys_in(path)))
             except FileNotFoundError:  # another process put a bigger part in its place
                 continue
-        self._indexes = [_Index.joined(found)]
+        self._indexes = [KeyIndex.joined(found)]
 
-    def _numbered(self, path: Path, keys: Keys, rows: npt.NDArray[np.int32]) -> _Index:
+    def _numbered(self, path: Path, keys: Keys, rows: npt.NDArray[np.int32]) -> KeyIndex:
         self._paths.append(path)
-        return _Index.of(keys, np.full(len(rows), len(self._paths) - 1, dtype=np.int32), rows)
+        return KeyIndex.of(keys, np.full(len(rows), len(self._paths) - 1, dtype=np.int32), rows)
 
     def _is_sound(self, path: Path) -> bool:
         """Whether a part's bytes are those that were written; a damaged part is removed, to be made again."""
@@ -207,6 +165,23 @@ class VectorStore:
         return self._last_read[2]
 
 
+def keep_generation(store: PartStore, embeddings: Path, digest: str) -> None:
+    """Of a project's own store keep the vectors of what `embeddings` (its content's digest is given) has rows of.
+
+    Those of its own encoder are in the file itself, which is linked in. Beside them stay the vectors of the same
+    windows by encoders that differ from that one in precision alone; all else goes.
+    """
+    folders = [folder for folder in store.folder.iterdir() if folder.is_dir()] if store.folder.is_dir() else []
+    linked = {folder: set(folder.glob(f"*-{digest}.parquet")) for folder in folders}
+    models = {folder.name.rpartition("-")[0] for folder in folders if linked[folder]}
+    for folder in folders:
+        if linked[folder] or folder.name.rpartition("-")[0] not in models:
+            PartStore(folder).prune(keep=linked[folder])
+        else:
+            dimension = pq.read_schema(embeddings).field("vector").type.list_size
+            VectorStore(store, folder.name, dimension).keep_only(_keys_in(embeddings)[0])
+
+
 def prune_encoders(store: PartStore, keep: set[str]) -> int:
     """Remove the vectors of every encoder whose fingerprint is not in `keep`; the bytes that were freed."""
     freed = 0
@@ -221,12 +196,8 @@ def _keys_in(path: Path) -> tuple[Keys, npt.NDArray[np.int32]]:
     """The keys a part has vectors for, and the row of each."""
     with pq.ParquetFile(path, memory_map=False) as file:
         columns = [name for name in ("key", "skipped") if name in file.schema_arrow.names]
-        table = file.read(columns=columns).combine_chunks()
-    if table.num_rows == 0:
-        return np.empty((0, 2), dtype=np.uint64), np.empty(0, dtype=np.int32)
-    column = table.column("key").chunk(0)
-    raw = np.frombuffer(column.buffers()[1], dtype=np.uint64)[2 * column.offset :][: 2 * len(column)].reshape(-1, 2)
-    rows = np.arange(len(column), dtype=np.int32)
+        table = file.read(columns=columns)
+    keys, rows = keys_from_arrow(table.column("key")), np.arange(table.num_rows, dtype=np.int32)
     if "skipped" in columns:
         rows = rows[table.column("skipped").is_null().to_numpy()]
-    return raw[rows], rows
+    return keys[rows], rows

@@ -1,78 +1,121 @@
-"""The vectors of `embeddings.parquet` as one matrix, in memory or, where it does not fit, in a mapped file."""
+"""The vectors of `embeddings.parquet` as matrices, in memory or, where they do not fit, in mapped files."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.parquet import open_parquet, read_tables
+from entropyguard.core.parquet import open_parquet, read_about, read_tables
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Unit vectors of texts, each of one window or more.
+
+    first: (texts, dimensions), each text's first window. later: the further ones, text after text; those of text t
+    are `later[starts[t]:starts[t + 1]]`.
+    """
+
+    first: Floats
+    later: Floats
+    starts: Ints
+
+    @classmethod
+    def empty(cls, further: Ints, dimensions: int, max_bytes: int, spill: Path) -> Windows:
+        """Room for texts that have so many `further` windows: in memory up to `max_bytes`, else in files in `spill`."""
+        starts = np.concatenate([[0], np.cumsum(further, dtype=np.int64)])
+        texts, later = len(further), int(starts[-1])
+        fits = (texts + later) * dimensions * 4 <= max_bytes
+        first, rest = (scratch((rows, dimensions), np.float32, fits, spill) for rows in (texts, later))
+        return cls(first, rest, starts)
+
+    def fill(self, blocks: Iterator[tuple[Bools, Floats]]) -> None:
+        """Put in all vectors in the order of texts and windows; a flag says whether one is its text's first."""
+        first = later = 0
+        for is_first, vectors in blocks:
+            here = int(is_first.sum())
+            self.first[first : first + here] = vectors[is_first] if here < len(vectors) else vectors
+            first += here
+            if here < len(vectors):
+                self.later[later : later + len(vectors) - here] = vectors[~is_first]
+                later += len(vectors) - here
+
+    def further(self, texts: npt.NDArray[Any]) -> Ints:
+        """How many windows each of these texts has beyond its first."""
+        windows: Ints = self.starts[texts + 1] - self.starts[texts]
+        return windows
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """The rows that take part in a search; a position is an index into both arrays."""
+    """The texts that take part in a search; a position is an index into all arrays."""
 
     row_ids: Ints
-    matrix: Floats
-    """(positions, dimensions), unit vectors."""
+    places: Ints
+    """Which row of after_exact_dedup.parquet, counted from 0, a position is."""
+    windows: Windows
     rows: int
-    """All rows of the file."""
+    """All rows of after_exact_dedup.parquet."""
     skipped: Counter[str]
     """How many rows take no part, by reason."""
+    rounding: float
+    """How far a cosine of two of the vectors may lie from that of the float32 ones."""
 
 
-@contextlib.contextmanager
-def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Iterator[Vectors]:
-    """Hold the vectors of all rows that are not skipped: in memory up to `max_bytes`, else in a file in `spill`.
-
-    The file has no name, so it is gone when the process ends, however it ends.
-    """
-    row_ids, rows, skipped = _rows_that_take_part(embeddings)
+def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
+    """Hold the vectors of all rows that are not skipped: in memory up to `max_bytes`, else in files in `spill`."""
     with open_parquet(embeddings) as file:
         dimensions = file.schema_arrow.field("vector").type.list_size
-    shape = (len(row_ids), dimensions)
-    with contextlib.ExitStack() as stack:
-        if shape[0] * dimensions * 4 <= max_bytes:
-            matrix: Floats = np.empty(shape, dtype=np.float32)
-            start = 0
-            for block in _blocks(embeddings, dimensions):
-                matrix[start : start + len(block)] = block
-                start += len(block)
-        else:
-            mapped = stack.enter_context(tempfile.TemporaryFile(dir=spill))
-            for block in _blocks(embeddings, dimensions):
-                mapped.write(block.data)
-            mapped.flush()
-            matrix = np.memmap(mapped, dtype=np.float32, mode="r", shape=shape)
-        yield Vectors(row_ids, matrix, rows, skipped)
+    row_ids, part, further, skipped = _rows(embeddings)
+    windows = Windows.empty(further[part], dimensions, max_bytes, spill)
+    windows.fill(_blocks(embeddings, dimensions))
+    rounding = float(read_about(embeddings).get("rounding", 0.0))
+    return Vectors(row_ids[part], np.flatnonzero(part), windows, len(row_ids), skipped, rounding)
 
 
-def _rows_that_take_part(embeddings: Path) -> tuple[Ints, int, Counter[str]]:
-    ids, skipped, rows = [np.empty(0, dtype=np.int64)], Counter[str](), 0
-    for table in read_tables(embeddings, ["row_id", "skipped"]):
-        rows += table.num_rows
+def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: bool, spill: Path) -> npt.NDArray[Any]:
+    """An array to fill: in memory or in a file in `spill`. The file has no name, so it goes when the process ends."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    if in_memory or size == 0:
+        return np.empty(shape, dtype=kind)
+    with tempfile.TemporaryFile(dir=spill) as file:
+        os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash once the file is mapped
+        return np.memmap(file, dtype=kind, mode="r+", shape=shape)
+
+
+def _rows(embeddings: Path) -> tuple[Ints, Bools, Ints, Counter[str]]:
+    """Of every row: its id, whether it takes part, and how many windows it has beyond the first."""
+    lines, firsts, skipped = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.bool_)], Counter[str]()
+    parts = [np.empty(0, dtype=np.bool_)]
+    for table in read_tables(embeddings, ["row_id", "window", "skipped"]):
+        lines.append(table["row_id"].to_numpy())
+        firsts.append(table["window"].to_numpy() == 0)
+        parts.append(table["skipped"].is_null().to_numpy())
         skipped.update(pc.drop_null(table["skipped"]).to_pylist())
-        ids.append(table.filter(pc.is_null(table["skipped"]))["row_id"].to_numpy())
-    return np.concatenate(ids), rows, skipped
+    at = np.flatnonzero(np.concatenate(firsts))
+    further = np.diff(at, append=sum(map(len, lines))) - 1
+    return np.concatenate(lines)[at], np.concatenate(parts)[at], further, skipped
 
 
-def _blocks(embeddings: Path, dimensions: int) -> Iterator[Floats]:
-    """The vectors of rows that take part, one C-contiguous array per row group."""
-    for table in read_tables(embeddings, ["skipped", "vector"]):
-        taking_part = table.filter(pc.is_null(table["skipped"]))["vector"]
-        for chunk in taking_part.chunks:
-            flat: pa.FloatArray = chunk.flatten()
+def _blocks(embeddings: Path, dimensions: int) -> Iterator[tuple[Bools, Floats]]:
+    """The windows that have vectors: whether each is its text's first, and one C-contiguous array per row group."""
+    for table in read_tables(embeddings, ["window", "skipped", "vector"]):
+        taking_part = table.filter(pc.is_null(table["skipped"]))
+        for batch in taking_part.to_batches():
+            flat: pa.FloatArray = batch["vector"].flatten()
             if len(flat):
-                yield flat.to_numpy().reshape(-1, dimensions)
+                yield batch["window"].to_numpy() == 0, flat.to_numpy().reshape(-1, dimensions)

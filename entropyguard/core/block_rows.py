@@ -1,0 +1,131 @@
+"""A search, block row by block row: the pairs of a block row's positions with all positions before them.
+
+So half the square is searched, appended rows touch no earlier block row, and a finished block row is kept under a
+name that stands for all the vectors it saw. A block row with more pairs than fit in memory is cut into stripes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from entropyguard.core.candidates import CandidateSearch
+from entropyguard.core.pair_scores import Pairs, joined, scored
+from entropyguard.core.progress import Progress
+from entropyguard.core.search_parts import Parts, StoredBlock, in_pieces, stripe_table, stripe_tables
+from entropyguard.core.vectors import Windows
+
+_PAIR_BYTES = 64  # of work for one pair while a stripe is sorted
+_MOST_PAIRS = 1 << 24
+
+
+class BlockRows:
+    """The pairs of all block rows, and what has been counted so far."""
+
+    def __init__(
+        self, windows: Windows, candidates: CandidateSearch, floor: float, parts: Parts, max_memory: int
+    ) -> None:
+        self._windows = windows
+        self._candidates = candidates
+        self._floor = floor
+        self._parts = parts
+        self._rows = len(windows.first)
+        # A stripe can always take one row with all others as its neighbours.
+        self._limit = max(min(max_memory // 4 // _PAIR_BYTES, _MOST_PAIRS), self._rows)
+        self.blocks = -(-self._rows // candidates.block_rows)
+        self.pairs = self.blocks_reused = 0
+        self.stripes: list[Path] = []
+        """The parts with the pairs, in their order."""
+
+    def prepare(self, progress: Progress) -> None:
+        """Let the search get ready for all block rows."""
+        self._names = self._candidates.names(self._digests(), progress)
+
+    def about(self) -> dict[str, Any]:
+        """What to tell of the search, once it is prepared."""
+        return self._candidates.about()
+
+    def tables(self, progress: Progress) -> Iterator[pa.Table]:
+        """The pairs of all block rows by (b, a), as tables of positions."""
+        for block, name in enumerate(self._names):
+            for table in self._block_row(name, *self._range(block)):
+                self.pairs += table.num_rows
+                yield table
+            progress((block + 1) * (block + 2) // 2, self.blocks * (self.blocks + 1) // 2)
+
+    def _range(self, block: int) -> tuple[int, int]:
+        height = self._candidates.block_rows
+        return block * height, min(self._rows, (block + 1) * height)
+
+    def _digests(self) -> list[str]:
+        """For each block row, of all the vectors up to its end."""
+        windows, digests = self._windows, []
+        settings = f"{self._candidates.version} {self._floor!r} {windows.first.shape[1]}"
+        seen = xxhash.xxh3_128(settings.encode())
+        for block in range(self.blocks):
+            first, last = self._range(block)
+            seen.update(windows.first[first:last].data)
+            seen.update(np.diff(windows.starts[first : last + 1]).data)
+            seen.update(windows.later[windows.starts[first] : windows.starts[last]].data)
+            digests.append(seen.hexdigest())
+        return digests
+
+    def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
+        stored = StoredBlock.find(self._parts.store, name, first, last)
+        self._parts.used.update(stored.paths)
+        self.stripes += stored.paths
+        self.blocks_reused += stored.end == last
+        for path in stored.paths:
+            yield from stripe_tables(path)
+        if stored.end < last:
+            for start, end, pairs in self._stripes(stored.end, last, self._limit):
+                table = stripe_table(pairs, start, end)
+                self.stripes.append(self._parts.put(name, table))
+                yield from in_pieces(table)
+
+    def _stripes(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
+        """The pairs of positions first..last-1, in stripes of rows with at most `limit` candidates each."""
+        counts = np.zeros(last - first, dtype=np.int64)
+        found: list[Pairs] = []
+        fits = True
+        for tile in self._candidates.tiles(first, last):
+            if not np.count_nonzero(tile.mask):  # as most tiles are, and this is the quickest way to know
+                continue
+            counts[tile.rows - first] += np.count_nonzero(tile.mask, axis=1)
+            fits = fits and int(counts.sum()) <= limit
+            if fits:
+                found.append(scored(self._windows, tile, self._floor))
+            else:  # go on counting, so that the next pass fits
+                found.clear()
+        if fits:
+            yield first, last, _sorted(joined(found), first)
+            return
+        for start, end in _cuts(counts, self._limit):
+            yield from self._stripes(first + start, first + end, np.inf)
+
+
+def _sorted(pairs: Pairs, first: int) -> Pairs:
+    """The pairs of a stripe by (b, a)."""
+    a, b, similarity = pairs
+    order = np.argsort((b - first).astype(np.uint16), kind="stable")
+    places = (b[order].astype(np.int64) << 32) | a[order]
+    if (np.diff(places) < 0).any():  # exhaustive searches give the pairs by ascending a
+        order = order[np.argsort(places)]
+    return a[order], b[order], similarity[order]
+
+
+def _cuts(counts: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows, each of one row or of as many as stay within `limit`."""
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(counts):
+        before = int(ends[start - 1]) if start else 0
+        end = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
+        yield start, end
+        start = end

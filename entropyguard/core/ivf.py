@@ -1,0 +1,183 @@
+"""An inverted file: each row is compared with the rows of the lists nearest to it (IVF).
+
+Sivic & Zisserman, Video Google, 2003; Jegou, Douze & Schmid, Product quantization for nearest neighbor search, 2011.
+Not row by row: for each list, the product of all rows of a block row that look into it with its members. A row is a
+member of one list, so no pair is found twice; and it is compared with rows before it alone, so that appended rows
+change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+from entropyguard.core import candidates
+from entropyguard.core.candidates import Tile
+from entropyguard.core.ivf_recall import ENOUGH_PAIRS, Sample, choose_probes, measured_recall
+from entropyguard.core.ivf_training import Quantiser, train, trained_rows
+from entropyguard.core.pair_scores import scored
+from entropyguard.core.params import SearchParams
+from entropyguard.core.products import Product, Rows, product_of
+from entropyguard.core.progress import Progress
+from entropyguard.core.search_parts import Parts
+from entropyguard.core.vectors import Windows
+
+BLOCK_ROWS = 65_536
+_TILE_ROWS = 4_096
+_FIRST_SAMPLE_ROWS = 1_024
+_MOST_SAMPLE_ROWS = 4_096  # a sixteenth of a block row, so the samples cost at most a sixteenth of an exact search
+_SEED = 20_031_013
+
+Positions = npt.NDArray[np.int32]
+ListRows = tuple[int, Positions, Rows]
+"""A list and some rows, ascending, that look into it, with their vectors."""
+
+
+class IvfSearch:
+    """The search of `candidates.CandidateSearch` by lists; `floor` may be below that of the pairs wanted."""
+
+    def __init__(
+        self,
+        windows: Windows,
+        search: SearchParams,
+        floor: float,
+        parts: Parts,
+        max_bytes: int,
+        spill: Path,
+        threads: int | None,
+    ) -> None:
+        self.block_rows = BLOCK_ROWS
+        self._windows = windows
+        self._search = search
+        self._parts = parts
+        self._settings = floor, max_bytes, spill, threads
+        self._rows = len(windows.first)
+        seen = windows.first[: trained_rows(self._rows)]
+        name = xxhash.xxh3_128_hexdigest(seen.data)
+        table = parts.get(f"{name}-quantiser-1", lambda: train(seen).to_table())
+        self._quantiser = Quantiser.from_table(table)
+        trained = xxhash.xxh3_128_hexdigest(self._quantiser.centroids.data)
+        self.version = f"ivf 1 {trained} {search.floor!r}"
+
+    def names(self, seen: Sequence[str], progress: Progress) -> list[str]:
+        """See `CandidateSearch`. Here the lists and the samples are made, or taken from the parts."""
+        lists = [self._parts.get(f"{name}-lists", partial(self._lists_of, block)) for block, name in enumerate(seen)]
+        self._lists = pa.concat_tables(lists)["list"].to_numpy()
+        self._samples: list[Sample] = []
+        self._probes: list[int] = []
+        for block, name in enumerate(seen):
+            table = self._parts.get(f"{name}-sample", partial(self._sampled, block))
+            self._samples.append(Sample.from_table(table))
+            self._probes.append(min(len(self._ends), choose_probes(self._samples, self._search.target_recall)))
+            progress((block + 1) * (block + 2) // 2, len(seen) * (len(seen) + 1) // 2)
+        return [f"{name}-{probes}" for name, probes in zip(seen, self._probes, strict=True)]
+
+    def about(self) -> dict[str, Any]:
+        """See `CandidateSearch`."""
+        numbers = {"lists": len(self._quantiser.centroids), "probes": max(self._probes)}
+        return {"method": "ivf", **numbers, **measured_recall(self._samples, self._probes)}
+
+    def tiles(self, first: int, last: int) -> Iterator[Tile]:
+        """See `CandidateSearch`."""
+        probes = self._probes[first // self.block_rows]
+        for _, tile in self._tiles(self._by_list(first, last, probes), last):
+            yield tile
+
+    def _range(self, block: int) -> tuple[int, int]:
+        return block * self.block_rows, min(self._rows, (block + 1) * self.block_rows)
+
+    def _lists_of(self, block: int) -> pa.Table:
+        first, last = self._range(block)
+        return pa.table({"list": self._quantiser.lists(self._windows.first[first:last])})
+
+    @cached_property
+    def _order(self) -> Positions:
+        """All positions, list after list, each list's ascending."""
+        return np.argsort(self._lists, kind="stable").astype(np.int32)
+
+    @cached_property
+    def _product(self) -> Product:
+        """Of the vectors in that order; made when the first tile is asked for: often all is known."""
+        return product_of(self._windows.first, self._order, *self._settings)
+
+    @cached_property
+    def _place(self) -> Positions:
+        """Where in that order each position is."""
+        place = np.empty_like(self._order)
+        place[self._order] = np.arange(self._rows, dtype=np.int32)
+        return place
+
+    @cached_property
+    def _ends(self) -> npt.NDArray[np.int64]:
+        """Where in that order each list ends."""
+        return np.cumsum(np.bincount(self._lists, minlength=len(self._quantiser.centroids)))
+
+    def _by_list(self, first: int, last: int, probes: int) -> Iterator[ListRows]:
+        """Each list with the positions of first..last-1 that look into it."""
+        all_rows = self._product.rows(self._place[first:last])
+        rows, lists = self._looking(first, last, probes)
+        order = np.argsort(lists, kind="stable")
+        ends = np.cumsum(np.bincount(lists, minlength=len(self._ends)))
+        for number, own in enumerate(np.split(rows[order], ends[:-1])):
+            for start in range(0, len(own), _TILE_ROWS):
+                some = own[start : start + _TILE_ROWS]
+                yield number, some, self._product.rows(some - first, all_rows)
+
+    def _looking(self, first: int, last: int, probes: int) -> tuple[Positions, Positions]:
+        """All pairs of a row among first..last-1 and a list it looks into, by row."""
+        rows, lists = [], []
+        for start in range(first, last, _TILE_ROWS):
+            vectors = self._windows.first[start : min(last, start + _TILE_ROWS)]
+            row, number = np.divmod(np.flatnonzero(self._quantiser.probed(vectors, probes)), len(self._ends))
+            rows.append((row + start).astype(np.int32))
+            lists.append(number.astype(np.int32))
+        return np.concatenate(rows), np.concatenate(lists)
+
+    def _tiles(self, by_list: Iterable[ListRows], last: int) -> Iterator[tuple[int, Tile]]:
+        """Each list, with the candidates among its members before `last` for the rows that look into it."""
+        for number, rows, factor in by_list:
+            end = int(self._ends[number])
+            start = int(self._ends[number - 1]) if number else 0
+            end = start + int(np.searchsorted(self._order[start:end], last))
+            for column in range(start, end, candidates.TILE_COLUMNS):
+                part = slice(column, min(end, column + candidates.TILE_COLUMNS))
+                members = self._order[part]
+                if members[0] >= rows[-1]:
+                    break
+                mask = self._product.at_or_above(factor, part)
+                late = int(np.searchsorted(members, rows[0]))
+                mask[:, late:] &= members[late:] < rows[:, None]
+                yield number, Tile(rows, members, mask)
+
+    def _sampled(self, block: int) -> pa.Table:
+        """Rows of a block row, drawn until they have enough pairs, and these pairs."""
+        first, last = self._range(block)
+        drawn = np.random.RandomState(_SEED).permutation(last - first)[:_MOST_SAMPLE_ROWS]
+        sample, size = Sample(np.empty((3, 0), dtype=np.int64), 0, last - first), _FIRST_SAMPLE_ROWS
+        while sample.rows < len(drawn) and sample.evidence() < ENOUGH_PAIRS:
+            rows = np.sort(drawn[sample.rows : size]) + first
+            sample = sample.joined(self._ranked(rows.astype(np.int32), last), len(rows))
+            size *= 2
+        return sample.to_table()
+
+    def _ranked(self, rows: Positions, last: int) -> npt.NDArray[np.int64]:
+        """The pairs of some rows with all rows before them, as entries of a `Sample`."""
+        scores = self._quantiser.scores(self._windows.first[rows])
+        found = [np.empty((3, 0), dtype=np.int64)]
+        factor = self._product.rows(self._place[rows])
+        for number, tile in self._tiles(((number, rows, factor) for number in range(len(self._ends))), last):
+            if np.count_nonzero(tile.mask):
+                _, b, _ = scored(self._windows, tile, self._search.floor)
+                pairs = np.bincount(np.searchsorted(rows, b), minlength=len(rows))
+                row = np.flatnonzero(pairs)
+                own = scores[row, number, None]
+                rank = np.where(own[:, 0] > 0, (scores[row] > own).sum(axis=1) + 1, scores.shape[1] + 1)
+                found.append(np.stack([row, rank, pairs[row]]))
+        return np.concatenate(found, axis=1)

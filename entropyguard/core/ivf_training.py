@@ -1,0 +1,145 @@
+"""The quantiser of an inverted file: centroids that cut unit vectors into lists of neighbours.
+
+Spherical k-means (Dhillon & Modha, Concept decompositions for large sparse text data using clustering, 2001), in
+whole numbers: coordinates are rounded to 1/4,000. Then every sum that makes up a product is below 2^24 (a part of a
+product is at most the product of the lengths), which float32 holds exactly. So the lists have the same bits on any
+CPU, with any library, and with any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entropyguard.core.similarity import halving_sum
+from entropyguard.core.vectors import Bools, Floats, Ints
+
+_SCALE = 4_000
+_SAMPLE_ROWS_PER_LIST = 64
+_ROUNDS = 6
+_SEED = 20_111_129
+# Seeds far apart, so that a crowd of near-identical rows is no place for two lists with the border between them;
+# closer ones only where the rows are all so close.
+_SEED_COSINES = (0.6, 0.7, 0.8, 0.9)
+_SEED_BLOCK = 512
+_ROWS_AT_A_TIME = 4_096
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Centroids of lists: (lists, dimensions), whole numbers."""
+
+    centroids: Floats
+
+    def scores(self, vectors: Floats) -> Floats:
+        """How near each vector is to each centroid, shape (vectors, lists): whole numbers, the highest nearest."""
+        scores: Floats = _whole(vectors) @ self.centroids.T
+        return scores
+
+    def lists(self, vectors: Floats) -> npt.NDArray[np.int32]:
+        """The nearest list of each vector (ties: the first)."""
+        found = [self.scores(vectors[part]).argmax(axis=1) for part in _parts(len(vectors))]
+        return np.concatenate([np.empty(0, dtype=np.int32), *found]).astype(np.int32)
+
+    def probed(self, vectors: Floats, probes: int) -> Bools:
+        """Which lists to look into for each vector: the `probes` nearest, and others as near as the last of them.
+
+        A list on the far side (a product of zero or less) is never among them.
+        """
+        scores = self.scores(vectors)
+        last = max(0, scores.shape[1] - probes)
+        least = np.partition(scores, last, axis=1)[:, last, None]
+        nearest: Bools = scores >= np.maximum(least, 1)
+        return nearest
+
+    def to_table(self) -> pa.Table:
+        """As a part to keep."""
+        flat = pa.array(self.centroids.astype(np.int16).reshape(-1))
+        return pa.table({"centroid": pa.FixedSizeListArray.from_arrays(flat, self.centroids.shape[1])})
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Quantiser:
+        """What `to_table` gave."""
+        column = table["centroid"].combine_chunks()
+        return cls(column.flatten().to_numpy().reshape(len(column), -1).astype(np.float32))
+
+
+def trained_rows(rows: int) -> int:
+    """How many rows, from the first on, a quantiser is trained on: growing data seldom needs another."""
+    return 1 << (rows.bit_length() - 1)
+
+
+def lists_for(rows: int) -> int:
+    """How many lists suit `rows` rows, a power of two: about as many as a list then has rows."""
+    return 1 << (rows.bit_length() // 2)
+
+
+def train(vectors: Floats) -> Quantiser:
+    """A quantiser for these unit vectors, one at least; which one hangs on them alone."""
+    wanted = lists_for(len(vectors))
+    # The streams of RandomState are frozen; those of default_rng may change with numpy's version.
+    order = np.random.RandomState(_SEED).permutation(len(vectors))[: wanted * _SAMPLE_ROWS_PER_LIST]
+    sample = np.empty((len(order), vectors.shape[1]), dtype=np.int16)
+    for part in _parts(len(order)):
+        sample[part] = _whole(vectors[order[part]])
+    quantiser = Quantiser(_seeds(sample, wanted))
+    for _ in range(_ROUNDS):
+        quantiser = _moved(quantiser, sample)
+    return quantiser
+
+
+def _whole(vectors: Floats) -> Floats:
+    whole: Floats = np.rint(vectors * np.float32(_SCALE))
+    return whole
+
+
+def _parts(rows: int) -> Iterator[slice]:
+    return (slice(start, min(rows, start + _ROWS_AT_A_TIME)) for start in range(0, rows, _ROWS_AT_A_TIME))
+
+
+def _seeds(sample: npt.NDArray[np.int16], wanted: int) -> Floats:
+    """Rows of the sample to start from."""
+    seeds = sample[:1].astype(np.float32)
+    for cosine in _SEED_COSINES:
+        apart = _apart(sample, wanted, cosine * _SCALE**2)
+        if len(apart):
+            seeds = apart
+        if len(seeds) == wanted:
+            break
+    return seeds
+
+
+def _apart(sample: npt.NDArray[np.int16], wanted: int, least: float) -> Floats:
+    """The first rows of the sample of which no two have a product of `least` or more, `wanted` at most."""
+    seeds = np.empty((0, sample.shape[1]), dtype=np.float32)
+    for start in range(0, len(sample), _SEED_BLOCK):
+        block = sample[start : start + _SEED_BLOCK].astype(np.float32)
+        near, taken = np.asarray(block @ block.T >= least), []
+        ruled_out = np.any(block @ seeds.T >= least, axis=1) | ~np.any(block, axis=1)
+        for row in range(len(block)):
+            if not ruled_out[row]:
+                taken.append(row)
+                ruled_out |= near[row]
+        seeds = np.concatenate([seeds, block[taken]])[:wanted]
+        if len(seeds) == wanted:
+            break
+    return seeds
+
+
+def _moved(quantiser: Quantiser, sample: npt.NDArray[np.int16]) -> Quantiser:
+    """Each centroid moved to the middle of its rows of the sample; one without rows stays."""
+    nearest = [(sample[part].astype(np.float32) @ quantiser.centroids.T).argmax(axis=1) for part in _parts(len(sample))]
+    lists = np.concatenate(nearest)
+    counts = np.bincount(lists, minlength=len(quantiser.centroids))
+    full = np.flatnonzero(counts)
+    starts: Ints = (np.cumsum(counts) - counts)[full]
+    sums = np.add.reduceat(sample[np.argsort(lists, kind="stable")], starts, axis=0, dtype=np.int64).astype(np.float64)
+    lengths = np.sqrt(halving_sum(sums * sums))
+    centroids = quantiser.centroids.copy()
+    moves = lengths > 0
+    centroids[full[moves]] = np.rint(sums[moves] / lengths[moves, None] * _SCALE)
+    return Quantiser(centroids)

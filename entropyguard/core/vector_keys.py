@@ -1,0 +1,85 @@
+"""What a vector is known by: a hash of what it is of; and where each key's vector lies in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+
+KEY_TYPE = pa.binary(16)
+Keys = npt.NDArray[np.uint64]
+"""Keys of windows, shape (windows, 2): the two halves of each digest."""
+
+
+def text_keys(texts: Iterable[str]) -> Keys:
+    """The key of each text that is one window: the xxh3_128 digest of its UTF-8 bytes."""
+    return _as_keys(b"".join(xxhash.xxh3_128_digest(text.encode()) for text in texts))
+
+
+def window_keys(text: str, count: int) -> Keys:
+    """The keys of the windows of a text that has several: the digest is seeded with the window and their number.
+
+    So they are nobody else's: not those of a text that is one window, nor those of this text cut otherwise.
+    """
+    data = text.encode()
+    return _as_keys(b"".join(xxhash.xxh3_128_digest(data, seed=count << 32 | window) for window in range(count)))
+
+
+def _as_keys(digests: bytes) -> Keys:
+    return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
+
+
+def keys_to_arrow(keys: Keys) -> pa.Array:
+    """Keys as the Parquet column `key`."""
+    return pa.FixedSizeBinaryArray.from_buffers(KEY_TYPE, len(keys), [None, pa.py_buffer(keys.tobytes())])
+
+
+def keys_from_arrow(column: pa.ChunkedArray) -> Keys:
+    """The Parquet column `key` as keys."""
+    raw = [np.frombuffer(part.buffers()[1], np.uint64)[2 * part.offset :][: 2 * len(part)] for part in column.chunks]
+    return np.concatenate([np.empty(0, dtype=np.uint64), *raw]).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class KeyIndex:
+    """Where each key's vector lies: 24 bytes a key, sorted by key. `part` is a number, `row` counts in that part."""
+
+    first: npt.NDArray[np.uint64]
+    second: npt.NDArray[np.uint64]
+    part: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, keys: Keys, part: npt.NDArray[np.int32], row: npt.NDArray[np.int32]) -> KeyIndex:
+        order = np.argsort(keys[:, 0], kind="stable")
+        return cls(keys[order, 0], keys[order, 1], part[order], row[order])
+
+    @classmethod
+    def joined(cls, indexes: list[KeyIndex]) -> KeyIndex:
+        empty = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int32)
+        first = np.concatenate([empty[0], *(index.first for index in indexes)])
+        second = np.concatenate([empty[0], *(index.second for index in indexes)])
+        part = np.concatenate([empty[1], *(index.part for index in indexes)])
+        row = np.concatenate([empty[1], *(index.row for index in indexes)])
+        return cls.of(np.stack([first, second], axis=1), part, row)
+
+    def find(self, keys: Keys) -> npt.NDArray[np.int64]:
+        """Where in the index each key is; -1 where it is not. Keys alike in their first half are told apart."""
+        places = np.full(len(keys), -1, dtype=np.int64)
+        at = np.searchsorted(self.first, keys[:, 0])
+        unsettled = np.arange(len(keys))
+        while len(unsettled):
+            unsettled = unsettled[at[unsettled] < len(self.first)]
+            unsettled = unsettled[self.first[at[unsettled]] == keys[unsettled, 0]]
+            same = self.second[at[unsettled]] == keys[unsettled, 1]
+            places[unsettled[same]] = at[unsettled[same]]
+            unsettled = unsettled[~same]
+            at[unsettled] += 1
+        return places
+
+    def nbytes(self) -> int:
+        return self.first.nbytes + self.second.nbytes + self.part.nbytes + self.row.nbytes

@@ -1,0 +1,306 @@
+"""The search by lists: a part of the exhaustive answer, as large as asked for, the same however the work was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core import block_rows, candidates, ivf, ivf_training, products
+from entropyguard.core.ivf_recall import Sample, choose_probes, measured_recall, wilson_interval
+from entropyguard.core.ivf_training import Quantiser, lists_for, train, trained_rows
+from entropyguard.core.pair_scores import Pairs
+from entropyguard.core.params import SearchParams
+from entropyguard.core.parquet import read_about, read_tables
+from entropyguard.core.parts import PartStore
+from entropyguard.core.search_parts import stripe_table
+from entropyguard.core.similar import find_similar_pairs, is_exhaustive
+from tests.made_vectors import (
+    BIG,
+    Floats,
+    brute_force,
+    brute_force_texts,
+    by_lists,
+    clustered,
+    exhaustive,
+    search,
+    stored_pairs,
+    unit,
+    write_texts,
+    write_vectors,
+)
+
+ALL_BUT_EXHAUSTIVE = by_lists(target_recall=0.999_999)
+"""A search that may miss no pair of a small sample."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ivf, "BLOCK_ROWS", 100)
+        patch.setattr(ivf, "_TILE_ROWS", 30)
+        patch.setattr(candidates, "TILE_COLUMNS", 20)
+        yield
+
+
+def crowds(rows: int, seed: int = 0) -> Floats:
+    """Vectors of texts on many topics, some of them crowded."""
+    return clustered(rows, seed, dimensions=24, centres=max(1, rows // 12))
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(0, 230), seed=st.integers(0, 1000), memory=st.sampled_from([1, BIG]))
+def test_a_search_that_may_miss_nothing_finds_the_brute_force_matrix(
+    tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, memory: int
+) -> None:
+    folder = tmp_path_factory.mktemp("lists")
+    vectors = crowds(rows, seed)
+    search(write_vectors(folder / "e.parquet", vectors), None, ALL_BUT_EXHAUSTIVE, memory)
+    assert stored_pairs(folder) == brute_force(vectors, 0.9)
+
+
+def test_long_texts_are_similar_where_all_windows_are(tmp_path: Path) -> None:
+    texts = [
+        windows[:count] for windows, count in zip(clustered(360).reshape(120, 3, -1), [1, 2, 2, 3] * 30, strict=True)
+    ]
+    search(write_texts(tmp_path / "e.parquet", texts), None, ALL_BUT_EXHAUSTIVE)
+    assert stored_pairs(tmp_path) == brute_force_texts(texts, 0.9) != []
+
+
+@pytest.mark.parametrize("target", [0.8, 0.99])
+def test_pairs_are_a_part_of_the_exhaustive_ones_as_large_as_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float
+) -> None:
+    monkeypatch.setattr(ivf, "BLOCK_ROWS", 1_000)
+    monkeypatch.setattr(ivf, "_FIRST_SAMPLE_ROWS", 100)
+    monkeypatch.setattr(ivf, "ENOUGH_PAIRS", 300)
+    monkeypatch.setattr("entropyguard.core.ivf_recall.ENOUGH_PAIRS", 300)
+    embeddings = write_vectors(tmp_path / "e.parquet", crowds(3_500))
+    search(embeddings)
+    every = set(stored_pairs(tmp_path))
+    search(embeddings, None, by_lists(target_recall=target))
+    found, told = set(stored_pairs(tmp_path)), read_about(tmp_path / "pairs.parquet")["search"]
+    assert found < every, "a target below 1 should spare some work"
+    assert len(found) >= target * len(every)
+    assert told["method"] == "ivf"
+    assert told["recall_sample_rows"] < 3_500
+    assert told["recall_interval"][0] <= len(found) / len(every) <= told["recall_interval"][1]
+
+
+def test_memory_threads_store_and_kind_of_product_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", crowds(420))
+    _, expected = search(embeddings, None, by_lists())
+    for memory, threads, store in ((1, None, None), (3_000, 1, PartStore(tmp_path / "blocks")), (BIG, 2, None)):
+        assert search(embeddings, store, by_lists(), memory, threads)[1] == expected
+    monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor: True)
+    assert search(embeddings, None, by_lists())[1] == expected
+    assert search(embeddings, None, by_lists(), max_memory=1)[1] == expected
+
+
+def test_an_append_searches_only_the_new_rows_and_equals_a_clean_run(tmp_path: Path) -> None:
+    vectors, store = crowds(510), PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", vectors[:430]), store, by_lists())
+    longer = write_vectors(tmp_path / "e.parquet", vectors)
+    counts, appended = search(longer, store, by_lists())
+    assert (counts.blocks, counts.blocks_reused) == (6, 4)
+    assert appended == search(longer, None, by_lists())[1]
+
+
+def test_more_rows_than_twice_the_trained_ones_train_anew(tmp_path: Path) -> None:
+    vectors, store = crowds(530), PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", vectors[:500]), store, by_lists())
+    longer = write_vectors(tmp_path / "e.parquet", vectors)
+    counts, appended = search(longer, store, by_lists())
+    assert counts.blocks_reused == 0
+    assert appended == search(longer, None, by_lists())[1]
+
+
+def forbid_training_and_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> NoReturn:
+        raise AssertionError
+
+    monkeypatch.setattr(ivf, "train", forbidden)
+    monkeypatch.setattr(ivf.IvfSearch, "_sampled", forbidden)
+
+
+def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, store = write_vectors(tmp_path / "e.parquet", crowds(420)), PartStore(tmp_path / "blocks")
+    _, expected = search(embeddings, None, by_lists())
+    calls: list[int] = []
+
+    def die(done: int, total: int | None) -> None:
+        calls.append(done)
+        if len(calls) == 5 + 3:  # five samples, three block rows
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        find_similar_pairs(embeddings, tmp_path / "half.parquet", by_lists(), store, BIG, die)
+    forbid_training_and_sampling(monkeypatch)
+    counts, found = search(embeddings, store, by_lists())
+    assert (counts.blocks, counts.blocks_reused) == (5, 3)
+    assert found == expected
+    assert search(embeddings, store, by_lists())[0].blocks_reused == 5
+
+
+def test_another_target_keeps_what_was_trained_and_sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embeddings, store = write_vectors(tmp_path / "e.parquet", crowds(420)), PartStore(tmp_path / "blocks")
+    search(embeddings, store, by_lists(target_recall=0.5))
+    forbid_training_and_sampling(monkeypatch)
+    _, found = search(embeddings, store, ALL_BUT_EXHAUSTIVE)
+    monkeypatch.undo()
+    assert found == search(embeddings, None, ALL_BUT_EXHAUSTIVE)[1]
+
+
+def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ivf, "BLOCK_ROWS", 2_048)
+    monkeypatch.setattr(ivf, "_TILE_ROWS", 1_024)
+    monkeypatch.setattr(candidates, "TILE_COLUMNS", 512)
+    sizes: list[int] = []
+
+    def note_size(pairs: Pairs, start: int, end: int) -> pa.Table:
+        sizes.append(len(pairs[0]))
+        return stripe_table(pairs, start, end)
+
+    monkeypatch.setattr(block_rows, "stripe_table", note_size)
+    others, alike = crowds(1_000), np.repeat(unit(np.ones((1, 24))), 2_000, axis=0)
+    embeddings = write_vectors(tmp_path / "e.parquet", np.concatenate([others[:500], alike, others[500:]]))
+    counts, _ = search(embeddings, None, by_lists(), 64 * 4 * 100_000)
+    assert counts.pairs == sum(sizes)
+    assert max(sizes) <= 100_000
+    within = 0
+    for table in read_tables(tmp_path / "pairs.parquet"):
+        a, b = table["row_a"].to_numpy() // 3, table["row_b"].to_numpy() // 3
+        within += int(((a >= 500) & (b < 2_500)).sum())
+    assert within == 2_000 * 1_999 // 2
+
+
+def test_without_any_pair_nothing_is_claimed(tmp_path: Path) -> None:
+    search(write_vectors(tmp_path / "e.parquet", unit(np.eye(300))), None, by_lists())
+    told = read_about(tmp_path / "pairs.parquet")["search"]
+    assert (told["recall"], told["recall_interval"], told["recall_sample_pairs"]) == (None, None, 0)
+    assert told["probes"] == min(told["lists"], 16)
+    assert stored_pairs(tmp_path) == []
+
+
+def test_vectors_without_a_direction_are_in_no_pair(tmp_path: Path) -> None:
+    vectors = crowds(200)
+    vectors[::3] = 0
+    search(write_vectors(tmp_path / "e.parquet", vectors), None, ALL_BUT_EXHAUSTIVE)
+    assert stored_pairs(tmp_path) == brute_force(vectors, 0.9) != []
+
+
+def test_equal_vectors_are_one_list(tmp_path: Path) -> None:
+    search(write_vectors(tmp_path / "e.parquet", unit(np.ones((150, 3)))), None, by_lists())
+    assert read_about(tmp_path / "pairs.parquet")["search"]["lists"] == 1
+    assert len(stored_pairs(tmp_path)) == 150 * 149 // 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "params", "expected"),
+    [
+        (999, SearchParams(0.9, 0.995, 1_000), True),
+        (1_000, SearchParams(0.9, 0.995, 1_000), False),
+        (1_000, SearchParams(0.9, 1.0, 1_000), True),  # only looking at every pair misses none for certain
+        (1, by_lists(), False),
+        (0, by_lists(), True),
+        (10, exhaustive(), True),
+    ],
+)
+def test_the_method_hangs_on_the_number_of_rows_and_the_parameters(
+    rows: int, params: SearchParams, expected: bool
+) -> None:
+    assert is_exhaustive(rows, params) is expected
+
+
+def test_products_with_centroids_are_exact_whole_numbers() -> None:
+    vectors = np.concatenate([crowds(500), unit(np.ones((3, 24))), unit(np.eye(24)[:3])])
+    quantiser = train(vectors)
+    whole = np.rint(vectors * np.float32(ivf_training._SCALE)).astype(np.int64)
+    exact = whole @ quantiser.centroids.astype(np.int64).T
+    assert (np.abs(exact) < 1 << 24).all()
+    assert (quantiser.scores(vectors) == exact).all()
+
+
+def test_a_quantiser_survives_being_kept() -> None:
+    quantiser = train(crowds(300))
+    assert (Quantiser.from_table(quantiser.to_table()).centroids == quantiser.centroids).all()
+
+
+def test_a_tie_for_the_last_probe_takes_all_and_the_far_side_none() -> None:
+    quantiser = Quantiser(np.array([[4000, 0], [0, 4000], [0, 4000], [-4000, 0]], dtype=np.float32))
+    vectors = unit([[2, 1], [-1, 0]])
+    assert quantiser.probed(vectors, 1).tolist() == [[True, False, False, False], [False, False, False, True]]
+    assert quantiser.probed(vectors, 2).tolist() == [[True, True, True, False], [False, False, False, True]]
+    assert quantiser.lists(unit([[0, 1]])).tolist() == [1]
+
+
+@pytest.mark.parametrize(("rows", "trained", "lists"), [(1, 1, 1), (3, 2, 2), (1_000_000, 524_288, 1_024)])
+def test_rows_trained_on_and_lists_are_powers_of_two(rows: int, trained: int, lists: int) -> None:
+    assert trained_rows(rows) == trained
+    assert lists_for(trained) == lists
+
+
+def sample_of(*entries: tuple[int, int, int], rows: int = 1_000, of: int = 1_000) -> Sample:
+    """Entries are (row, rank, pairs)."""
+    return Sample(np.array(entries, dtype=np.int64).reshape(-1, 3).T, rows, of)
+
+
+def many(rank: int, pairs_each: int = 10) -> list[tuple[int, int, int]]:
+    return [(row, rank, pairs_each) for row in range(100)]
+
+
+def test_probes_leave_half_of_the_misses_that_the_target_allows() -> None:
+    sample = sample_of(*many(2, 98), *many(5, 1), *many(9, 1))
+    assert choose_probes([sample], 0.995) == 9
+    assert choose_probes([sample], 0.975) == 5  # one in a hundred is missed, and 2.5 are allowed
+    assert choose_probes([sample], 0.95) == 2
+
+
+def test_a_large_cluster_does_not_speak_for_the_other_rows() -> None:
+    cluster = [(row, 1, 50_000) for row in range(200, 400)]
+    assert choose_probes([sample_of(*cluster)], 0.995) == 1
+    assert choose_probes([sample_of(*many(6, 1), *cluster)], 0.995) == 6
+
+
+def test_a_sample_with_few_pairs_is_joined_by_those_before_it() -> None:
+    far, near, few = sample_of(*many(40)), sample_of(*many(3)), sample_of((0, 5, 1))
+    assert choose_probes([far, near], 0.97) == 3
+    assert choose_probes([far, near, few], 0.97) == 3
+    assert choose_probes([near, far, few], 0.97) == 40
+    assert choose_probes([few], 0.995) == 16  # too little to go by
+    assert choose_probes([sample_of((0, 70, 1))], 0.995) == 70
+
+
+def test_many_pairs_of_one_row_are_little_evidence() -> None:
+    assert sample_of((0, 1, 5_000)).evidence() == 10
+    assert sample_of((0, 1, 4), (0, 2, 3), (1, 1, 12)).evidence() == 17
+
+
+def test_recall_weighs_a_sample_by_the_rows_it_was_drawn_from() -> None:
+    all_found, half_found = sample_of(*many(1), of=1_000), sample_of(*many(1, 5), *many(9, 5), of=3_000)
+    told = measured_recall([all_found, half_found], [4, 4])
+    assert told["recall"] == 0.625  # a quarter of the pairs all found, three quarters half found
+    assert told["recall_sample_rows"] == told["recall_sample_pairs"] == 2_000
+    low, high = told["recall_interval"]
+    assert 0 < low < 0.625 < high < 1
+
+
+def test_the_interval_is_wide_where_one_row_has_most_pairs() -> None:
+    spread, piled = sample_of(*many(1, 50)), sample_of(*many(1, 1), (500, 1, 4_900))
+    (low_spread, _), (low_piled, _) = (measured_recall([one], [1])["recall_interval"] for one in (spread, piled))
+    assert low_spread == round(100 / (100 + 1.959964**2), 6)  # as of a hundred pairs, one for each row
+    assert low_piled < 0.3
+
+
+def test_the_interval_is_wilsons() -> None:
+    low, high = wilson_interval(0.5, 100)
+    assert (round(low, 4), round(high, 4)) == (0.4038, 0.5962)
+    assert wilson_interval(1.0, 10) == pytest.approx((10 / (10 + 1.959964**2), 1.0))
