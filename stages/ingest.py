@@ -13,9 +13,14 @@ def work(run: StageRun) -> Counts:
     for source in sources:
         run.watch(source.path)
     counts = ingest(
-        sources, run.output("ingested.parquet"), run.output("rejected.jsonl"), run.params.ingest, run.progress
+        sources,
+        run.output("ingested.parquet"),
+        run.output("rejected.jsonl"),
+        run.params.ingest,
+        run.progress,
+        run.params.chunks,
     )
-    return {"rows": counts.rows, "rejected": counts.rejected}
+    return {"rows": counts.rows, "rejected": counts.rejected, "split": counts.split}
 
 
 if __name__ == "__main__":

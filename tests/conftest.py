@@ -119,6 +119,9 @@ def stage_outputs(project: Path) -> dict[str, bytes]:
         "after_semantic_dedup.parquet",
         "dropped/semantic.parquet",
         "report.json",
+        "report.html",
+        "plots/rows.svg",
+        "plots/similarity.svg",
     ]
     cleaned = sorted(path.name for path in project.glob("cleaned.*"))
     return {name: (project / name).read_bytes() for name in [*names, *cleaned]}

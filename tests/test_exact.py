@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core import exact as exact_module
+from entropyguard.core.errors import DataFormatError
 from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.parquet import TableWriter, read_about, read_tables
@@ -33,7 +34,7 @@ def write_texts(path: Path, texts: list[str], row_ids: list[int] | None = None) 
 
 def dedup(folder: Path, ingested: Path, exact: ExactParams = NORMAL, policy: str = "first") -> ExactCounts:
     return drop_exact_duplicates(
-        ingested, folder / "out.parquet", folder / "dropped.parquet", exact, KeepParams(policy=policy), silent
+        ingested, folder / "out.parquet", folder / "dropped.parquet", exact, KeepParams(policy, "", ()), silent
     )
 
 
@@ -113,6 +114,49 @@ def test_the_highest_in_a_column_stays(tmp_path: Path) -> None:
     assert column(tmp_path / "out.parquet", "row_id") == [2, 3]
 
 
+def test_the_row_of_the_source_named_first_stays_and_within_it_the_policy_decides(tmp_path: Path) -> None:
+    rows = [("web", "Same  text"), ("book", "same text"), ("book", "same  text "), (None, "same text")]
+    lines = [json.dumps({"from": source, "text": text}) for source, text in rows]
+    with TableWriter(tmp_path / "in.parquet", SCHEMA, ABOUT) as writer:
+        writer.write(pa.table([range(4), [0] * 4, range(4), lines], schema=SCHEMA))
+    for policy, keeper in (("first", 1), ("longest", 2), ("shortest", 1)):
+        drop_exact_duplicates(
+            tmp_path / "in.parquet",
+            tmp_path / "out.parquet",
+            tmp_path / "dropped.parquet",
+            NORMAL,
+            KeepParams(policy, "from", ("book",)),
+            silent,
+        )
+        assert column(tmp_path / "out.parquet", "row_id") == [keeper]
+
+
+@pytest.mark.parametrize(
+    ("record", "source", "message"),
+    [
+        (["{}"], "origin", r"No row has the column 'origin' of --source-column"),
+        ([{"text": "a", "from": [1]}], "from", r"Column 'from' of --source-column holds List\(Int64\)"),
+        ([{"text": "a", "from": b"x"}], "from", r"Column 'from' of --source-column holds Binary"),
+    ],
+)
+def test_a_source_column_that_cannot_be_one_is_told_before_the_work(
+    tmp_path: Path, record: list[object], source: str, message: str
+) -> None:
+    table = pa.table({"row_id": [0], "file": pa.array([0], pa.int32()), "line": [1], "record": record})
+    about = ABOUT if isinstance(record[0], str) else {**ABOUT, "format": "parquet"}
+    with TableWriter(tmp_path / "in.parquet", table.schema, about) as writer:
+        writer.write(table)
+    with pytest.raises(DataFormatError, match=message):
+        drop_exact_duplicates(
+            tmp_path / "in.parquet",
+            tmp_path / "out.parquet",
+            tmp_path / "dropped.parquet",
+            NORMAL,
+            KeepParams("first", source, ()),
+            silent,
+        )
+
+
 def test_a_short_row_is_dropped_and_is_nobodys_keeper(tmp_path: Path) -> None:
     exact = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=3)
     ingested = write_texts(tmp_path / "in.parquet", ["ab", "  ab  ", "abc", "猫猫猫", ""])
@@ -138,7 +182,7 @@ def test_progress_ends_at_all_rows(tmp_path: Path) -> None:
         tmp_path / "out.parquet",
         tmp_path / "dropped.parquet",
         NORMAL,
-        KeepParams(policy="first"),
+        KeepParams("first", "", ()),
         lambda done, total: seen.append((done, total)),
     )
     assert seen == sorted(seen)

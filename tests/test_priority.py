@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.params import KeepParams
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.priority import row_priority
 
@@ -32,8 +34,16 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def ranks(folder: Path, rows: list[dict[str, Any]], policy: str) -> list[int]:
-    found: list[int] = row_priority(write_rows(folder / "rows.parquet", rows), policy).tolist()
+def ranks(
+    folder: Path,
+    rows: list[dict[str, Any]],
+    policy: str = "first",
+    source_column: str = "",
+    priority: Sequence[str] = (),
+) -> list[int]:
+    found: list[int] = row_priority(
+        write_rows(folder / "rows.parquet", rows), KeepParams(policy, source_column, tuple(priority))
+    ).tolist()
     return found
 
 
@@ -84,9 +94,9 @@ def test_a_parquet_column_that_is_not_there_is_an_error_naming_the_columns(tmp_p
     table = pa.table({"row_id": [0], "file": pa.array([0], pa.int32()), "line": [1], "record": record})
     with TableWriter(tmp_path / "p.parquet", table.schema, {"format": "parquet", "text_column": "text"}) as writer:
         writer.write(table)
-    assert row_priority(tmp_path / "p.parquet", "column:stars").tolist() == [0]
+    assert row_priority(tmp_path / "p.parquet", KeepParams("column:stars", "", ())).tolist() == [0]
     with pytest.raises(DataFormatError, match="text, stars"):
-        row_priority(tmp_path / "p.parquet", "column:score")
+        row_priority(tmp_path / "p.parquet", KeepParams("column:score", "", ()))
 
 
 def test_a_column_of_lists_has_no_order(tmp_path: Path) -> None:
@@ -114,3 +124,46 @@ def test_ranks_are_those_of_a_stable_sort(tmp_path_factory: pytest.TempPathFacto
     expected = [order.index(at) for at in range(len(values))]
     found = ranks(tmp_path_factory.mktemp("ranks"), [{"score": value} for value in values], "column:score")
     assert found == expected
+
+
+def test_shortest_counts_characters_and_ties_go_to_the_lowest_row(tmp_path: Path) -> None:
+    rows = [{"text": "ab"}, {"text": "猫猫猫"}, {"text": "éé"}, {"text": "a"}]
+    assert ranks(tmp_path, rows, "shortest") == [1, 3, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([9, 10, -1, None], [1, 2, 0, 3]), (["b", None, "a"], [1, 2, 0]), ([-(2**63), 0, 5], [0, 1, 2])],
+)
+def test_a_column_can_rank_lowest_first_and_missing_values_still_come_last(
+    tmp_path: Path, values: list[Any], expected: list[int]
+) -> None:
+    assert ranks(tmp_path, [{"score": value} for value in values], "column:score:min") == expected
+
+
+def test_a_direction_at_the_end_lets_a_column_be_called_like_one(tmp_path: Path) -> None:
+    rows = [{"a:min": 1}, {"a:min": 2}]
+    assert ranks(tmp_path, rows, "column:a:min:max") == [1, 0]
+    assert ranks(tmp_path, rows, "column:a:min:min") == [0, 1]
+
+
+def test_the_source_named_first_comes_first_and_within_it_the_policy_decides(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"text": "aaaa", "from": "web"},
+        {"text": "a", "from": "book"},
+        {"text": "aa", "from": "book"},
+        {"text": "aaaaaa"},  # no source: last, with those of no named one
+        {"text": "aaaaa", "from": 7},
+    ]
+    assert ranks(tmp_path, rows, "longest", "from", ["book", "web"]) == [2, 1, 0, 3, 4]
+    assert ranks(tmp_path, rows, "first", "from", ["7"]) == [1, 2, 3, 4, 0]
+
+
+def test_a_source_named_none_is_that_of_the_rows_without_one(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"from": "web"}, {"from": None}, {}, {"from": "book"}]
+    assert ranks(tmp_path, rows, "first", "from", ["book", "(none)"]) == [3, 1, 2, 0]
+
+
+def test_values_that_are_no_texts_are_sources_as_json_spells_them(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"from": True}, {"from": 1.5}, {"from": [1, "é"]}, {"from": "1.5"}]
+    assert ranks(tmp_path, rows, "first", "from", ['[1, "é"]', "1.5", "true"]) == [3, 1, 0, 2]

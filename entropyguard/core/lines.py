@@ -113,7 +113,8 @@ def _over_long(line: int, length: int, beginning: bytes, limit: int) -> LineBloc
 
 def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
     """The block of some whole lines, the first of which is number `line`, and how many lines there are."""
-    data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+    if b"\r" in data:  # a search for two bytes takes twenty times as long as one for one
+        data = data.replace(b"\r\n", b"\n")
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))

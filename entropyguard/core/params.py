@@ -29,6 +29,18 @@ class IngestParams:
 
 
 @dataclass(frozen=True)
+class ChunkParams:
+    size: int
+    overlap: int
+    separators: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.size >= 0, "chunks.size", self.size, "a number of characters, 0 for no splitting")
+        most = max(0, self.size - 1)
+        _check(0 <= self.overlap <= most, "chunks.overlap", self.overlap, f"0 to {most}, below chunks.size")
+
+
+@dataclass(frozen=True)
 class ExactParams:
     unicode: str
     lowercase: bool
@@ -43,38 +55,61 @@ class ExactParams:
 @dataclass(frozen=True)
 class KeepParams:
     policy: str
+    source_column: str
+    source_priority: tuple[str, ...]
 
     def __post_init__(self) -> None:
         kind, _, name = self.policy.partition(":")
-        known = self.policy in ("first", "longest") or (kind == "column" and name != "")
-        _check(known, "keep.policy", self.policy, "first, longest or column:NAME")
+        known = self.policy in ("first", "longest", "shortest") or (kind == "column" and name != "")
+        _check(known, "keep.policy", self.policy, "first, longest, shortest, column:NAME or column:NAME:min")
+        ranked = list(self.source_priority)
+        _check(len(set(ranked)) == len(ranked), "keep.source_priority", ranked, "a list that names each source once")
+        needless = bool(ranked) and not self.source_column
+        _check(not needless, "keep.source_column", self.source_column, "the column keep.source_priority is about")
 
 
 @dataclass(frozen=True)
 class EmbedParams:
     model: str
     model_fingerprint: str
+    precision: str
+    max_windows: int
+
+    def __post_init__(self) -> None:
+        known = self.precision in ("auto", "float32", "bfloat16")
+        _check(known, "embed.precision", self.precision, "auto, float32 or bfloat16")
+        _check(self.max_windows >= 1, "embed.max_windows", self.max_windows, "1 or more")
 
 
 @dataclass(frozen=True)
 class SearchParams:
     floor: float
+    target_recall: float
+    exact_below_rows: int
 
     def __post_init__(self) -> None:
-        _check(0 < self.floor <= 1, "search.floor", self.floor, "a cosine above 0 and at most 1")
+        _check_cosine("search.floor", self.floor)
+        _check(0 < self.target_recall <= 1, "search.target_recall", self.target_recall, "above 0 and at most 1")
+        _check(self.exact_below_rows >= 0, "search.exact_below_rows", self.exact_below_rows, "0 or more")
 
 
 @dataclass(frozen=True)
 class SemanticParams:
     dedup_threshold: float
+    cluster: str
+    protect_numbers: bool
 
     def __post_init__(self) -> None:
-        _check(
-            0 < self.dedup_threshold <= 1,
-            "semantic.dedup_threshold",
-            self.dedup_threshold,
-            "a cosine above 0 and at most 1",
-        )
+        _check_cosine("semantic.dedup_threshold", self.dedup_threshold)
+        _check(self.cluster in ("stars", "components"), "semantic.cluster", self.cluster, "stars or components")
+
+
+@dataclass(frozen=True)
+class GuardParams:
+    max_loss: float
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.max_loss <= 1, "guard.max_loss", self.max_loss, "a share from 0 to 1 (1 is no guard)")
 
 
 @dataclass(frozen=True)
@@ -91,11 +126,13 @@ class Params:
 
     input: str
     ingest: IngestParams
+    chunks: ChunkParams
     exact: ExactParams
     keep: KeepParams
     embed: EmbedParams
     search: SearchParams
     semantic: SemanticParams
+    guard: GuardParams
     output: OutputParams
 
     @classmethod
@@ -110,9 +147,14 @@ class Params:
 
     def as_dict(self) -> dict[str, Any]:
         """The same nesting as the file, lists for tuples."""
-        values = dataclasses.asdict(self)
-        values["ingest"]["required_columns"] = list(self.ingest.required_columns)
-        return values
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    """The value as YAML has it: lists for tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def load_yaml(path: Path) -> Any:
@@ -150,7 +192,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
     """`value` as the declared type: an int passes for a float, nothing else is bent."""
     if hint == tuple[str, ...]:
         good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        _check(good, name, value, "a list of names")
+        _check(good, name, value, "a list of texts")
         return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
@@ -162,3 +204,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
 def _check(good: bool, name: str, value: Any, allowed: str) -> None:
     if not good:
         raise UsageError(f"{name} is {value!r}; it must be {allowed}.")
+
+
+def _check_cosine(name: str, value: float) -> None:
+    _check(0 < value <= 1, name, value, "a cosine above 0 and at most 1")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.params import KeepParams
 from entropyguard.core.parquet import read_about, read_tables, row_count
 
 if TYPE_CHECKING:
@@ -22,22 +23,61 @@ if TYPE_CHECKING:
 _WHOLE, _NUMBER, _TEXT = range(3)
 
 
-def row_priority(checkpoint: Path, policy: str) -> npt.NDArray[np.int64]:
+def is_input_order(keep: KeepParams) -> bool:
+    """Whether the rows' ranks are their places in the input."""
+    return keep.policy == "first" and not keep.source_priority
+
+
+def row_priority(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     """Each row's rank, in the file's order: 0 is kept before all others; ties go to the lowest row id.
 
-    `first` ranks by input order, `longest` by the characters of the text as it is, `column:NAME` by that column,
-    highest first: as whole numbers if every value is one, else as numbers, else as text by code point; rows
-    without a value come last. DataFormatError when no row has the column, or it holds lists or objects.
+    With a source priority, rows of the source named first come first, those of no named source last. Among rows
+    of one source, `first` ranks by input order, `longest` and `shortest` by the characters of the text as it is,
+    `column:NAME` by that column, highest first (`column:NAME:min`: lowest first): as whole numbers if every value
+    is one, else as numbers, else as text by code point; rows without a value come last. DataFormatError when no
+    row has the column, or it holds lists or objects.
     """
+    order = _policy_order(checkpoint, keep.policy)
+    if keep.source_priority:
+        order = order[np.argsort(_source_places(checkpoint, keep)[order], kind="stable")]
+    return _ranks(order)
+
+
+def _policy_order(checkpoint: Path, policy: str) -> npt.NDArray[np.int64]:
+    """The rows in the order of a policy."""
     if policy == "first":
         return np.arange(row_count(checkpoint), dtype=np.int64)
-    if policy == "longest":
-        return _ranks(_lengths(checkpoint))
-    name = policy.removeprefix("column:")
+    if policy in ("longest", "shortest"):
+        return _length_order(checkpoint, longest=policy == "longest")
+    name, lowest = _column_policy(policy)
     kind = _kind_of_column(checkpoint, name)
-    if kind == _TEXT:
-        return _text_ranks(checkpoint, name)
-    return _number_ranks(checkpoint, name, kind)
+    return (
+        _text_order(checkpoint, name, lowest=lowest)
+        if kind == _TEXT
+        else _number_order(checkpoint, name, kind, lowest=lowest)
+    )
+
+
+def _column_policy(policy: str) -> tuple[str, bool]:
+    """The column of `column:NAME[:max|:min]`, and whether its lowest value comes first."""
+    name = policy.removeprefix("column:")
+    if name.endswith((":min", ":max")) and len(name) > len(":min"):
+        return name[: -len(":min")], name.endswith(":min")
+    return name, False
+
+
+def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
+    """The place of each row's source in the list, behind all of them for a source that is not in it."""
+    from entropyguard.core.sources import sources_of_rows
+
+    about, start = read_about(checkpoint), 0
+    places = np.empty(row_count(checkpoint), dtype=np.int64)
+    known = {source: place for place, source in enumerate(keep.source_priority)}
+    for table in read_tables(checkpoint, ["record"]):
+        sources = sources_of_rows(table, about, keep.source_column)
+        places[start : start + table.num_rows] = [known.get(source, len(known)) for source in sources]
+        start += table.num_rows
+    return places
 
 
 def _ranks(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -47,8 +87,8 @@ def _ranks(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return ranks
 
 
-def _lengths(checkpoint: Path) -> npt.NDArray[np.int64]:
-    """The rows by length of their texts, longest first."""
+def _length_order(checkpoint: Path, *, longest: bool) -> npt.NDArray[np.int64]:
+    """The rows by length of their texts."""
     from entropyguard.core.text import texts_of
 
     about = read_about(checkpoint)
@@ -56,7 +96,8 @@ def _lengths(checkpoint: Path) -> npt.NDArray[np.int64]:
     for table in read_tables(checkpoint, ["record"]):
         lengths[start : start + table.num_rows] = texts_of(table, about).str.len_chars().to_numpy()
         start += table.num_rows
-    np.negative(lengths, out=lengths)
+    if longest:
+        np.negative(lengths, out=lengths)
     return np.argsort(lengths, kind="stable")
 
 
@@ -83,7 +124,7 @@ def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
 
 def _kind_of_column(checkpoint: Path, name: str) -> int:
     """What the column's values are as a whole: the widest kind that occurs."""
-    _check_column(checkpoint, name)
+    check_column(checkpoint, name, "of the keep policy")
     kind, values = _WHOLE, 0
     for column in _columns(checkpoint, name):
         kind = max(kind, _kind(column))
@@ -112,7 +153,7 @@ def _as_numbers(column: pl.Series, kind: int) -> pl.Series:
     return numbers.cast(pl.Int64, strict=False)
 
 
-def _number_ranks(checkpoint: Path, name: str, kind: int) -> npt.NDArray[np.int64]:
+def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> npt.NDArray[np.int64]:
     keys: npt.NDArray[np.int64] | npt.NDArray[np.float64]
     rows, start = row_count(checkpoint), 0
     keys = np.zeros(rows, dtype=np.int64) if kind == _WHOLE else np.zeros(rows)
@@ -123,24 +164,25 @@ def _number_ranks(checkpoint: Path, name: str, kind: int) -> npt.NDArray[np.int6
         missing[part] = numbers.is_null().to_numpy()
         keys[part] = numbers.fill_null(0).to_numpy()
         start += len(column)
-    reverse: Callable[..., object] = np.invert if kind == _WHOLE else np.negative  # int64's minimum has no negative
-    reverse(keys, out=keys)
+    if not lowest:
+        reverse: Callable[..., object] = np.invert if kind == _WHOLE else np.negative  # int64's minimum has no negative
+        reverse(keys, out=keys)
     order = np.argsort(keys, kind="stable")
     last = missing[order]
-    return _ranks(np.concatenate([order[~last], order[last]]) if last.any() else order)
+    return np.concatenate([order[~last], order[last]]) if last.any() else order
 
 
-def _text_ranks(checkpoint: Path, name: str) -> npt.NDArray[np.int64]:
+def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> npt.NDArray[np.int64]:
     import polars as pl
 
     texts = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)]).to_frame()
-    order = texts.select(pl.arg_sort_by("key", descending=True, nulls_last=True, maintain_order=True)).to_series()
+    order = texts.select(pl.arg_sort_by("key", descending=not lowest, nulls_last=True, maintain_order=True)).to_series()
     del texts
-    return _ranks(order.to_numpy().astype(np.int64))
+    return order.to_numpy().astype(np.int64)
 
 
-def _check_column(checkpoint: Path, name: str) -> None:
-    """DataFormatError, naming the columns there are, unless a row has the column."""
+def check_column(checkpoint: Path, name: str, whose: str) -> None:
+    """DataFormatError, naming the columns there are, unless a row has the column; `whose` says who asks for it."""
     from entropyguard.core.jsonl import parse_line
 
     there: dict[str, None] = {}
@@ -156,6 +198,5 @@ def _check_column(checkpoint: Path, name: str) -> None:
             return
     if row_count(checkpoint):
         raise DataFormatError(
-            f"No row has the column '{name}' of the keep policy; the columns are {', '.join(there)}. "
-            f"Choose one of them, or another --keep policy."
+            f"No row has the column '{name}' {whose}; the columns are {', '.join(there)}. Choose one of them."
         )
