@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import free_unused, linked_files, materialise, owned
+from entropyguard.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
 from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.files import FileState, read_json, write_json
 from entropyguard.core.inputs import Source
 from entropyguard.core.params import Params
 from entropyguard.core.report import check_rows
-from entropyguard.definition import METRICS, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
+from entropyguard.definition import METRICS, PAGE, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
 from entropyguard.display import watched_progress
 from entropyguard.heal import forget_stage, heal, join_stores
 from entropyguard.lock_copy import keep_good_lock
@@ -80,7 +80,9 @@ def run_build(request: Request, say: Say) -> Summary:
         summary = Summary(_report(project), stages, time.monotonic() - started, params.as_dict())
         names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
         _settle(project, request, params, sources, names)
-        _publish(project, request, names)
+        if stages["embed"].ran:
+            free_old_vectors(project)
+        _publish(project, request, names, stages)
     return summary
 
 
@@ -230,8 +232,13 @@ def _entry(
     )
 
 
-def _publish(project: Path, request: Request, names: list[str]) -> None:
-    """Put the audit and the cleaned file where the user asked, in that order: the data last."""
+def _publish(project: Path, request: Request, names: list[str], stages: dict[str, StageOutcome]) -> None:
+    """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
+    if request.report is not None:
+        from entropyguard.core.page import publish_page  # jinja2, only for those who ask for a report
+
+        with whole_file(request.report, "--report") as temporary:
+            publish_page(project / PAGE, temporary, stages)
     if request.audit_log is not None:
         from entropyguard.core.audit import audit_format, write_audit  # polars, only for those who ask for an audit
 

@@ -35,14 +35,13 @@ OWNED = [
     "after_semantic_dedup.parquet",
     "dropped",
     "report.json",
+    "report.html",
+    "plots",
     *(f"cleaned.{ending}" for ending in OUTPUT_FORMATS),
     ".dvc/cache",
     ".dvc/site",
     ".dvc/tmp",
-    f"{FOLDER}/vectors",
-    f"{FOLDER}/blocks",
-    f"{FOLDER}/fresh",
-    f"{FOLDER}/tmp",  # noqa: S108  below the dir
+    *(f"{FOLDER}/{name}" for name in ("vectors", "blocks", "sweep", "fresh", "tmp")),
     "dvc.lock",
 ]
 """What a build makes and may be removed to free space; the next run makes it again."""
@@ -195,17 +194,23 @@ def _absolute(path: Path) -> Path:
 
 
 def free_unused(path: Path) -> None:
-    """Remove every version of a checkpoint but the present one, from DVC's cache and from the vector store."""
+    """Remove every version of a checkpoint but the present one from DVC's cache."""
     used = {md5 for stage in load_lock(path).values() for md5 in stage.outs.values()}
     objects = path / ".dvc" / "cache" / "files" / "md5"
     for entry in objects.glob("*/*"):
         if entry.parent.name + entry.name not in used:
             entry.unlink(missing_ok=True)
     shutil.rmtree(path / ".dvc" / "cache" / "runs", ignore_errors=True)
+
+
+def free_old_vectors(path: Path) -> None:
+    """Remove the vectors of texts that are gone. Only after a success: a killed run goes on from what it saved."""
+    from entropyguard.core.parts import PartStore  # pyarrow, and only where texts have changed
+    from entropyguard.core.vector_store import keep_generation
+
     record = find_record(path, "embeddings.parquet")
-    for part in (path / FOLDER / "vectors").glob("*/*.parquet"):
-        if record is not None and part.stem.rpartition("-")[2] != record.entry["digest"]:
-            part.unlink(missing_ok=True)
+    if record is not None:
+        keep_generation(PartStore(path / FOLDER / "vectors"), path / "embeddings.parquet", record.entry["digest"])
 
 
 def clean(path: Path) -> int:
@@ -222,7 +227,7 @@ def clean(path: Path) -> int:
             _remove(path / FOLDER)  # the marker goes last, so that a clean that was killed can be run again
         path.rmdir()
     elif (path / FOLDER).is_dir() and (path / "dvc.yaml").is_file():
-        folders = [path / FOLDER / name for name in ("vectors", "blocks", "fresh", "tmp")]
+        folders = [path / FOLDER / name for name in ("vectors", "blocks", "sweep", "fresh", "tmp")]
         freed = sum(map(_disk_bytes, folders))
         for folder in folders:
             _remove(folder)

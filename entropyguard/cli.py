@@ -18,6 +18,7 @@ import typer
 from entropyguard import commands
 from entropyguard.core.errors import EntropyguardError, OutputError, UsageError
 from entropyguard.interrupt import Interrupted
+from entropyguard.separators import one_value_each, unescaped
 
 app = typer.Typer(
     name="entropyguard",
@@ -74,7 +75,38 @@ def run(
     ] = False,
     keep: Annotated[
         str | None,
-        typer.Option(metavar="POLICY", help="The one to keep: first, longest or column:NAME. [default: first]"),
+        typer.Option(
+            metavar="POLICY",
+            help="The one to keep: first, longest, shortest, column:NAME or column:NAME:min. [default: first]",
+        ),
+    ] = None,
+    source_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where rows come from: losses are told for each of its values.")
+    ] = None,
+    source_priority: Annotated[
+        str, typer.Option(metavar="A,B", help="Keep rows of source A before those of B, B's before all others.")
+    ] = "",
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="stars: like the kept row; components: like any of a group. [default: stars]"
+        ),
+    ] = None,
+    protect_numbers: Annotated[
+        bool, typer.Option("--protect-numbers", help="Rows that differ in digits only are not semantic duplicates.")
+    ] = False,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Stop before publishing if more is dropped, of all rows or of a source."),
+    ] = None,
+    chunk_size: Annotated[
+        int | None, typer.Option(metavar="CHARS", help="Split longer texts into several rows first. [default: off]")
+    ] = None,
+    chunk_overlap: Annotated[
+        int | None, typer.Option(metavar="CHARS", help="What a chunk repeats of the one before. [default: 0]")
+    ] = None,
+    separators: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT...", help=r"Where to split, best first, e.g. '\n\n' '\n' '. '.")
     ] = None,
     required_columns: Annotated[
         str, typer.Option(metavar="A,B", help="Reject rows without a value in one of these columns.")
@@ -84,6 +116,9 @@ def run(
     ] = False,
     audit_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page about what was removed, to look at.")
     ] = None,
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")
@@ -132,8 +167,17 @@ def run(
         model_name=model_name,
         allow_download=allow_download,
         keep=keep,
-        required_columns=tuple(name.strip() for name in required_columns.split(",") if name.strip()),
+        source_column=source_column,
+        source_priority=_names(source_priority),
+        cluster=cluster,
+        protect_numbers=protect_numbers,
+        max_loss=max_loss,
+        chunk_size=chunk_size,
+        chunk_overlap=chunk_overlap,
+        separators=tuple(map(unescaped, separators or ())),
+        required_columns=_names(required_columns),
         strict=strict,
+        report=report,
         audit_log=audit_log,
         json_file=json_file,
         max_memory=printing.parse_size(max_memory) if max_memory else None,
@@ -156,7 +200,13 @@ def run(
         printing.write_summary(summary, json_file)
 
 
-for command in (commands.init, commands.status, commands.verify, commands.explain, commands.clean):
+def _names(listed: str) -> tuple[str, ...]:
+    """The names in `a, b`."""
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
+
+
+_COMMANDS = (commands.init, commands.status, commands.verify, commands.explain, commands.sweep, commands.clean)
+for command in _COMMANDS:
     app.command()(command)
 
 
@@ -166,7 +216,7 @@ def main() -> NoReturn:
         signal.signal(signum, _interrupt)
     verbose = any(flag in sys.argv[1:] for flag in ("--verbose", "-v"))
     try:
-        app()
+        app(list(one_value_each(sys.argv[1:])))
     except EntropyguardError as error:
         _end(str(error), error.exit_code, verbose=verbose)
     except Interrupted as interruption:

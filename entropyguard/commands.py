@@ -77,6 +77,43 @@ def explain(
         print_explanation(explanation)
 
 
+def sweep(
+    first: Annotated[
+        float | None, typer.Option("--from", metavar="COSINE", help="The lowest threshold. [default: search.floor]")
+    ] = None,
+    last: Annotated[float, typer.Option("--to", metavar="COSINE", help="The highest.")] = 0.99,
+    step: Annotated[float, typer.Option(metavar="COSINE", help="From one to the next.")] = 0.01,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Below search.floor: search the stored vectors again, beside the pipeline.")
+    ] = False,
+    examples: Annotated[int, typer.Option(metavar="N", min=0, help="Pairs to show at each threshold.")] = 2,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Write it as JSON; - is stdout, without the table.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw dropped rows by threshold: .png or .svg.")
+    ] = None,
+    checkpoint_dir: CheckpointDir = None,
+) -> None:
+    """Show what other thresholds would drop.
+
+    From the stored pairs: nothing is embedded, and the results stay as they are.
+    """
+    from entropyguard.printing import to_stderr
+    from entropyguard.printing_sweep import check_targets, draw_sweep, print_sweep, write_sweep
+    from entropyguard.sweeping import SweepRequest
+    from entropyguard.sweeping import sweep as decide
+
+    check_targets(json_file, plot)
+    found = decide(checkpoint_dir or Path.cwd(), SweepRequest(first, last, step, extend, examples), to_stderr)
+    if plot is not None:
+        draw_sweep(found, plot)
+    if json_file is not None:
+        write_sweep(found, json_file)
+    if json_file != "-":
+        print_sweep(found)
+
+
 def clean(
     checkpoint_dir: CheckpointDir = None,
     vector_cache: Annotated[

@@ -26,6 +26,8 @@ _IGNORED = (
     "/similar_pairs.parquet",
     "/after_semantic_dedup.parquet",
     "/cleaned.*",
+    "/report.html",
+    "/plots/",
 )
 
 

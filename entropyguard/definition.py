@@ -30,6 +30,8 @@ STAGES = tuple(STAGE_VERSIONS)
 
 METRICS = "report.json"
 
+PAGE = "report.html"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -70,14 +72,15 @@ def load_stages(dvc_yaml: Path, params: dict[str, Any]) -> list[Stage]:
     declared = {name: entry for name, entry in load_yaml(dvc_yaml)["stages"].items() if name in STAGES}
     stages = []
     for name, entry in declared.items():
-        metrics = [path for item in entry.get("metrics", []) for path in (item if isinstance(item, dict) else [item])]
+        outs = [item for kind in ("outs", "metrics", "plots") for item in entry.get(kind, [])]
+        paths = [path for item in outs for path in (item if isinstance(item, dict) else [item])]
         stages.append(
             Stage(
                 name,
                 _fill(str(entry.get("cmd", "")), params),
                 tuple(_fill(dep, params) for dep in entry.get("deps", [])),
                 tuple(entry.get("params", [])),
-                tuple(_fill(out, params) for out in [*entry.get("outs", []), *metrics]),
+                tuple(_fill(path, params) for path in paths),
             )
         )
     return stages

@@ -7,6 +7,7 @@ import fnmatch
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from entropyguard.checkpoint_dir import check_usable, input_param
 from entropyguard.core.errors import DataFormatError, UsageError
@@ -17,6 +18,7 @@ from entropyguard.definition import packaged_files
 from entropyguard.publish import STDOUT, check_writable, output_format
 
 STDIN = "-"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,16 @@ class Request:
     allow_download: bool = False
     required_columns: tuple[str, ...] = ()
     keep: str | None = None
+    source_column: str | None = None
+    source_priority: tuple[str, ...] = ()
+    cluster: str | None = None
+    protect_numbers: bool = False
+    max_loss: float | None = None
+    chunk_size: int | None = None
+    chunk_overlap: int | None = None
+    separators: tuple[str, ...] = ()
     strict: bool = False
+    report: Path | None = None
     audit_log: Path | None = None
     json_file: str | None = None
     max_memory: int | None = None
@@ -55,10 +66,16 @@ def check_request(request: Request) -> None:
         raise UsageError("--resume needs --checkpoint-dir: it goes on from the checkpoints there.")
     if request.checkpoint_dir is not None:
         check_usable(request.checkpoint_dir)
-        if request.output != STDOUT and _inside(Path(request.output), request.checkpoint_dir):
-            raise UsageError(f"--output {request.output} lies in the checkpoint dir. Name a file elsewhere.")
+        for flag, path in (("--output", request.output), ("--report", request.report)):
+            if path is not None and path != STDOUT and _inside(Path(path), request.checkpoint_dir):
+                raise UsageError(f"{flag} {path} lies in the checkpoint dir. Name a file elsewhere.")
     _with_settings(default_params(), request)
-    results = (("--output", request.output), ("--audit-log", request.audit_log), ("--json", request.json_file))
+    results = (
+        ("--output", request.output),
+        ("--audit-log", request.audit_log),
+        ("--report", request.report),
+        ("--json", request.json_file),
+    )
     for flag, path in results:
         if path is not None and path != STDOUT:
             check_writable(Path(path), flag)
@@ -66,8 +83,9 @@ def check_request(request: Request) -> None:
         from entropyguard.core.audit import audit_format  # polars, only for those who ask for an audit
 
         audit_format(request.audit_log)
-    if request.audit_log is not None and os.path.abspath(request.audit_log) == os.path.abspath(request.output):  # noqa: PTH100
-        raise UsageError("--audit-log and --output are the same file.")
+    for flag, path in (("--audit-log", request.audit_log), ("--report", request.report)):
+        if path is not None and os.path.abspath(path) == os.path.abspath(request.output):  # noqa: PTH100
+            raise UsageError(f"{flag} and --output are the same file.")
 
 
 def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
@@ -78,7 +96,7 @@ def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
         sources = [source for source in sources if not _inside(source.path, request.checkpoint_dir)]
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
-    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log)):
+    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log), ("--report", request.report)):
         if path is not None and path != STDOUT and not spooled:
             _refuse_overlap(flag, Path(path), request.input, sources)
     return sources
@@ -109,16 +127,36 @@ def _with_settings(params: Params, request: Request) -> Params:
     return dataclasses.replace(
         params,
         ingest=dataclasses.replace(params.ingest, required_columns=request.required_columns, strict=request.strict),
-        exact=dataclasses.replace(
-            params.exact, min_length=params.exact.min_length if request.min_length is None else request.min_length
+        chunks=_changed(
+            params.chunks,
+            size=request.chunk_size,
+            overlap=request.chunk_overlap,
+            separators=request.separators or None,
         ),
-        keep=dataclasses.replace(params.keep, policy=request.keep or params.keep.policy),
+        exact=_changed(params.exact, min_length=request.min_length),
+        keep=_changed(
+            params.keep,
+            policy=request.keep,
+            source_column=request.source_column,
+            source_priority=request.source_priority or None,
+        ),
         embed=dataclasses.replace(params.embed, model=model),
         # Pairs are stored from the floor up, so a lower threshold needs a lower floor.
         search=dataclasses.replace(params.search, floor=min(params.search.floor, threshold)),
-        semantic=dataclasses.replace(params.semantic, dedup_threshold=threshold),
+        semantic=_changed(
+            params.semantic,
+            dedup_threshold=threshold,
+            cluster=request.cluster,
+            protect_numbers=request.protect_numbers or None,
+        ),
+        guard=_changed(params.guard, max_loss=request.max_loss),
         output=dataclasses.replace(params.output, format=output_format(request.output)),
     )
+
+
+def _changed(section: T, **given: Any) -> T:
+    """The section with the values that were given; None stands for a flag that was not."""
+    return dataclasses.replace(section, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
 def _text_column(request: Request, sources: list[Source], default: str) -> str:

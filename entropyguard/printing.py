@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from entropyguard.core.errors import UsageError
+from entropyguard.core.losses import loss_warnings
 from entropyguard.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
@@ -74,12 +75,22 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     if rows["rejected"]:
         parts.append(f"{rows['rejected']:,} rejected")
     say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
+    if "split" in rows:
+        say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
     aside = summary.report["no_part_in_semantic_dedup"]
     if aside["unreadable"] or aside["over_long"]:
         say(
             f"no part in semantic dedup: {aside['unreadable']:,} rows the model cannot read, "
             f"{aside['over_long']:,} longer than it reads"
         )
+    numbers = summary.report["numbers"]
+    if numbers["kept"]:
+        say(f"--protect-numbers kept {numbers['kept']:,} rows that would have been dropped")
+    if numbers["dropped"]:
+        cure = "" if numbers["protected"] else "; --protect-numbers keeps such rows"
+        say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
+    for line in loss_warnings(summary.report):
+        say(line)
 
 
 def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:
@@ -97,6 +108,11 @@ def write_summary(summary: Summary, target: str) -> None:
         "stages": {name: dataclasses.asdict(outcome) for name, outcome in summary.stages.items()},
         "seconds": round(summary.seconds, 3),
     }
+    write_answer(content, target)
+
+
+def write_answer(content: dict[str, Any], target: str) -> None:
+    """Write JSON to a file, whole or not at all, or to stdout."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     if target == STDOUT:
         sys.stdout.write(text)
@@ -127,7 +143,7 @@ def print_status(lines: list[StageLine]) -> None:
         size = "" if line.size_bytes is None else size_text(line.size_bytes)
         cells = [line.status.stage, line.status.state, line.status.reason or "", _count(line.rows), size, when]
         table.add_row(*(Text(cell) for cell in cells))
-    _console().print(table)
+    terminal().print(table)
 
 
 def print_explanation(explanation: Explanation) -> None:
@@ -139,7 +155,7 @@ def print_explanation(explanation: Explanation) -> None:
     for one in shown:
         table.add_column(f"row {one.row_id}", ratio=1)
     table.add_row(*(Text(one.text) for one in shown))
-    _console().print(table)
+    terminal().print(table)
 
 
 def _place(row: Row) -> str:
@@ -152,7 +168,8 @@ def _fate(explanation: Explanation) -> str:
         return f"kept; it stands for {explanation.stands_for:,} dropped rows" if explanation.stands_for else "kept"
     if keeper is None:
         return f"{explanation.outcome} by {explanation.stage}: {explanation.reason}"
-    how = f"at similarity {explanation.similarity:.6f} to" if explanation.similarity is not None else "of"
+    linked = "through other rows, of" if explanation.reason == "semantic" else "of"
+    how = f"at similarity {explanation.similarity:.6f} to" if explanation.similarity is not None else linked
     fate = f"dropped by {explanation.stage}: {explanation.reason} duplicate {how} {_place(keeper)}"
     if final is not None and final.row_id != keeper.row_id:
         fate += f", itself dropped for {_place(final)}"
@@ -168,6 +185,6 @@ def _count(rows: int | None) -> str:
     return "" if rows is None else f"{rows:,}"
 
 
-def _console() -> Console:
-    """Plain text that is never cut when it does not go to a terminal."""
+def terminal() -> Console:
+    """Where tables go: stdout, as plain text that is never cut when it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)

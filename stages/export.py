@@ -1,4 +1,7 @@
-"""export: the rows that stay, in the format asked for, and the report."""
+"""export: the rows that stay, in the format asked for, and the report, as numbers and as a page."""
+
+import os
+import sys
 
 from entropyguard.runtime import Counts, StageRun, run_stage
 
@@ -7,6 +10,10 @@ STAGE_VERSION = 1
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.files import write_json
+    from entropyguard.core.findings import find
+    from entropyguard.core.losses import loss_warnings
+    from entropyguard.core.page import render_page, row_steps
+    from entropyguard.core.plots import rows_plot, similarity_plot
     from entropyguard.core.report import build_report
     from entropyguard.core.writers import write_records
 
@@ -22,6 +29,15 @@ def work(run: StageRun) -> Counts:
     cleaned = run.output(f"cleaned.{run.params.output.format}")
     rows = write_records(kept, cleaned, run.params.output.format, run.progress)
     write_json(run.output("report.json"), report)
+    run.input("similar_pairs.parquet")
+    findings = find(run.project, report)
+    os.environ["MPLCONFIGDIR"] = str(run.project / ".entropyguard" / "matplotlib")  # its list of fonts, not the user's
+    run.output("report.html").write_text(render_page(report, findings), encoding="utf-8")
+    run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
+    similarity = similarity_plot(findings.histogram, run.params.semantic.dedup_threshold)
+    run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
+    for line in loss_warnings(report):  # for `dvc repro`; the command line says it itself
+        sys.stderr.write(f"entropyguard: {line}\n")
     return {"rows": rows}
 
 

@@ -13,7 +13,7 @@ def work(run: StageRun) -> Counts:
         run.input("similar_pairs.parquet"),
         run.output("after_semantic_dedup.parquet"),
         run.output("dropped/semantic.parquet"),
-        run.params.semantic.dedup_threshold,
+        run.params.semantic,
         run.params.keep,
         run.max_memory,
         run.progress,

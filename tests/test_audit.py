@@ -27,6 +27,7 @@ from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
 from entropyguard.core.semantic import drop_semantic_duplicates
 from entropyguard.preflight import default_params
+from entropyguard.printing import print_explanation
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 SIMILAR = 0.97
@@ -67,7 +68,13 @@ class Project:
         return pl.read_parquet(self.folder / "after_semantic_dedup.parquet")["row_id"].to_list()
 
 
-def run(folder: Path, files: dict[str, str], similar: Sequence[tuple[int, int]], keep: str = "first") -> Project:
+def run(
+    folder: Path,
+    files: dict[str, str],
+    similar: Sequence[tuple[int, int]],
+    keep: str = "first",
+    cluster: str = "stars",
+) -> Project:
     """Run all but the model: `similar` are the pairs of rows that a search would have found."""
     inputs = folder / "data"
     inputs.mkdir()
@@ -92,7 +99,7 @@ def run(folder: Path, files: dict[str, str], similar: Sequence[tuple[int, int]],
         folder / "similar_pairs.parquet",
         folder / "after_semantic_dedup.parquet",
         folder / "dropped/semantic.parquet",
-        0.95,
+        replace(params.semantic, cluster=cluster),
         policy,
         1 << 30,
         silent,
@@ -268,6 +275,21 @@ def test_a_dropped_row_is_explained_with_both_whole_texts(project: Project) -> N
     assert found.keeper == Row(3, "data/a.jsonl", 4, "the cat sat")
     assert found.final_keeper == Row(0, "data/a.jsonl", 1, "a cat sat")
     assert project.explain(3).similarity == SIMILAR
+
+
+def test_a_row_dropped_through_others_has_a_keeper_and_no_similarity_in_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = "".join(f'{{"text": "row {letter}"}}\n' for letter in "abc")
+    chain = run(tmp_path, {"a.jsonl": lines}, [(0, 1), (1, 2)], cluster="components")
+    similarities = {record["row_id"]: record["similarity"] for record in chain.records()}
+    assert similarities == {1: SIMILAR, 2: None}
+    assert [record["final_keeper_row_id"] for record in chain.records()] == [0, 0]
+    assert pl.read_parquet(chain.write("audit.parquet"))["similarity"].to_list() == [SIMILAR, None]
+    with chain.write("audit.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["similarity"] for row in csv.DictReader(file)] == [str(SIMILAR), ""]
+    print_explanation(chain.explain(2))
+    assert "semantic duplicate through other rows, of row 0" in capsys.readouterr().out
 
 
 def test_a_row_that_was_too_short_has_no_keeper(project: Project) -> None:

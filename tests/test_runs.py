@@ -210,18 +210,26 @@ def test_vectors_are_shared_by_a_vector_cache(workspace: Workspace) -> None:
 
 def test_texts_the_model_cannot_read_take_no_part(workspace: Workspace, tmp_path: Path) -> None:
     model = write_static_model(tmp_path / "narrow", window=20)
-    long = "cat " * 30
+    longer_than_16_windows = "cat " * 330
     workspace.write_rows(
         [
             "\u4eca\u5929\u5929\u6c14\u5f88\u597d",
             "\u6211\u559c\u6b22\u5403\u82f9\u679c",
-            long + "river",
-            long + "castle",
+            longer_than_16_windows + "river",
+            longer_than_16_windows + "castle",
         ]
     )
     ended = workspace.run(model_name=model)
     assert "4 rows in: 4 kept" in ended.stderr
     assert "2 rows the model cannot read, 2 longer than it reads" in ended.stderr
+
+
+def test_texts_that_begin_alike_are_kept_where_their_later_windows_differ(workspace: Workspace, tmp_path: Path) -> None:
+    model = write_static_model(tmp_path / "narrow", window=20)
+    beginning = "cat dog river castle garden " * 4
+    workspace.write_rows([beginning + "music dance", beginning + "winter snow", beginning + "the music and the dance"])
+    ended = workspace.run(model_name=model)
+    assert "3 rows in: 2 kept, 0 exact duplicates, 1 semantic duplicates" in ended.stderr
 
 
 def test_help_and_version_import_nothing_heavy() -> None:

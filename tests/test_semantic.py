@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.core.components import decide_components
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.params import KeepParams
+from entropyguard.core.numbers import NumberFree
+from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.progress import silent
-from entropyguard.core.semantic import SemanticCounts, drop_semantic_duplicates
+from entropyguard.core.semantic import SemanticCounts, decide, drop_semantic_duplicates
 from entropyguard.core.similar import PAIRS
+from entropyguard.core.stars import KEPT, Ints
 
 Pairs = dict[tuple[int, int], float]
 Dropped = dict[int, tuple[int, float]]
@@ -26,8 +31,9 @@ SCHEMA = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.in
 BIG = 1 << 30
 
 
-def write_rows(path: Path, row_ids: list[int], scores: list[int]) -> Path:
-    lines = [json.dumps({"text": "t", "score": score}) for score in scores]
+def write_rows(path: Path, row_ids: list[int], scores: list[int], texts: list[str] | None = None) -> Path:
+    texts = texts or [chr(ord("a") + at) for at in range(len(row_ids))]
+    lines = [json.dumps({"text": text, "score": score}) for text, score in zip(texts, scores, strict=True)]
     with TableWriter(path, SCHEMA, ABOUT) as writer:
         writer.write(pa.table([row_ids, [0] * len(row_ids), row_ids, lines], schema=SCHEMA))
     return path
@@ -52,15 +58,18 @@ def dedup(
     threshold: float = 0.95,
     scores: list[int] | None = None,
     max_memory: int = BIG,
+    texts: list[str] | None = None,
+    cluster: str = "stars",
+    protect_numbers: bool = False,
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
     counts = drop_semantic_duplicates(
-        write_rows(folder / "rows.parquet", row_ids, scores or [0] * len(row_ids)),
+        write_rows(folder / "rows.parquet", row_ids, scores or [0] * len(row_ids), texts),
         write_pairs(folder / "pairs.parquet", pairs),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        threshold,
-        KeepParams(policy="column:score" if scores else "first"),
+        SemanticParams(threshold, cluster, protect_numbers),
+        KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
     )
@@ -144,7 +153,8 @@ def test_rows_come_out_as_they_went_in_and_the_search_is_told_on(tmp_path: Path)
     after = [row for table in read_tables(tmp_path / "out.parquet") for row in table.to_pylist()]
     assert after == [before[0], before[2]]
     assert read_about(tmp_path / "out.parquet") == ABOUT
-    assert read_about(tmp_path / "dropped.parquet") == TOLD
+    numbers = {"protected": False, "pairs": 0, "kept": 0, "dropped": 0}
+    assert read_about(tmp_path / "dropped.parquet") == {**TOLD, "numbers": numbers}
 
 
 def test_a_threshold_below_the_floor_says_which_parameter_to_set(tmp_path: Path) -> None:
@@ -161,3 +171,177 @@ def test_pairs_of_other_rows_are_refused(tmp_path: Path) -> None:
 def test_no_rows_and_no_pairs_are_no_trouble(tmp_path: Path) -> None:
     assert dedup(tmp_path, [], {}) == ([], {}, SemanticCounts(0, 0, 0))
     assert dedup(tmp_path, [1, 2], {}, scores=[1, 2]) == ([1, 2], {}, SemanticCounts(2, 2, 0))
+
+
+def components(row_ids: list[int], pairs: Pairs, threshold: float, scores: list[int]) -> dict[int, int]:
+    """Dropped row id -> keeper, by relabelling until nothing changes."""
+    label = {row: row for row in row_ids}
+    near = [pair for pair, similarity in pairs.items() if similarity >= threshold]
+    for _ in row_ids:
+        for a, b in near:
+            label[a] = label[b] = min(label[a], label[b])
+    score_of = dict(zip(row_ids, scores, strict=True))
+    first = {
+        root: min((row for row in row_ids if label[row] == root), key=lambda row: (-score_of[row], row))
+        for root in set(label.values())
+    }
+    return {row: first[label[row]] for row in row_ids if first[label[row]] != row}
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(), threshold=st.sampled_from([0.9, 0.95, 1.0]))
+def test_components_keep_one_row_of_each_group_of_linked_rows(
+    tmp_path_factory: pytest.TempPathFactory, problem: tuple[list[int], Pairs, list[int]], threshold: float
+) -> None:
+    row_ids, pairs, scores = problem
+    folder = tmp_path_factory.mktemp("components")
+    for given_scores in (None, scores):
+        kept, dropped, _ = dedup(folder, row_ids, pairs, threshold, given_scores, cluster="components")
+        expected = components(row_ids, pairs, threshold, given_scores or [0] * len(row_ids))
+        assert {row: keeper for row, (keeper, _) in dropped.items()} == expected
+        assert sorted([*kept, *dropped]) == row_ids
+        for row, (keeper, similarity) in dropped.items():
+            assert similarity == pairs.get((min(row, keeper), max(row, keeper)))
+
+
+def test_a_chain_is_one_component_and_a_keeper_it_is_no_pair_with_has_no_similarity(tmp_path: Path) -> None:
+    pairs = {(0, 1): 0.96, (1, 2): 0.97}
+    assert dedup(tmp_path, [0, 1, 2], pairs, cluster="components")[:2] == ([0], {1: (0, 0.96), 2: (0, None)})
+
+
+def test_a_pair_below_the_threshold_joins_nothing_but_tells_how_similar_the_keeper_is(tmp_path: Path) -> None:
+    pairs = {(0, 1): 0.96, (1, 2): 0.97, (0, 2): 0.93, (2, 3): 0.94}
+    assert dedup(tmp_path, [0, 1, 2, 3], pairs, cluster="components")[:2] == ([0, 3], {1: (0, 0.96), 2: (0, 0.93)})
+
+
+def test_a_component_that_is_one_long_chain_takes_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, looked_at, same = 50_000, 0, np.array_equal
+
+    def counted(one: Ints, other: Ints) -> bool:
+        nonlocal looked_at
+        looked_at += len(one)
+        return same(one, other)
+
+    monkeypatch.setattr(np, "array_equal", counted)
+    earlier = np.arange(rows - 1)
+    for order in (earlier, earlier[::-1], np.random.default_rng(0).permutation(earlier)):
+        linked = [(order + 1, order, np.full(rows - 1, 0.96))]
+        assert (decide_components(linked, [], np.arange(rows), None).keeper[1:] == 0).all()
+    assert looked_at < 100 * 3 * rows  # one step at a time it would be tens of thousands of times the rows
+
+
+def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> None:
+    pairs = {(2, 4): 0.99, (4, 9): 0.96, (9, 11): 0.93}
+    _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
+    before = sorted(path.name for path in tmp_path.iterdir())
+    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("column:score", "", ())
+    found = decide(tmp_path / "rows.parquet", tmp_path / "pairs.parquet", semantic, keep, BIG)
+    lost = np.flatnonzero(found.keeper != KEPT)
+    assert dropped == {
+        int(found.row_ids[row]): (int(found.row_ids[found.keeper[row]]), float(found.similarity[row])) for row in lost
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+KUBERNETES = [
+    "Kubernetes 1.32 resource models",
+    "Kubernetes 1.35 resource models",  # differs from 0 in numbers only
+    "kubernetes 1.35  Resource models, again",
+    "On 2024-01-31 at 10:30",
+    "on 2025-12-01 at 9:05",  # differs from 3 in numbers only
+]
+NEAR_IN_NUMBERS = {(0, 1): 0.99, (1, 2): 0.97, (3, 4): 0.98}
+
+
+@pytest.mark.parametrize("cluster", ["stars", "components"])
+def test_rows_that_differ_in_numbers_only_are_kept_when_numbers_are_protected(tmp_path: Path, cluster: str) -> None:
+    rows = list(range(5))
+    kept, _, _ = dedup(tmp_path, rows, NEAR_IN_NUMBERS, texts=KUBERNETES, cluster=cluster, protect_numbers=True)
+    assert kept == [0, 1, 3, 4]
+    numbers = {"protected": True, "pairs": 2, "kept": 2, "dropped": 0}
+    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+
+
+def test_rows_dropped_though_only_their_numbers_differ_are_counted(tmp_path: Path) -> None:
+    kept, _, _ = dedup(tmp_path, list(range(5)), NEAR_IN_NUMBERS, texts=KUBERNETES)
+    assert kept == [0, 2, 3]
+    numbers = {"protected": False, "pairs": 2, "kept": 0, "dropped": 2}
+    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+
+
+def test_a_row_counts_as_kept_by_the_protection_only_if_it_would_go_without(tmp_path: Path) -> None:
+    texts = ["model 1", "model 2", "model one"]
+    pairs = {(0, 1): 0.99, (1, 2): 0.99, (0, 2): 0.99}
+    kept, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, scores=[1, 2, 3], protect_numbers=True)
+    assert (kept, dropped) == ([2], {0: (2, 0.99), 1: (2, 0.99)})  # 0 and 1 go for 2, numbers or not
+    assert read_about(tmp_path / "dropped.parquet")["numbers"]["kept"] == 0
+
+
+def test_by_components_protected_rows_can_still_fall_together_through_a_third_and_that_is_counted(
+    tmp_path: Path,
+) -> None:
+    texts = ["model 1", "model one", "model 2"]
+    pairs = {(0, 1): 0.97, (1, 2): 0.97, (0, 2): 0.99}
+    _, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, cluster="components", protect_numbers=True)
+    assert dropped == {1: (0, 0.97), 2: (0, 0.99)}
+    numbers = {"protected": True, "pairs": 1, "kept": 0, "dropped": 1}
+    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "only_numbers"),
+    [
+        ("costs 1,000.50 now", "costs 7 now", True),
+        ("on 2024-01-31", "on 2025/2/1", True),
+        ("at 10:30", "at 9", True),
+        ("version 2", "version 3.", False),  # a full stop is no part of a number
+        ("version 2", "version -2", False),
+        ("version 2", "version two", False),
+        ("page 1 2", "page 1", False),
+        ("B2B", "b4b", True),
+        ("\u0663 rows", "4 rows", True),  # any script's digits
+        ("2  Rows", "3 rows", True),  # what is compared is normalised
+        ("version 2", "version 2", False),  # nothing differs
+    ],
+)
+def test_what_differs_in_numbers_only(tmp_path: Path, one: str, other: str, only_numbers: bool) -> None:
+    rows = write_rows(tmp_path / "rows.parquet", [3, 8], [0, 0], [one, other])
+    numbers = NumberFree.of(rows, np.array([True, True]))
+    assert numbers.only_numbers_differ(np.array([0]), np.array([1])).tolist() == [only_numbers]
+
+
+def differ_in_digits_only(one: str, other: str) -> bool:
+    return one != other and re.sub("[0-9]", "", one) == re.sub("[0-9]", "", other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(), data=st.data(), cluster=st.sampled_from(["stars", "components"]))
+def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
+    tmp_path_factory: pytest.TempPathFactory,
+    problem: tuple[list[int], Pairs, list[int]],
+    data: st.DataObject,
+    cluster: str,
+) -> None:
+    row_ids, pairs, scores = problem
+    words = st.sampled_from(["a 1", "a 2", "a 35", "b 1", "b 2", "c"])
+    texts = data.draw(st.lists(words, min_size=len(row_ids), max_size=len(row_ids)))
+    text_of = dict(zip(row_ids, texts, strict=True))
+    free = {(a, b): near for (a, b), near in pairs.items() if not differ_in_digits_only(text_of[a], text_of[b])}
+    folder = tmp_path_factory.mktemp("numbers")
+    found = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster, protect_numbers=True)
+    numbers = read_about(folder / "dropped.parquet")["numbers"]
+    expected = dedup(folder, row_ids, free, 0.95, scores, 1, texts, cluster)
+    unprotected = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster)
+    assert found[0] == expected[0]
+    assert {row: keeper for row, (keeper, _) in found[1].items()} == {
+        row: keeper for row, (keeper, _) in expected[1].items()
+    }
+    assert numbers["kept"] == len(set(found[0]) & set(unprotected[1]))
+    lost = [row for row, (keeper, _) in found[1].items() if differ_in_digits_only(text_of[row], text_of[keeper])]
+    assert numbers["dropped"] == len(lost)
+    assert not lost or cluster == "components"
+
+
+def test_rows_that_differ_in_their_case_only_are_not_protected(tmp_path: Path) -> None:
+    texts = ["Version 2", "version 2"]  # exact_dedup may have been told to tell these apart
+    assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect_numbers=True)[0] == [0]

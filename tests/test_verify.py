@@ -104,14 +104,14 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int, str]]:
 def test_a_finished_data_repo_agrees_in_one_line(built: Repo) -> None:
     said = built.sh("entropyguard verify")
     assert said.startswith("verified: ")
-    assert "the input and 9 of 9 outputs are here and agree" in said
+    assert "the input and 12 of 12 outputs are here and agree" in said
     assert said.count("\n") == 1
 
 
 def test_without_any_data_the_lock_is_still_verified(repo: Repo) -> None:
     repo.sh("git clean -qdxf")
     assert not (repo.folder / EMBEDDINGS).exists()
-    assert "no input and 0 of 9 outputs are here" in repo.sh("entropyguard verify")
+    assert "no input and 0 of 12 outputs are here" in repo.sh("entropyguard verify")
 
 
 def test_new_data_are_noticed_in_a_clone_that_has_none(repo: Repo) -> None:
@@ -258,7 +258,10 @@ def test_vectors_that_rounding_does_not_explain_are_a_difference(repo: Repo) -> 
     assert line == "embed: embeddings.parquet: a rebuild gives other vectors, by up to 1.0e-03: more than rounding does"
 
 
-def write_dropped(path: Path, *rows: tuple[int, int, float]) -> Path:
+DroppedRow = tuple[int, int, float | None]
+
+
+def write_dropped(path: Path, *rows: DroppedRow) -> Path:
     """A `dropped/semantic.parquet` from (row, keeper, similarity)."""
     columns = list(zip(*rows, strict=True)) or [(), (), ()]
     table = pa.table([columns[0], ["semantic"] * len(rows), columns[1], columns[2]], schema=DROPPED)
@@ -284,21 +287,28 @@ def write_dropped(path: Path, *rows: tuple[int, int, float]) -> Path:
             [(4, 3, 0.99)],
             {3: "within 1e-05 of the threshold 0.95", 4: "it follows from row 3", 5: "it follows from row 4"},
         ),
+        # By components a row may be no pair with its keeper.
+        ([(8, 7, None)], [(8, 7, None)], {}),
+        ([(8, 7, None)], [(8, 6, None)], {8: None}),
+        ([(8, 7, None)], [], {8: None}),
+        (
+            [(1, 0, 0.95), (2, 0, None)],
+            [(2, 1, 0.97)],
+            {1: "within 1e-05 of the threshold 0.95", 2: "it follows from row 1"},
+        ),
     ],
 )
 def test_a_decision_is_borderline_only_if_rounding_explains_it(
     tmp_path: Path,
-    here: list[tuple[int, int, float]],
-    rebuilt: list[tuple[int, int, float]],
+    here: list[DroppedRow],
+    rebuilt: list[DroppedRow],
     explained: dict[int, str | None],
 ) -> None:
     found = differences(tmp_path, here, rebuilt)
     assert {one.row_id: one.why for one in found} == explained
 
 
-def differences(
-    folder: Path, here: list[tuple[int, int, float]], rebuilt: list[tuple[int, int, float]]
-) -> list[Difference]:
+def differences(folder: Path, here: list[DroppedRow], rebuilt: list[DroppedRow]) -> list[Difference]:
     return decision_differences(write_dropped(folder / "a", *here), write_dropped(folder / "b", *rebuilt), 0.95)
 
 
@@ -344,7 +354,7 @@ def test_the_workflow_of_the_docs_verifies_a_fresh_clone(repo: Repo, tmp_path: P
     offline = [step for step in steps if not step.startswith("pip ")]
     assert offline == ["entropyguard verify", "dvc pull", "entropyguard verify", "entropyguard verify --strict"]
     said = [clone.sh(step) for step in offline]
-    assert "no input and 0 of 9 outputs" in said[0]
-    assert "the input and 9 of 9 outputs" in said[2]
+    assert "no input and 0 of 12 outputs" in said[0]
+    assert "the input and 12 of 12 outputs" in said[2]
     assert "every output to the bit" in said[3]
     assert clone.sh("git status --porcelain") == ""

@@ -21,8 +21,12 @@ FLAG_NAMES = {
     "strict": "ingest.strict",
     "min_length": "exact.min_length",
     "keep": "keep.policy",
+    "source_column": "keep.source_column",
+    "source_priority": "keep.source_priority",
     "model_name": "embed.model",
     "dedup_threshold": "semantic.dedup_threshold",
+    "cluster": "semantic.cluster",
+    "protect_numbers": "semantic.protect_numbers",
 }
 """The parameters that a flag of the command line sets, by the flag's name."""
 

@@ -2,6 +2,7 @@
 
     EntropyguardError           1   a guard stopped the run, or something general
     ├── BusyError               1   another process owns the checkpoint dir
+    ├── LossError               1   more would be dropped than --max-loss allows
     ├── ProcessingError         1   a checkpoint is damaged or a stage could not go on
     ├── UsageError              2   a flag's value, an unknown model, a dir that is not ours
     ├── DataFormatError        64   a malformed line under --strict, a missing or non-text column
@@ -23,6 +24,7 @@ __all__ = [
     "EntropyguardError",
     "InputError",
     "InternalError",
+    "LossError",
     "OutputError",
     "ProcessingError",
     "UsageError",
@@ -37,6 +39,10 @@ class EntropyguardError(Exception):
 
 class BusyError(EntropyguardError):
     """Another process is at work in the checkpoint dir."""
+
+
+class LossError(EntropyguardError):
+    """More rows would be dropped than the loss guard allows."""
 
 
 class ProcessingError(EntropyguardError):

@@ -1,0 +1,102 @@
+"""Clusters: a row that stays and all the rows that were dropped for it, directly or through another dropped row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from entropyguard.core.parquet import open_parquet, read_tables
+
+Ints = npt.NDArray[np.int64]
+
+NO_KEEPER = -1
+_ROWS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`exact` and `semantic` count the rows that `keeper` stands for.
+
+    members: of its semantic duplicates the least similar ones, as (row id, similarity). By components a member can
+    have no similarity: it was linked through other rows.
+    """
+
+    keeper: int
+    exact: int
+    semantic: int
+    members: list[tuple[int, float | None]]
+
+
+def final_keepers(ingested: Path, dropped: list[Path]) -> Ints:
+    """By row id the row of the output that stands for it, NO_KEEPER for rows that none does. 8 bytes a row."""
+    keeper = np.full(_last_row_id(ingested) + 1, NO_KEEPER, dtype=np.int64)
+    for path in dropped:
+        for table in read_tables(path, ["row_id", "keeper_row_id"]):
+            rows = pl.DataFrame(table).drop_nulls()
+            keeper[rows["row_id"].to_numpy()] = rows["keeper_row_id"].to_numpy()
+    for start in range(0, len(keeper), _ROWS_AT_ONCE):
+        part = keeper[start : start + _ROWS_AT_ONCE]
+        has = part != NO_KEEPER
+        # The keeper of an exact duplicate may itself be a semantic duplicate; what that one points to is in the output.
+        further = keeper[part[has]]
+        part[has] = np.where(further != NO_KEEPER, further, part[has])
+    return keeper
+
+
+def _last_row_id(ingested: Path) -> int:
+    with open_parquet(ingested) as file:
+        if file.num_row_groups == 0:
+            return -1
+        last = file.read_row_group(file.num_row_groups - 1, columns=["row_id"])["row_id"]
+        return int(last[-1].as_py())
+
+
+def largest_clusters(keepers: Ints, dropped: list[Path], clusters: int, members: int) -> list[Cluster]:
+    """The clusters of most rows (ties: lowest row id), each with so many of its least similar members.
+
+    Memory: 12 bytes a row beside `keepers` and one row group.
+    """
+    sizes = np.zeros(len(keepers), dtype=np.int32)
+    for start in range(0, len(keepers), _ROWS_AT_ONCE):
+        part = keepers[start : start + _ROWS_AT_ONCE]
+        np.add.at(sizes, part[part != NO_KEEPER], 1)
+    chosen = _largest(sizes, clusters)
+    counts = pl.DataFrame(schema={"keeper": pl.Int64, "reason": pl.String, "len": pl.UInt32})
+    least = pl.DataFrame(schema={"row_id": pl.Int64, "similarity": pl.Float64, "keeper": pl.Int64})
+    for rows in _dropped_for(chosen, keepers, dropped):
+        counts = pl.concat([counts, rows.group_by("keeper", "reason").len()])
+        near = rows.filter(reason="semantic").select(least.columns)
+        least = pl.concat([least, near]).sort("similarity", "row_id", nulls_last=True)
+        least = least.group_by("keeper", maintain_order=True).head(members).select(near.columns)
+    return [_cluster(keeper, counts.filter(keeper=keeper), least.filter(keeper=keeper)) for keeper in chosen]
+
+
+def _largest(sizes: npt.NDArray[np.int32], count: int) -> list[int]:
+    """The indexes of the largest sizes above 0, the lowest of equals first."""
+    count = min(count, len(sizes))
+    if count == 0:
+        return []
+    least = max(1, int(np.partition(sizes, -count)[-count]))
+    larger, equal = np.flatnonzero(sizes > least), np.flatnonzero(sizes == least)
+    indexes = np.concatenate([larger, equal[: count - len(larger)]])
+    order = np.lexsort((indexes, -sizes[indexes]))
+    return [int(index) for index in indexes[order]]
+
+
+def _dropped_for(chosen: list[int], keepers: Ints, dropped: list[Path]) -> Iterator[pl.DataFrame]:
+    """The rows that the chosen keepers stand for, some at a time: row_id, reason, similarity, keeper."""
+    for path in dropped:
+        for table in read_tables(path, ["row_id", "reason", "similarity"]):
+            final = keepers[table["row_id"].to_numpy()]
+            rows = pl.DataFrame(table).cast({"similarity": pl.Float64}).with_columns(keeper=final)
+            yield rows.filter(pl.Series(np.isin(final, chosen)))
+
+
+def _cluster(keeper: int, counts: pl.DataFrame, least: pl.DataFrame) -> Cluster:
+    exact, semantic = (int(counts.filter(reason=reason)["len"].sum()) for reason in ("exact", "semantic"))
+    return Cluster(keeper, exact, semantic, least.select("row_id", "similarity").rows())

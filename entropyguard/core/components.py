@@ -1,0 +1,71 @@
+"""The alternative rule: of all rows that are linked by pairs at or above the threshold, directly or not, one is kept.
+
+It removes more, and it chains: A and C can fall together through B though they are far apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from entropyguard.core.stars import KEPT, Decisions, Ints, PairBatch
+
+
+def decide_components(
+    linked: Iterable[PairBatch], stored: Iterable[PairBatch], row_ids: Ints, rank: Ints | None
+) -> Decisions:
+    """Of each connected component of `linked` keep the row that is first in priority order (`rank`; None: input order).
+
+    A row's similarity is that of its pair with the keeper in `stored`, which may be below the threshold, and no
+    number where they are no pair there. Each stream is read once; memory holds a few numbers a row.
+    """
+    root = np.arange(len(row_ids), dtype=np.int64)
+    for b, a, _ in linked:
+        _join(root, b, a)
+    component = _roots(root, np.arange(len(row_ids)))
+    decisions = Decisions(row_ids)
+    keeper = _first_of_each(component, rank)[component]
+    dropped = keeper != np.arange(len(row_ids))
+    decisions.keeper = np.where(dropped, keeper, KEPT)
+    decisions.similarity[dropped] = np.nan
+    for b, a, similarity in stored:
+        for row, other in ((b, a), (a, b)):
+            direct = decisions.keeper[row] == other
+            decisions.similarity[row[direct]] = similarity[direct]
+    return decisions
+
+
+def _join(root: Ints, one: Ints, other: Ints) -> None:
+    """Unite the components of each pair: every higher root is hung below the lowest root it meets."""
+    while True:
+        one, other = _roots(root, one), _roots(root, other)
+        apart = one != other
+        if not apart.any():
+            return
+        one, other = one[apart], other[apart]
+        np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
+
+
+def _roots(root: Ints, rows: Ints) -> Ints:
+    """The lowest row of each row's component; every path walked is halved, so that a long chain takes few steps."""
+    found = root[rows]
+    while True:
+        above = root[found]
+        if np.array_equal(above, found):
+            root[rows] = found
+            return found
+        root[found] = root[above]
+        found = root[found]
+
+
+def _first_of_each(component: Ints, rank: Ints | None) -> Ints:
+    """By component the row of lowest rank."""
+    if rank is None:
+        return np.arange(len(component))  # a component goes by its lowest row
+    lowest = np.full(len(rank), len(rank), dtype=np.int64)
+    np.minimum.at(lowest, component, rank)
+    by_rank = np.empty(len(rank) + 1, dtype=np.int64)
+    by_rank[rank] = np.arange(len(rank))
+    by_rank[-1] = KEPT
+    return by_rank[lowest]

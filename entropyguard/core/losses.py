@@ -1,0 +1,155 @@
+"""What a run drops, of all rows and of each source, and the guard that stops it when that is too much."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropyguard.core.errors import LossError
+
+REASONS = ("min_length", "exact", "semantic")
+"""Why a row is dropped, as `dropped/*.parquet` say it."""
+
+GUARDED_ROWS = 20
+"""A source of fewer rows neither stops a run nor is warned of: of three rows one duplicate is a third."""
+
+_NO_GUARD = 1.0
+_WARNED_SHARE = 0.5
+_NAMED_SOURCES = 100
+_SHOWN_SOURCES = 5
+_SHOWN_CHARACTERS = 60
+_OTHERS = "(other)"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What became of all rows, or of those of one source. `rows` are those that were read: no rejected ones."""
+
+    rows: int
+    min_length: int = 0
+    exact: int = 0
+    semantic: int = 0
+
+    @property
+    def dropped(self) -> int:
+        return self.min_length + self.exact + self.semantic
+
+    @property
+    def share(self) -> float:
+        """The share dropped, unrounded: 29 of 100 rows are not more than 0.29."""
+        return self.dropped / self.rows if self.rows else 0.0
+
+    def as_dict(self) -> dict[str, int]:
+        """rows = dropped + kept, and dropped by reason."""
+        reasons = {reason: getattr(self, reason) for reason in REASONS}
+        return {"rows": self.rows, "dropped": self.dropped, "kept": self.rows - self.dropped, **reasons}
+
+    def __add__(self, other: Loss) -> Loss:
+        reasons = {reason: getattr(self, reason) + getattr(other, reason) for reason in REASONS}
+        return Loss(self.rows + other.rows, **reasons)
+
+    def __str__(self) -> str:
+        return f"{self.dropped:,} of {self.rows:,} rows ({100 * self.share:.0f} %)"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Of all rows, and by source, the one of most rows first; without a source column there are no sources."""
+
+    overall: Loss
+    sources: dict[str, Loss]
+
+
+def count_losses(ingested: Path, dropped: list[Path], source_column: str) -> Losses:
+    """Count the rows of `ingested` by what became of them. Memory: a byte a row, and the names of the sources."""
+    import numpy as np  # here, because the command line only reads what a finished report tells of losses
+
+    from entropyguard.core.parquet import read_about, read_tables
+
+    about, code = read_about(ingested), {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
+    last = max((int(table["row_id"][-1].as_py()) for table in read_tables(ingested, ["row_id"])), default=-1)
+    fates = np.zeros(last + 1, dtype=np.int8)  # by row id: rejected rows have one too
+    for path in dropped:
+        for table in read_tables(path, ["row_id", "reason"]):
+            fates[table["row_id"].to_numpy()] = [code[reason] for reason in table["reason"].to_pylist()]
+    overall = np.zeros(len(REASONS) + 1, dtype=np.int64)
+    counts: dict[str, Any] = defaultdict(lambda: np.zeros_like(overall))
+    for table in read_tables(ingested, ["row_id", "record"] if source_column else ["row_id"]):
+        fate = fates[table["row_id"].to_numpy()]
+        overall += np.bincount(fate, minlength=len(overall))
+        if source_column:
+            for source, reason, rows in _by_source(table, about, source_column, fate):
+                counts[source][reason] += rows
+    by_size = sorted(counts, key=lambda source: (-counts[source].sum(), source))
+    return Losses(_loss(overall), {source: _loss(counts[source]) for source in by_size})
+
+
+def _by_source(table: Any, about: dict[str, Any], column: str, fate: Any) -> list[tuple[str, int, int]]:
+    """How many rows of a table have each source and fate."""
+    import polars as pl
+
+    from entropyguard.core.sources import sources_of_rows
+
+    rows = pl.DataFrame({"source": sources_of_rows(table, about, column), "fate": fate})
+    return rows.group_by("source", "fate").len().rows()
+
+
+def _loss(counts: Any) -> Loss:
+    """From the number of rows kept, then of those dropped for each reason."""
+    return Loss(int(counts.sum()), *(int(count) for count in counts[1:]))
+
+
+def check_losses(losses: Losses, max_loss: float) -> None:
+    """LossError when more than `max_loss` of all rows, or of a source of GUARDED_ROWS or more, would be dropped."""
+    guarded = {"all rows": losses.overall, **{f"source {_shown(name)}": loss for name, loss in _large(losses.sources)}}
+    over = [f"{whose}: {loss}" for whose, loss in guarded.items() if loss.share > max_loss]
+    if over:
+        raise LossError(
+            f"{_listed(over, '; ')} would be dropped, more than --max-loss {max_loss}; nothing was published. "
+            "Look at some with `entropyguard explain --random 20 --checkpoint-dir DIR`, then resume with settings "
+            "that drop less or with a higher --max-loss (guard.max_loss in params.yaml)."
+        )
+
+
+def loss_warnings(report: dict[str, Any]) -> list[str]:
+    """Where nothing guards: a line when more than half is dropped, of all rows or of a source the report names."""
+    if report["settings"]["max_loss"] < _NO_GUARD:
+        return []
+    rows, told = report["rows"], report["losses"]["sources"]
+    overall = Loss(rows["in"] - rows["rejected"], **rows["dropped"])
+    sources = {name: Loss(told[name]["rows"], *(told[name][reason] for reason in REASONS)) for name in told}
+    heavy = [f"{_shown(name)}: {loss}" for name, loss in _large(sources) if name != _OTHERS and _is_heavy(loss)]
+    lines = [f"more than half of all rows are dropped: {overall}"] if _is_heavy(overall) else []
+    lines += [f"more than half of a source is dropped: {_listed(heavy, ', ')}"] if heavy else []
+    return [f"Warning: {line}. --max-loss (guard.max_loss) would stop such a run." for line in lines]
+
+
+def for_report(losses: Losses) -> dict[str, Any]:
+    """{"share", "sources"}: the sources of most rows by name, the others summed as "(other)"."""
+    named = [name for name in list(losses.sources)[:_NAMED_SOURCES] if name != _OTHERS]
+    others = [loss for name, loss in losses.sources.items() if name not in set(named)]
+    told = {name: losses.sources[name].as_dict() for name in named}
+    if others:
+        told[_OTHERS] = sum(others, Loss(0)).as_dict()
+    return {"share": round(losses.overall.share, 4), "sources": told}
+
+
+def _large(sources: dict[str, Loss]) -> list[tuple[str, Loss]]:
+    return [(name, loss) for name, loss in sources.items() if loss.rows >= GUARDED_ROWS]
+
+
+def _is_heavy(loss: Loss) -> bool:
+    return loss.share > _WARNED_SHARE
+
+
+def _shown(name: str) -> str:
+    """A source's name on one line: it is the user's data, of any length."""
+    cut = name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "…"
+    return cut if cut.isprintable() else repr(cut)
+
+
+def _listed(parts: list[str], between: str) -> str:
+    more = len(parts) - _SHOWN_SOURCES
+    return between.join(parts[:_SHOWN_SOURCES]) + (f" and {more:,} more" if more > 0 else "")

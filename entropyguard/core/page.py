@@ -1,0 +1,162 @@
+"""`report.html`: what a run dropped and why, as one page that needs no network and runs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from entropyguard.core.shown_texts import one_line, shown, shown_beside
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from entropyguard.core.findings import Findings
+
+_TEMPLATES = Path(__file__).parent / "pages"
+_STAGES_PLACE = "<!-- time and memory -->"
+_WIDE, _NARROW = (960, 280), (340, 240)
+
+_KINDS = (
+    ("kept", "kept"),
+    ("exact", "exact duplicates"),
+    ("semantic", "semantic duplicates"),
+    ("min_length", "too short"),
+    ("rejected", "rejected"),
+)
+
+_LABELS = {
+    "method": "method",
+    "floor": "lowest similarity stored",
+    "recall": "recall",
+    "recall_interval": "recall, 95 % interval",
+    "recall_sample_rows": "rows sampled for the recall",
+    "recall_sample_pairs": "pairs sampled for the recall",
+    "lists": "lists",
+    "probes": "most lists looked into for a row",
+    "candidates": "candidate pairs",
+    "rescored_rows": "rows re-scored in float32",
+    "largest_rounding": "largest rounding found by re-scoring",
+    "dedup_threshold": "threshold",
+    "search_floor": "search floor",
+    "max_loss": "largest loss allowed",
+    "cluster": "rule",
+}
+_EXPLAINED = {
+    "exact": "Every row was compared with every other: no pair at or above the floor is missed.",
+    "ivf": "Each row was compared with the rows of the lists nearest to it, so some pairs are missed: "
+    "the recall is the share that was found, measured on sampled rows by an exhaustive search.",
+}
+
+
+class Step(NamedTuple):
+    """`left` rows remain after a stage; `gone` are those it took out: (name in the style sheet, for people, rows)."""
+
+    stage: str
+    left: int
+    gone: list[tuple[str, str, int]]
+
+
+def render_page(report: dict[str, Any], findings: Findings) -> str:
+    """The page of a finished run: a function of its checkpoints and parameters alone."""
+    threshold, histogram = report["settings"]["dedup_threshold"], findings.histogram
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            found=findings,
+            parts=_parts(report["rows"]),
+            steps=row_steps(report["rows"]),
+            plots=[("wide", _plot(findings, threshold, *_WIDE)), ("narrow", _plot(findings, threshold, *_NARROW))],
+            pairs_below=int(histogram.below.sum()),
+            pairs_above=int(histogram.above.sum()),
+        )
+    )
+
+
+def publish_page(page: Path, out: Path, stages: Mapping[str, Any]) -> None:
+    """Copy a page, adding what each stage did in this run (`ran`, `reason`, `seconds`, `peak_bytes`) and the version.
+
+    These differ from run to run, so the checkpoint does not hold them. `out` is written in place.
+    """
+    longest = max((stage.seconds for stage in stages.values()), default=0)
+    template = _environment().get_template("stages.html")
+    section = template.render(stages=stages, longest=longest, version=version("entropyguard"))
+    out.write_text(page.read_text(encoding="utf-8").replace(_STAGES_PLACE, section, 1), encoding="utf-8")
+
+
+def row_steps(rows: dict[str, Any]) -> list[Step]:
+    """The input, then each stage that takes rows out of it."""
+    dropped, labels = rows["dropped"], dict(_KINDS)
+    gone: dict[str, dict[str, int]] = {
+        "rows in": {},
+        "ingest": {"rejected": rows["rejected"]},
+        "exact_dedup": {"exact": dropped["exact"], "min_length": dropped["min_length"]},
+        "semantic_dedup": {"semantic": dropped["semantic"]},
+    }
+    left, told = rows["in"], []
+    for stage, kinds in gone.items():
+        left -= sum(kinds.values())
+        went = [(kind, labels[kind], count) for kind, count in kinds.items() if count or kind != "min_length"]
+        told.append(Step(stage, left, went))
+    return told
+
+
+def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
+    """What became of all rows: (name in the style sheet, name for people, rows)."""
+    counts = {**rows["dropped"], "kept": rows["kept"], "rejected": rows["rejected"]}
+    always = ("kept", "exact", "semantic")
+    return [(kind, label, counts[kind]) for kind, label in _KINDS if counts[kind] or kind in always]
+
+
+def _plot(findings: Findings, threshold: float, width: int, height: int) -> str:
+    from entropyguard.core.plots import for_page, similarity_plot  # numpy: a page is published without it
+
+    return for_page(similarity_plot(findings.histogram, threshold, width, height))
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "count": lambda number: f"{number:,}",
+        "percent": _percent,
+        "share": lambda part, whole: f"{100 * part / whole:.3f}%" if whole else "0%",
+        "told": _told,
+        "one_line": one_line,
+        "shown": shown,
+    }
+    made.globals |= {"beside": shown_beside, "labels": _LABELS, "explained": _EXPLAINED}
+    return made
+
+
+def _percent(part: float, whole: float) -> str:
+    """A share for people: never 0 % of something, nor 100 % of less than all."""
+    if not whole or not part:
+        return "0 %"
+    value = 100 * part / whole
+    if value < 0.1:
+        return "< 0.1 %"
+    return "> 99.9 %" if 99.9 < value < 100 else f"{value:.1f} %"
+
+
+def _told(value: Any) -> Any:
+    """A value of the settings or of the search as HTML."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return one_line(" – ".join(str(_told(item)) for item in value)) if value else "none"
+    return one_line(str(value)) if value not in (None, "") else "none"

@@ -1,0 +1,84 @@
+"""What `entropyguard sweep` prints: a table of thresholds, then pairs to judge them by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.box import HORIZONTALS
+from rich.table import Table
+from rich.text import Text
+
+from entropyguard.core.explain import Row
+from entropyguard.core.sweep import TEXT_CHARS, Example, Step
+from entropyguard.core.sweep_plot import plot_format, write_plot
+from entropyguard.printing import print_line, terminal, write_answer
+from entropyguard.publish import STDOUT, check_writable, whole_file
+from entropyguard.sweeping import Sweep, share
+
+
+def print_sweep(sweep: Sweep) -> None:
+    """The answer on stdout."""
+    semantic = sweep.params.semantic
+    print_line(f"{sweep.steps[0].rows:,} rows come into semantic dedup; it would drop (* is the threshold in params)")
+    table = Table(box=None, pad_edge=False)
+    for name in ("threshold", "", "dropped", "share", "change"):
+        table.add_column(name, justify="right" if name else "left")
+    before: Step | None = None
+    for step in sweep.steps:
+        change = "" if before is None else f"{step.dropped - before.dropped:+,}"
+        mark = "*" if step.threshold == semantic.dedup_threshold else ""
+        table.add_row(f"{step.threshold:g}", mark, f"{step.dropped:,}", f"{share(step):.2%}", change)
+        before = step
+    terminal().print(table)
+    if any(sweep.examples):
+        print_line("")
+        print_line(
+            f"Rows dropped here and not at the next threshold, with keepers (texts cut to {TEXT_CHARS} characters)"
+        )
+        _print_examples(sweep)
+
+
+def check_targets(json_file: str | None, plot: Path | None) -> None:
+    """UsageError or OutputError for files that could not be written, before any work."""
+    if plot is not None:
+        plot_format(plot)
+    for flag, path in (("--json", json_file), ("--plot", plot)):
+        if path is not None and path != STDOUT:
+            check_writable(Path(path), flag)
+
+
+def draw_sweep(sweep: Sweep, out: Path) -> None:
+    """The plot, whole or not at all."""
+    with whole_file(out, "--plot") as temporary:
+        write_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, plot_format(out))
+
+
+def write_sweep(sweep: Sweep, target: str) -> None:
+    """The sweep as JSON."""
+    write_answer(sweep.as_dict(), target)
+
+
+def _print_examples(sweep: Sweep) -> None:
+    table = Table(box=HORIZONTALS, pad_edge=False)
+    table.add_column("at")
+    table.add_column("similarity")
+    table.add_column("would be dropped", ratio=1)
+    table.add_column("keeper", ratio=1)
+    for step, examples in zip(sweep.steps, sweep.examples, strict=True):
+        for place, example in enumerate(examples):
+            table.add_row("" if place else f"{step.threshold:g}", *_cells(example), end_section=example is examples[-1])
+    terminal().print(table)
+
+
+def _cells(example: Example) -> tuple[str, Text, Text]:
+    return f"{example.similarity:.6f}", _shown(example.row), _shown(example.keeper)
+
+
+def _shown(row: Row) -> Text:
+    """A row's place and text."""
+    return Text(f"row {row.row_id}: {visible(row.text)}")
+
+
+def visible(text: str) -> str:
+    """The text on one line, with what a terminal would obey or not show as escapes: it is anybody's data."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,152 @@
+"""A project's sweep: what other thresholds would drop, from its stored pairs or a further search of its vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from entropyguard.core.errors import InputError, ProcessingError, UsageError
+from entropyguard.core.files import FileState
+from entropyguard.core.params import Params
+from entropyguard.core.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
+from entropyguard.display import terminal_progress
+from entropyguard.explaining import input_names
+from entropyguard.further_search import cost, known_pairs, search_further
+from entropyguard.runtime import default_max_memory
+from entropyguard.status import project_status
+from entropyguard.validity import UP_TO_DATE
+
+_NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
+_INGESTED, _AFTER_EXACT = "ingested.parquet", "after_exact_dedup.parquet"
+_EMBEDDINGS, _PAIRS = "embeddings.parquet", "similar_pairs.parquet"
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """Which thresholds to look at, lowest first; `first` None stands for the floor of the stored pairs.
+
+    extend: search again where `first` is below the floor. examples: borderline pairs to show at each threshold.
+    """
+
+    first: float | None
+    last: float
+    step: float
+    extend: bool
+    examples: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The steps, lowest threshold first, with their examples; `params` are those of the project."""
+
+    params: Params
+    floor: float
+    steps: Sequence[Step]
+    examples: Sequence[Sequence[Example]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """What --json writes."""
+        before = [None, *self.steps][:-1]
+        return {
+            "rows": self.steps[0].rows,
+            "settings": {**dataclasses.asdict(self.params.semantic), "keep": self.params.keep.policy},
+            "floor": self.floor,
+            "text_chars": TEXT_CHARS,
+            "thresholds": [
+                {
+                    "threshold": step.threshold,
+                    "in_params": step.threshold == self.params.semantic.dedup_threshold,
+                    "dropped": step.dropped,
+                    "share": share(step),
+                    "change": None if previous is None else step.dropped - previous.dropped,
+                    "examples": [dataclasses.asdict(example) for example in examples],
+                }
+                for previous, step, examples in zip(before, self.steps, self.examples, strict=True)
+            ],
+        }
+
+
+def share(step: Step) -> float:
+    """The share of the rows that come into semantic dedup which the step drops."""
+    return round(step.dropped / max(1, step.rows), 6)
+
+
+def sweep(project: Path, request: SweepRequest, say: Callable[[str], None]) -> Sweep:
+    """What each threshold of the request would drop.
+
+    UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
+    is missing or out of date. Nothing of the pipeline is written.
+    """
+    from entropyguard.core.parquet import read_about
+
+    check_range(request)
+    check_up_to_date(project)
+    params = Params.load(project / "params.yaml")
+    stored = project / _PAIRS
+    with _untouched([project / name for name in (_INGESTED, _AFTER_EXACT, _EMBEDDINGS, _PAIRS)]):
+        floor = float(read_about(stored)["search"]["floor"])
+        first = min(floor, request.last) if request.first is None else request.first
+        chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
+        # The stored pairs where they reach: what a run at that threshold decides from.
+        further = stored if chosen[0] >= floor else _further(project, params, chosen[0], request, say)
+        takes = [(threshold, stored if threshold >= floor else further) for threshold in chosen]
+        steps = []
+        with terminal_progress("sweep") as progress:
+            for step in sweep_steps(
+                takes, project / _AFTER_EXACT, params.semantic, params.keep, request.examples, default_max_memory()
+            ):
+                steps.append(step)
+                progress(len(steps), len(takes))
+        examples = examples_of(project, input_names(project), steps)
+    return Sweep(params, floor, steps, examples)
+
+
+def check_range(request: SweepRequest) -> None:
+    """UsageError for values that are no thresholds."""
+    for flag, value in (("--from", request.first), ("--to", request.last)):
+        if value is not None and not 0 < value <= 1:
+            raise UsageError(f"{flag} is {value:g}; it must be a cosine above 0 and at most 1.")
+    if request.first is not None and request.first > request.last:
+        raise UsageError(
+            f"--from {request.first:g} is above --to {request.last:g}: there is no threshold between them."
+        )
+    if not 0.000001 <= request.step <= 1:
+        raise UsageError(f"--step is {request.step:g}; it must be from 0.000001, as exact as similarities are, to 1.")
+
+
+def check_up_to_date(project: Path) -> None:
+    """UsageError for a folder without a pipeline, ProcessingError where the stored pairs are not those of its input."""
+    for line in project_status(project):
+        status = line.status
+        if status.stage in _NEEDED and status.state != UP_TO_DATE:
+            raise ProcessingError(
+                f"{project}: {status.stage} is not up to date ({status.reason}), so a sweep would not be true. "
+                "Run again with --resume (in a data repo: `dvc repro`)."
+            )
+
+
+@contextmanager
+def _untouched(paths: Sequence[Path]) -> Iterator[None]:
+    """InputError at the end when one of the files has changed meanwhile: a run is at work."""
+    states = {path: FileState.of(path) for path in paths}
+    yield
+    for path, state in states.items():
+        if not path.exists() or FileState.of(path) != state:
+            raise InputError(
+                f"{path} changed during the sweep. Wait for the run that is at work there, then try again."
+            )
+
+
+def _further(project: Path, params: Params, floor: float, request: SweepRequest, say: Callable[[str], None]) -> Path:
+    """Pairs from below the stored floor up: those of an earlier sweep, or searched now if the request allows it."""
+    known = known_pairs(project, params, floor)
+    if known is not None:
+        return known
+    if not request.extend:
+        raise UsageError(cost(project, floor))
+    say(f"searching the stored vectors again, from {floor:g} up")
+    return search_further(project, params, floor)

@@ -1,0 +1,347 @@
+"""The report page and its plots: what they show, and that they load nothing, run nothing and never vary."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
+from entropyguard.core.exact import drop_exact_duplicates
+from entropyguard.core.findings import Findings, find
+from entropyguard.core.inputs import find_sources
+from entropyguard.core.page import render_page, row_steps
+from entropyguard.core.pairs_told import Pair, count_pairs, least_similar_dropped, most_similar_kept
+from entropyguard.core.parquet import TableWriter
+from entropyguard.core.plots import for_page, rows_plot, similarity_plot
+from entropyguard.core.progress import silent
+from entropyguard.core.readers import ingest
+from entropyguard.core.report import build_report
+from entropyguard.core.semantic import drop_semantic_duplicates
+from entropyguard.core.shown_texts import shown, shown_beside, visible
+from entropyguard.core.similar import PAIRS
+from entropyguard.preflight import default_params
+from tests.conftest import Workspace
+from tests.test_data_repo import Repo
+
+ABOUT = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
+
+ROWS = [
+    "a cat sat",  # 0
+    "A  cat sat",  # 1: exact duplicate of 0
+    "the cat sat",  # 2: semantic duplicate of 0
+    "THE cat sat",  # 3: exact duplicate of 2
+    "a dog ran",  # 4
+    "a dog runs",  # 5: near 4, kept
+    "one dog ran",  # 6: semantic duplicate of 4
+]
+SIMILAR = [(0, 2, 0.97), (4, 5, 0.93), (4, 6, 0.96), (5, 6, 0.91)]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with the checkpoints of a finished run, and its report."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def dropped(self) -> list[Path]:
+        return [self.folder / "dropped/exact.parquet", self.folder / "dropped/semantic.parquet"]
+
+    def find(self) -> Findings:
+        return find(self.folder, self.report)
+
+    def page(self) -> str:
+        return render_page(self.report, self.find())
+
+
+def run(
+    folder: Path, lines: str, similar: Sequence[tuple[int, int, float]], source_column: str = "", min_length: int = 0
+) -> Project:
+    """Run all but the model: `similar` are the pairs that a search would have found."""
+    (folder / "dropped").mkdir(parents=True)
+    (folder / "data.jsonl").write_text(lines, encoding="utf-8")
+    base = default_params()
+    params = replace(
+        base,
+        keep=replace(base.keep, source_column=source_column),
+        exact=replace(base.exact, min_length=min_length),
+    )
+    ingested, rejected = folder / "ingested.parquet", folder / "rejected.jsonl"
+    after_exact, pairs = folder / "after_exact_dedup.parquet", folder / "similar_pairs.parquet"
+    kept, exact, semantic = (
+        folder / name for name in ("after_semantic_dedup.parquet", "dropped/exact.parquet", "dropped/semantic.parquet")
+    )
+    ingest(find_sources(str(folder / "data.jsonl")), ingested, rejected, params.ingest, silent)
+    drop_exact_duplicates(ingested, after_exact, exact, params.exact, params.keep, silent)
+    with TableWriter(pairs, PAIRS, ABOUT) as writer:
+        columns = [list(column) for column in zip(*sorted(similar, key=lambda pair: pair[1::-1]), strict=True)]
+        writer.write(pa.table(columns or [[], [], []], schema=PAIRS))
+    drop_semantic_duplicates(after_exact, pairs, kept, semantic, params.semantic, params.keep, 1 << 30, silent)
+    return Project(folder, build_report(ingested, rejected, exact, semantic, kept, params))
+
+
+def as_lines(texts: Sequence[str], **more: str) -> str:
+    return "".join(json.dumps({"text": text, **more}) + "\n" for text in texts)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The run on `ROWS`."""
+    return run(tmp_path / "project", as_lines(ROWS), SIMILAR)
+
+
+@dataclass
+class Parsed(HTMLParser):
+    """What a browser would make of a page: its tags with their attributes, and its text."""
+
+    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.text += " " if tag in {"td", "th", "dt", "dd"} else ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @classmethod
+    def of(cls, page: str) -> Parsed:
+        parsed = cls()
+        parsed.feed(page)
+        return parsed
+
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+def test_a_cluster_is_a_kept_row_and_all_that_went_for_it(project: Project) -> None:
+    keepers = final_keepers(project.folder / "ingested.parquet", project.dropped)
+    assert keepers.tolist() == [-1, 0, 0, 0, -1, -1, 4]  # 3 went for 2, which went for 0
+    assert largest_clusters(keepers, project.dropped, 9, 9) == [
+        Cluster(keeper=0, exact=2, semantic=1, members=[(2, 0.97)]),
+        Cluster(keeper=4, exact=0, semantic=1, members=[(6, 0.96)]),
+    ]
+    assert [cluster.keeper for cluster in largest_clusters(keepers, project.dropped, 1, 0)] == [0]
+
+
+def test_of_equal_clusters_those_of_the_lowest_rows_are_shown_and_the_least_similar_members(tmp_path: Path) -> None:
+    texts = ["a", "b", "b", "c", "c", "a", "d1", "d2", "d3", "d4"]
+    similar = [(6, 7, 0.99), (6, 8, 0.95), (6, 9, 0.97)]
+    made = run(tmp_path / "project", as_lines(texts), similar)
+    keepers = final_keepers(made.folder / "ingested.parquet", made.dropped)
+    found = largest_clusters(keepers, made.dropped, 3, 2)
+    assert [(one.keeper, one.exact, one.semantic) for one in found] == [(6, 0, 3), (0, 1, 0), (1, 1, 0)]
+    assert found[0].members == [(8, 0.95), (9, 0.97)]
+
+
+def test_pairs_next_to_the_threshold_are_told_the_nearest_first_and_one_for_each_row(project: Project) -> None:
+    keepers = final_keepers(project.folder / "ingested.parquet", project.dropped)
+    above = least_similar_dropped(project.dropped[1], 0.95, 9)
+    assert above == [Pair(0.96, row=6, other=4), Pair(0.97, row=2, other=0)]
+    pairs = project.folder / "similar_pairs.parquet"
+    assert most_similar_kept(pairs, keepers, 0.95, 9) == [Pair(0.93, row=5, other=4)]  # of 5 and 6 only one is kept
+    assert most_similar_kept(pairs, keepers, 0.93, 9) == []
+
+
+def test_the_histogram_counts_every_stored_pair_once_on_its_side_of_the_threshold(tmp_path: Path) -> None:
+    similar = [(0, 1, 0.9), (0, 2, 0.901999), (1, 2, 0.949999), (0, 3, 0.95), (1, 3, 0.951), (2, 3, 1.000001)]
+    made = run(tmp_path / "project", as_lines(["a", "b", "c", "d"]), similar)
+    counted = count_pairs(made.folder / "similar_pairs.parquet", 0.9, 0.95)
+    assert {int(at): int(counted.below[at]) for at in counted.below.nonzero()[0]} == {0: 2, 24: 1}
+    assert {int(at): int(counted.above[at]) for at in counted.above.nonzero()[0]} == {25: 2, 49: 1}
+    inside = count_pairs(made.folder / "similar_pairs.parquet", 0.9, 0.9505)
+    assert (inside.below[25], inside.above[25]) == (1, 1)
+
+
+def test_the_page_loads_nothing_and_runs_nothing(project: Project) -> None:
+    page = project.page()
+    assert not re.search(r"//|@import|url\(|javascript:", page)
+    parsed = Parsed.of(page)
+    assert {tag for tag, _ in parsed.tags}.isdisjoint({"script", "link", "img", "iframe", "object", "embed", "form"})
+    assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on")]
+    policy = next(attributes["content"] for tag, attributes in parsed.tags if "http-equiv" in attributes)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</blockquote></style></svg><svg onload=alert(1)>",
+    "{{ 7 * 7 }} {% raw %} <!-- time and memory -->",
+    "right-to-left \u202eevil\u2066 nul \x00 escape \x1b[31m tag \U000e0041",
+]
+
+
+def test_a_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    harmless = run(tmp_path / "harmless", as_lines(["x y"] * 2, source="web"), [], "source")
+    expected = {tag for tag, _ in Parsed.of(harmless.page()).tags}
+    for at, text in enumerate(HOSTILE):
+        made = run(tmp_path / str(at), as_lines([text, text.upper()], source=text), [], "source")
+        page = made.page()
+        parsed = Parsed.of(page)
+        assert {tag for tag, _ in parsed.tags} <= expected | {"i"}
+        assert not [name for _, attributes in parsed.tags for name in attributes if name.startswith("on")]
+        assert page.count("<!-- time and memory -->") == 1
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", page)
+        seen = {"\u202e": "U+202E", "\u2066": "U+2066", "\x00": "U+0000", "\x1b": "U+001B", "\U000e0041": "U+E0041"}
+        plain = "".join(seen.get(character, character) for character in text)
+        assert plain in parsed.text
+
+
+def test_a_hostile_name_of_a_source_is_shown_and_not_obeyed(tmp_path: Path) -> None:
+    name = "<b onmouseover=alert(1)>" * 20
+    made = run(tmp_path / "project", as_lines(["one", "two"], source=name), [], "source")
+    page = made.page()
+    assert "<b onmouseover" not in page
+    assert name[:40] + "…" in Parsed.of(page).text
+
+
+def test_what_differs_is_marked_and_nothing_else() -> None:
+    assert shown_beside("set the title now", "set a title now") == "set <mark>the</mark> title now"
+    assert shown_beside("same", "same") == "same"
+    assert shown_beside("one\ntwo <b>", "one") == "one\n<mark>two &lt;b&gt;</mark>"
+    assert shown_beside("我爱北京", "我爱上海") == "我爱<mark>北京</mark>"
+
+
+def test_long_texts_are_shown_from_where_they_differ() -> None:
+    start = "word " * 300
+    beside = shown_beside(start + "left end", start + "right end")
+    assert beside.startswith("…")
+    assert beside.endswith("<mark>left</mark> end")
+    assert len(beside) < 200
+    assert shown("x" * 1000) == "x" * 420 + "…"
+    assert shown("a\n" * 50).count("\n") == 11
+
+
+def test_invisible_characters_are_spelled_out_and_those_that_join_letters_are_not() -> None:
+    assert visible("a\u200bb\r\nc\td") == "a<i>U+200B</i>b\nc\td"
+    assert visible("👩‍👩‍👧 می‌خواهم") == "👩‍👩‍👧 می‌خواهم"
+
+
+def test_the_numbers_on_the_page_are_those_of_the_report(tmp_path: Path) -> None:
+    lines = as_lines(ROWS, source="web") + "{broken\n" + as_lines(["last"], source="book")
+    made = run(tmp_path / "project", lines, SIMILAR, "source")
+    rows = made.report["rows"]
+    assert (rows["in"], rows["kept"], rows["rejected"]) == (9, 4, 1)
+    words = Parsed.of(made.page()).words()
+    assert "4 of 9 rows kept" in words
+    for count, label in ((4, "kept 44.4 %"), (2, "exact duplicates 22.2 %"), (2, "semantic duplicates 22.2 %")):
+        assert f"{count} {label}" in words
+    assert (
+        "rows in 9 ingest 8 1 rejected exact_dedup 6 2 exact duplicates semantic_dedup 4 2 semantic duplicates" in words
+    )
+    assert "web 7 3 4 57.1 % book 1 1 0 0 %" in words
+    assert "2 pairs below the threshold 2 pairs at or above it" in words
+    assert "0.960000 row 6 dropped for row 4" in words
+    assert "0.930000 row 5 kept beside row 4" in words
+    assert "4 rows row 0 kept · 2 exact duplicates · 1 semantic duplicate" in words
+
+
+def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
+    report = {
+        **project.report,
+        "scripts": {"Han": {"rows": 30, "unreadable": 28}},
+        "search": {"method": "ivf", "recall": 0.9961, "recall_interval": [0.994, 0.998], "new_thing": 12345},
+        "no_part_in_semantic_dedup": {"unreadable": 28, "over_long": 0},
+        "numbers": {"protected": True, "pairs": 5, "kept": 4, "dropped": 0},
+    }
+    words = Parsed.of(render_page(report, project.find())).words()
+    for told in (
+        "Han 30 28 93.3 %",
+        "recall 0.9961",
+        "0.994 – 0.998",
+        "new thing 12,345",
+        "28 rows the model cannot read",
+    ):
+        assert told in words
+    assert "4 rows are kept that would have been dropped" in words
+
+
+@pytest.mark.parametrize(
+    ("texts", "min_length", "kept"),
+    [(["one", "two"], 99, 0), (["one", "two"], 0, 2), (["same"] * 5, 0, 1)],
+    ids=["nothing kept", "no duplicates", "nothing but duplicates"],
+)
+def test_a_run_with_little_to_show_has_a_page_too(texts: list[str], min_length: int, kept: int, tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(texts), [], min_length=min_length)
+    words = Parsed.of(made.page()).words()
+    assert f"{kept} of {len(texts)} rows kept" in words
+    assert ("2 too short 100.0 %" in words) == (kept == 0)
+    assert ("no row has a duplicate" in words) == (texts == ["one", "two"])
+    assert "<svg" in rows_plot(row_steps(made.report["rows"]))
+
+
+def test_equal_results_give_equal_bytes_whatever_the_settings_of_matplotlib(project: Project, tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    def drawn(made: Project) -> tuple[str, str, str]:
+        similarity = similarity_plot(made.find().histogram, 0.95)
+        return made.page(), similarity, rows_plot(row_steps(made.report["rows"]))
+
+    first = drawn(project)
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path", "axes.grid": True}):
+        assert drawn(run(tmp_path / "other", as_lines(ROWS), SIMILAR)) == first
+    assert str(tmp_path) not in "".join(first)
+
+
+def test_a_plot_in_the_page_takes_its_colours_and_has_no_ids(project: Project) -> None:
+    plot = similarity_plot(project.find().histogram, 0.95)
+    inside = for_page(plot)
+    assert "var(--semantic)" in inside
+    assert "#" not in inside
+    assert not re.search(r' id="|xmlns|<defs', inside)
+
+
+@pytest.mark.pipeline
+def test_the_published_copy_tells_time_and_memory_and_the_checkpoint_does_not(workspace: Workspace) -> None:
+    published = workspace.folder / "report.html"
+    assert workspace.run(report=published).code == 0
+    own = (workspace.checkpoints / "report.html").read_text()
+    copy = published.read_text()
+    assert "7 of 10 rows kept" in Parsed.of(own).words()
+    assert "Time and memory" not in own
+    section = re.search(r'<section id="stages">.*?</section>', copy, re.DOTALL)
+    assert section is not None
+    assert copy.replace(section[0], "<!-- time and memory -->").split() == own.split()
+    assert re.search(r"embed [\d.]+ [\d.]+ MB ran: never built", Parsed.of(section[0]).words())
+    assert workspace.run("--resume", report=published).code == 0
+    assert published.read_text().count("up to date") == 6
+    assert (workspace.checkpoints / "report.html").read_text() == own
+
+
+@pytest.mark.pipeline
+def test_a_place_where_the_report_would_do_harm_is_refused(workspace: Workspace) -> None:
+    for place in (workspace.input, workspace.output, workspace.checkpoints / "report.html"):
+        ended = workspace.run(report=place)
+        assert ended.code == 2
+        assert "--report" in ended.stderr
+    assert workspace.run(report=workspace.folder / "nowhere" / "report.html").code == 66
+
+
+@pytest.mark.pipeline
+def test_dvc_shows_plots_and_metrics_without_a_network(workspace: Workspace) -> None:
+    repo = Repo(workspace.folder)
+    repo.sh("git init -q && dvc init -q")
+    repo.sh(f"entropyguard init --input data.jsonl --model-name {workspace.model}")
+    repo.sh("dvc repro -q")
+    assert "rows.kept" in repo.sh("dvc metrics show")
+    repo.sh("dvc plots show")
+    page = (workspace.folder / "dvc_plots/index.html").read_text()
+    assert "//" not in page
+    for name in ("rows", "similarity"):
+        assert f"static/workspace_plots_{name}.svg" in page
+        drawn = (workspace.folder / f"dvc_plots/static/workspace_plots_{name}.svg").read_bytes()
+        assert drawn == (workspace.folder / f"plots/{name}.svg").read_bytes()
+    assert not [path for path in workspace.folder.iterdir() if path.name in (".config", ".cache")]

@@ -1,0 +1,288 @@
+"""sweep: what other thresholds would drop, from stored pairs; below the floor from a further search."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+
+from entropyguard.core import sweep as core_sweep
+from entropyguard.core.errors import OutputError, UsageError
+from entropyguard.core.explain import Row
+from entropyguard.core.pairs_told import Pair
+from entropyguard.core.params import KeepParams, Params, SemanticParams
+from entropyguard.core.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
+from entropyguard.further_search import known_pairs, search_further
+from entropyguard.printing_sweep import check_targets, visible
+from entropyguard.sweeping import SweepRequest, check_range
+from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.static_model import WORDS
+from tests.test_data_repo import Repo
+from tests.test_semantic import BIG, dedup, write_pairs, write_rows
+
+CHAIN = {(0, 1): 0.97, (1, 2): 0.96, (0, 2): 0.91, (2, 3): 0.92, (0, 4): 0.9, (3, 4): 0.99}
+"""0-1-2 is a chain: 2 is near 1 and, less so, 0."""
+
+GRID = [0.9, 0.91, 0.92, 0.93, 0.95, 0.96, 0.97, 0.98, 1.0]
+
+
+def graded_texts() -> list[str]:
+    """Pairs of rows that have all but one of their 4 to 16 words in common: of similarities between 0.7 and 0.95."""
+    words = WORDS.split()
+    texts = []
+    for at, length in enumerate(range(4, 17)):
+        common = " ".join(words[at * 30 : at * 30 + length - 1])
+        texts += [f"{common} {words[at * 30 + 20]}", f"{common} {words[at * 30 + 21]}"]
+    return texts
+
+
+@pytest.mark.parametrize("cluster", ["stars", "components"])
+@pytest.mark.parametrize("scores", [None, [1, 2, 5, 4, 3]])
+def test_each_step_drops_what_a_run_at_that_threshold_drops(
+    tmp_path: Path, cluster: str, scores: list[int] | None
+) -> None:
+    rows, pairs = write_rows(tmp_path / "a.parquet", list(range(5)), scores or [0] * 5), tmp_path / "p.parquet"
+    write_pairs(pairs, CHAIN)
+    keep = KeepParams("column:score" if scores else "first", "", ())
+    semantic = SemanticParams(0.95, cluster, protect_numbers=False)
+    steps = sweep_steps([(threshold, pairs) for threshold in GRID], rows, semantic, keep, 0, BIG)
+    for step in steps:
+        _, dropped, _ = dedup(tmp_path, list(range(5)), CHAIN, step.threshold, scores, cluster=cluster)
+        assert (step.rows, step.dropped) == (5, len(dropped))
+
+
+def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path: Path) -> None:
+    texts = ["version 1", "version 2", "another text"]
+    rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
+    write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
+    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=True), KeepParams("first", "", ())
+    (step,) = sweep_steps([(0.95, pairs)], rows, semantic, keep, 5, BIG)
+    assert step.borderline == (Pair(0.96, 2, 0),)
+
+
+def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_path: Path) -> None:
+    pairs = {(0, 1): 0.93, (0, 2): 0.92, (3, 4): 0.924, (5, 6): 0.921, (5, 7): 0.95}
+    rows = write_rows(tmp_path / "a.parquet", list(range(8)), [0] * 8)
+    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("first", "", ())
+    chosen = [(threshold, write_pairs(tmp_path / "p.parquet", pairs)) for threshold in (0.9, 0.93)]
+    low, high = sweep_steps(chosen, rows, semantic, keep, 2, BIG)
+    assert low.borderline == (Pair(0.92, 2, 0), Pair(0.921, 6, 5))
+    assert high.borderline == (Pair(0.93, 1, 0), Pair(0.95, 7, 5))
+
+
+def test_thresholds_are_decimal_and_hold_the_one_in_params() -> None:
+    assert thresholds_between(0.9, 0.99, 0.01, 0.95) == [
+        0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99
+    ]  # fmt: skip
+    assert thresholds_between(0.9, 0.95, 0.02, 0.93) == [0.9, 0.92, 0.93, 0.94]
+    assert thresholds_between(0.9, 0.95, 0.02, 0.8) == [0.9, 0.92, 0.94]
+    assert thresholds_between(1.0, 1.0, 0.5, 0.8) == [1.0]
+
+
+def example(one: str, other: str) -> Example:
+    return core_sweep._example(Pair(0.9, 1, 0), Row(1, "a", 2, one), Row(0, "a", 1, other))
+
+
+def test_long_texts_are_cut_to_where_they_begin_to_differ() -> None:
+    same = "x" * 1_000
+    shown = example(same + "one" + same, same + "other" + same)
+    for row, own in ((shown.row, "one"), (shown.keeper, "other")):
+        assert own in row.text
+        assert len(row.text) == TEXT_CHARS + 2
+        assert row.text[0] == row.text[-1] == "…"
+    short = example("a text", "a text, longer")
+    assert (short.row.text, short.keeper.text) == ("a text", "a text, longer")
+    assert example("y" * 500, "z").row.text == "y" * TEXT_CHARS + "…"
+
+
+def test_what_a_terminal_would_obey_is_shown_as_escapes() -> None:
+    assert visible("a\x1b[31mb\nc\u202ed\x07é日") == r"a\x1b[31mb\nc\u202ed\x07é日"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Workspace:
+    """A workspace with a finished run, to be copied."""
+    made = Workspace(tmp_path_factory.mktemp("built"), model)
+    made.write_rows([*TEXTS, *graded_texts()])
+    assert made.run().code == 0
+    return made
+
+
+@pytest.fixture
+def finished(built: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of `built`."""
+    workspace = Workspace(tmp_path / "copy", built.model)
+    shutil.copytree(built.folder, workspace.folder, symlinks=True)
+    assert workspace.run("--resume").code == 0  # the copy's own paths and file states
+    return workspace
+
+
+def swept(workspace: Workspace, *arguments: str) -> dict[str, Any]:
+    """The JSON of a sweep."""
+    ended = workspace.call("sweep", "--checkpoint-dir", workspace.checkpoints, *arguments, "--json", "-")
+    assert ended.code == 0, ended.stderr
+    content: dict[str, Any] = json.loads(ended.stdout)
+    return content
+
+
+def dropped_by_runs(workspace: Workspace, thresholds: Sequence[float]) -> list[int]:
+    """How many semantic duplicates runs at these thresholds drop."""
+    counts = []
+    for threshold in thresholds:
+        assert workspace.run("--resume", dedup_threshold=str(threshold)).code == 0
+        report = json.loads((workspace.checkpoints / "report.json").read_text())
+        counts.append(report["rows"]["dropped"]["semantic"])
+    return counts
+
+
+@pytest.mark.pipeline
+def test_a_sweep_tells_what_runs_drop_and_changes_nothing(finished: Workspace) -> None:
+    before = stage_outputs(finished.checkpoints)
+    found = swept(finished, "--from", "0.9", "--to", "0.96", "--step", "0.02", "--examples", "1")
+    assert stage_outputs(finished.checkpoints) == before
+    assert found["rows"] == len(TEXTS) - 1 + len(graded_texts())
+    thresholds = found["thresholds"]
+    assert [step["threshold"] for step in thresholds] == [0.9, 0.92, 0.94, 0.95, 0.96]
+    assert [step["in_params"] for step in thresholds] == [False, False, False, True, False]
+    dropped = [step["dropped"] for step in thresholds]
+    assert len(set(dropped)) >= 3
+    assert [step["change"] for step in thresholds] == [None, *(b - a for a, b in pairwise(dropped))]
+    assert dropped[::2] == dropped_by_runs(finished, [0.9, 0.94, 0.96])
+    (shown,) = thresholds[0]["examples"]
+    assert 0.9 <= shown["similarity"] < 0.92
+    texts = [*TEXTS, *graded_texts()]
+    for row in (shown["row"], shown["keeper"]):
+        assert row["text"] == texts[row["row_id"]]
+
+
+@pytest.mark.pipeline
+def test_below_the_floor_the_cost_is_told_and_nothing_is_searched(finished: Workspace) -> None:
+    ended = finished.call("sweep", "--from", "0.8", "--checkpoint-dir", finished.checkpoints)
+    assert ended.code == 2
+    assert "search.floor 0.9" in ended.stderr
+    assert f"--extend searches the stored vectors of {len(TEXTS) - 1 + len(graded_texts())} rows" in ended.stderr
+    assert " s of the stored search" in ended.stderr
+    assert ended.stdout == ""
+    assert not (finished.checkpoints / ".entropyguard" / "sweep").exists()
+
+
+@pytest.mark.pipeline
+def test_extend_finds_what_a_run_with_that_floor_finds(finished: Workspace) -> None:
+    flags = ("--from", "0.75", "--to", "0.9", "--step", "0.05")
+    found = swept(finished, *flags, "--extend")
+    again = swept(finished, *flags)  # from the search that lies there
+    assert again == found
+    dropped = [step["dropped"] for step in found["thresholds"]]
+    further = finished.checkpoints / ".entropyguard" / "sweep" / "pairs.parquet"
+    pairs = pl.read_parquet(further)
+    assert len(set(dropped)) >= 3
+    assert dropped[2::-2] == dropped_by_runs(finished, [0.85, 0.75])
+    assert pl.read_parquet(finished.checkpoints / "similar_pairs.parquet").equals(pairs)
+
+
+@pytest.mark.pipeline
+def test_a_search_that_is_not_of_these_vectors_and_floor_is_not_used(finished: Workspace) -> None:
+    project = finished.checkpoints
+    params = Params.load(project / "params.yaml")
+    pairs = search_further(project, params, 0.8)
+    whole = pairs.read_bytes()
+    assert known_pairs(project, params, 0.8) == known_pairs(project, params, 0.85) == pairs
+    assert known_pairs(project, params, 0.79) is None
+    assert known_pairs(project, replace(params, search=replace(params.search, target_recall=0.9)), 0.8) is None
+    pairs.write_bytes(whole[:-1] + b"\0")
+    assert known_pairs(project, params, 0.8) is None
+    pairs.write_bytes(whole)
+    finished.write_rows([*TEXTS, *graded_texts(), "a new row about ships and the sea"])
+    assert finished.run("--resume").code == 0
+    assert known_pairs(project, params, 0.8) is None
+    search_further(project, params, 0.8)
+    assert known_pairs(project, params, 0.8) == pairs
+    (project / ".entropyguard" / "sweep" / "pairs.json").unlink()
+    assert known_pairs(project, params, 0.8) is None
+
+
+@pytest.mark.pipeline
+def test_a_repo_stays_clean_and_clean_removes_the_further_search(workspace: Workspace, model: Path) -> None:
+    repo = Repo(workspace.folder)
+    repo.sh("git init -q && dvc init -q && dvc add -q data.jsonl")
+    repo.sh(f"entropyguard init --input data.jsonl --text-column text --model-name {model}")
+    assert "ingest is not up to date" in repo.sh("entropyguard sweep", code=1)
+    repo.sh("dvc repro && git add -A && git commit -qm all")
+    shown = repo.sh("entropyguard sweep --from 0.8 --to 0.9 --step 0.05 --extend")
+    assert "9 rows come into semantic dedup" in shown
+    assert "row 4: seven students" in shown
+    assert repo.sh("dvc status -q; git status --porcelain") == ""
+    assert (repo.folder / ".entropyguard" / "sweep" / "pairs.parquet").exists()
+    repo.sh("entropyguard clean")
+    assert not (repo.folder / ".entropyguard" / "sweep").exists()
+
+
+@pytest.mark.pipeline
+def test_the_plot_is_a_picture_and_the_table_marks_the_threshold(finished: Workspace) -> None:
+    for name in ("sweep.png", "sweep.svg"):
+        ended = finished.call(
+            "sweep", "--plot", name, "--json", f"{name}.json", "--checkpoint-dir", finished.checkpoints
+        )
+        assert ended.code == 0, ended.stderr
+        assert json.loads((finished.folder / f"{name}.json").read_text())["floor"] == 0.9
+        (marked,) = [line for line in ended.stdout.splitlines() if "*" in line.split()]
+        assert marked.split()[:2] == ["0.95", "*"]
+    assert (finished.folder / "sweep.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    root = ElementTree.parse(finished.folder / "sweep.svg").getroot()  # noqa: S314  our own file
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "in params: 0.95" in "".join(root.itertext())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "step", "says"),
+    [
+        (None, 1.5, 0.01, "--to is 1.5"),
+        (float("nan"), 0.99, 0.01, "--from is nan"),
+        (-0.5, 0.99, 0.01, "--from is -0.5"),
+        (0.95, 0.92, 0.01, "--from 0.95 is above --to 0.92"),
+        (0.9, 0.99, 0.0, "--step is 0"),
+        (0.9, 0.99, float("nan"), "--step is nan"),
+    ],
+)
+def test_values_that_make_no_sweep_are_named(first: float | None, last: float, step: float, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)):
+        check_range(SweepRequest(first, last, step, extend=False, examples=0))
+
+
+def test_files_that_cannot_be_written_are_named_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--plot .*plot\.pdf: .*\.png and \.svg"):
+        check_targets(None, tmp_path / "plot.pdf")
+    with pytest.raises(OutputError, match=r"--plot .*no/plot\.svg"):
+        check_targets(None, tmp_path / "no" / "plot.svg")
+    with pytest.raises(OutputError, match=r"--json .*no/sweep\.json"):
+        check_targets(str(tmp_path / "no" / "sweep.json"), None)
+
+
+def test_a_folder_without_a_pipeline_is_told(workspace: Workspace) -> None:
+    ended = workspace.call("sweep")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "holds no entropyguard pipeline" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.pipeline
+def test_checkpoints_that_are_out_of_date_or_missing_are_refused(finished: Workspace) -> None:
+    command = ("sweep", "--checkpoint-dir", finished.checkpoints)
+    finished.write_rows(TEXTS)
+    ended = finished.call(*command)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert "ingest is not up to date (input changed)" in ended.stderr
+    assert finished.run("--resume").code == 0
+    (finished.checkpoints / "similar_pairs.parquet").unlink()
+    ended = finished.call(*command)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert "similar_pairs.parquet is missing" in ended.stderr
