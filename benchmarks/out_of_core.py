@@ -1,0 +1,114 @@
+"""What the stages that stream take for a file of any size: time, memory and disk.
+
+    python benchmarks/out_of_core.py [--gigabytes N] [--folder DIR]
+
+Makes JSON lines of some 900 bytes, a quarter of them copies of others but for case and spaces, in a folder that is
+removed at the end; needs four times their size on its disk. ingest, exact_dedup, semantic_dedup (without pairs: the
+search is `speed.py pairs`) and export run in a data repo, as DVC would start them. Before a time is printed the
+rows kept are compared with those known to be the first of their text, and the cleaned file with their lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from big_files import BigFile, write_big_file
+from measure import Measured, measure, megabytes, print_machine, print_table
+from peers import TOOLS
+
+_DISK_TIMES = 4  # the file, three checkpoints, the cleaned file, and what polars writes
+_ENV = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+_STAGES = ("ingest", "exact_dedup", "semantic_dedup", "export")
+_WITHIN_LIMIT = ("ingest", "exact_dedup", "export")
+CHECKPOINTS = (
+    "ingested.parquet",
+    "rejected.jsonl",
+    "after_exact_dedup.parquet",
+    "dropped/exact.parquet",
+    "dropped/semantic.parquet",
+    "after_semantic_dedup.parquet",
+)
+"""What is to take at most 1.5 times the input's size together."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", type=float, default=1.0, metavar="N", help="size of the file [1]")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work [the system's temporary folder]")
+    arguments = parser.parse_args()
+    size = int(arguments.gigabytes * 1e9)
+    with tempfile.TemporaryDirectory(prefix="entropyguard-out-of-core-", dir=arguments.folder) as name:
+        free = shutil.disk_usage(name).free
+        if free < _DISK_TIMES * size:
+            raise SystemExit(f"{name} has {free / 1e9:.1f} GB free; {_DISK_TIMES * size / 1e9:.1f} are needed")
+        print_machine(["polars", "pyarrow"])
+        time_stages(size, Path(name))
+
+
+def time_stages(size: int, work: Path) -> None:
+    """Make the file, run the stages, check what they gave, print the table."""
+    file = write_big_file(work / "data.jsonl", size)
+    yardstick = measure([sys.executable, TOOLS / "rewrite.py", file.path, work / "parsed.parquet"])
+    (work / "parsed.parquet").unlink()
+    repo = make_repo(work / "repo", file.path)
+    runs = {stage: _run_stage(repo, stage) for stage in _STAGES}
+    _check(repo, file)
+    lines = [["polars: parse, write Parquet", *_numbers(yardstick, yardstick), ""]]
+    limit = megabytes(1_500_000_000 + 40 * file.rows)
+    for stage, run in runs.items():
+        lines.append([stage, *_numbers(run, yardstick), limit if stage in _WITHIN_LIMIT else ""])
+    both = runs["ingest"].seconds + runs["exact_dedup"].seconds
+    lines.append(["ingest and exact_dedup", f"{both:.1f}", f"{both / yardstick.seconds:.2f}", "", ""])
+    title = f"{file.size_bytes / 1e9:,.2f} GB of JSONL, {file.rows:,} rows, {len(file.kept):,} kept"
+    print_table(title, ["stage", "seconds", "times polars", "peak MB", "limit MB"], lines)
+    written = sum((repo / name).stat().st_size for name in CHECKPOINTS)
+    state = runs["exact_dedup"].peak_bytes / file.rows
+    print(f"Checkpoints / input: {written / file.size_bytes:.2f}. Peak of exact_dedup: {state:,.0f} bytes a row.")
+
+
+def make_repo(repo: Path, file: Path) -> Path:
+    """A data repo whose input is `file`, with a search that found no pairs."""
+    from entropyguard.core.parquet import TableWriter
+    from entropyguard.core.similar import PAIRS
+
+    repo.mkdir()
+    (repo / "data.jsonl").symlink_to(file)
+    for command in (["dvc", "init", "--no-scm", "--quiet"], ["entropyguard", "init", "--input", "data.jsonl"]):
+        measure([sys.executable, "-m", *command], cwd=repo, env=_ENV)
+    about = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
+    with TableWriter(repo / "similar_pairs.parquet", PAIRS, about):
+        return repo
+
+
+def _run_stage(repo: Path, stage: str) -> Measured:
+    return measure([sys.executable, f"stages/{stage}.py"], cwd=repo, env=_ENV)
+
+
+def _numbers(run: Measured, base: Measured) -> tuple[str, str, str]:
+    return f"{run.seconds:.1f}", f"{run.seconds / base.seconds:.2f}", megabytes(run.peak_bytes)
+
+
+def _check(repo: Path, file: BigFile) -> None:
+    """The rows that must stay, in input order; their lines, byte for byte; every row accounted for."""
+    from entropyguard.core.files import content_digest
+
+    kept = pq.read_table(repo / "after_exact_dedup.parquet", columns=["row_id"])["row_id"].to_numpy()
+    if not np.array_equal(kept, file.kept):
+        raise SystemExit(f"{len(kept):,} rows are kept, or others than the first of the {len(file.kept):,} texts")
+    if content_digest(repo / "cleaned.jsonl") != file.kept_digest:
+        raise SystemExit("cleaned.jsonl does not hold the lines of the rows kept as they came")
+    rows = json.loads((repo / "report.json").read_text(encoding="utf-8"))["rows"]
+    if rows["in"] != file.rows or rows["kept"] != len(kept) or rows["dropped"]["exact"] != file.rows - len(kept):
+        raise SystemExit(f"the report does not add up: {rows}")
+
+
+if __name__ == "__main__":
+    main()

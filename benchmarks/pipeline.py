@@ -1,0 +1,92 @@
+"""Runs this checkout's entropyguard as a user would, and reads what it did."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from measure import Measured, measure
+
+_MAX_WINDOWS = 64
+STAGES = ("ingest", "exact_dedup", "embed", "similar_pairs", "semantic_dedup", "export")
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Why a row is not in the output. similarity: None for an exact duplicate."""
+
+    keeper: int
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of the command line. summary: what --json wrote; dropped: by row, only with an audit."""
+
+    measured: Measured
+    summary: dict[str, Any]
+    dropped: dict[int, Drop]
+
+    def seconds(self, stage: str) -> float:
+        """Seconds of a stage in this run; 0 where it was up to date."""
+        outcome = self.summary["stages"][stage]
+        return float(outcome["seconds"]) if outcome["ran"] else 0.0
+
+    def peak_bytes(self, stage: str) -> int:
+        """The stage's own peak of private memory."""
+        return int(self.summary["stages"][stage]["peak_bytes"])
+
+
+def run_entropyguard(rows: Path, folder: Path, *flags: str | Path, resume: bool = False, audit: bool = False) -> Run:
+    """Clean `rows` (JSONL with a column `text`) with `folder` for all that it writes; the checkpoints stay there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary, log = folder / "summary.json", folder / "audit.jsonl"
+    command: list[str | Path] = [sys.executable, "-m", "entropyguard", "--input", rows, "--text-column", "text"]
+    command += ["--output", folder / "cleaned.jsonl", "--checkpoint-dir", folder / "checkpoints", "--json", summary]
+    command += ["--resume"] if resume else []
+    command += ["--audit-log", log] if audit else []
+    measured = measure([*command, *flags])
+    dropped = _dropped(log) if audit else {}
+    return Run(measured, json.loads(summary.read_text(encoding="utf-8")), dropped)
+
+
+def kept_ids(run_folder: Path) -> list[int]:
+    """The `id` of each row of the output, in its order."""
+    lines = (run_folder / "cleaned.jsonl").read_text(encoding="utf-8").splitlines()
+    return [int(json.loads(line)["id"]) for line in lines]
+
+
+def _dropped(log: Path) -> dict[int, Drop]:
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return {
+        record["row_id"]: Drop(record["keeper_row_id"], record["similarity"])
+        for record in records
+        if record["keeper_row_id"] is not None
+    }
+
+
+def encoded(texts: Sequence[str], model: Path) -> npt.NDArray[np.float32]:
+    """A float32 unit vector for each text, of its first window; zeros where the model cannot read it."""
+    from entropyguard.core.encoder import load_encoder
+
+    encoder = load_encoder(model, precision="float32")
+    tokens = encoder.tokenise(texts, _MAX_WINDOWS)
+    text_of = np.repeat(np.arange(len(texts)), tokens.counts)
+    firsts = (np.cumsum(tokens.counts) - tokens.counts)[tokens.counts > 0]
+    vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
+    for windows, piece in encoder.encode(tokens, firsts):
+        vectors[text_of[windows]] = piece
+    return vectors
+
+
+def packaged_model() -> Path:
+    """The folder of the packaged MiniLM, for the peers."""
+    from entropyguard.core.model import resolve_model
+
+    return resolve_model("all-MiniLM-L6-v2", allow_download=False)

@@ -1,0 +1,54 @@
+"""How long entropyguard takes for each of its jobs, beside the tools that do one of them.
+
+    python benchmarks/speed.py [embedding pairs exact whole] [--rows N] [--data FILE --text-column NAME]
+                               [--peer-venv DIR ...]
+
+embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS. exact: ingest and exact_dedup,
+duckdb and polars. whole: the command line, semhash and the entropyguard that is on PyPI. Every part compares the
+answers before it prints a time. Without --data the texts are docstrings of the packages installed here, or made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from corpora import read_texts
+from measure import print_machine
+from peers import add_peer_flags, find_peers
+from speed_embedding import time_embedding
+from speed_exact import time_exact
+from speed_pairs import time_pairs
+from speed_whole import time_whole
+
+PARTS = {"embedding": 1_000, "pairs": 50_000, "exact": 200_000, "whole": 3_000}
+"""The parts, and the rows of each unless --rows says otherwise."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=f"{', '.join(PARTS)} [all]")
+    parser.add_argument("--rows", type=int, help=f"rows of each part [{', '.join(map(str, PARTS.values()))}]")
+    parser.add_argument("--data", type=Path, metavar="FILE", help="a .parquet or .jsonl file to take the texts from")
+    parser.add_argument("--text-column", default="text", metavar="NAME")
+    add_peer_flags(parser)
+    arguments = parser.parse_args()
+    print_machine(["torch", "sentence-transformers", "faiss-cpu", "polars", "dvc"])
+    peers = find_peers(["duckdb", "semhash", "rensa", "datasketch", "entropyguard"], arguments.peer_venv)
+    for part in arguments.parts or PARTS:
+        rows = arguments.rows or PARTS[part]
+        texts = read_texts(arguments.data, arguments.text_column, rows) if arguments.data else None
+        with tempfile.TemporaryDirectory(prefix="entropyguard-speed-") as name:
+            if part == "embedding":
+                time_embedding(texts, rows, Path(name))
+            elif part == "pairs":
+                time_pairs(texts, rows, Path(name))
+            elif part == "exact":
+                time_exact(texts, rows, peers, Path(name))
+            else:
+                time_whole(texts, rows, peers, Path(name))
+
+
+if __name__ == "__main__":
+    main()
