@@ -20,11 +20,14 @@ from entropyguard.runtime import default_max_memory
 from entropyguard.sidecars import FOLDER, find_record, read_sidecar
 
 if TYPE_CHECKING:
+    from entropyguard.core.encoder import Encoder
     from entropyguard.core.float32_pairs import ExactVectors
+    from entropyguard.core.parts import PartStore
     from entropyguard.core.vectors import Bools, Floats, Ints
 
 _FOLDER = f"{FOLDER}/sweep"
 _EMBEDDINGS = "embeddings.parquet"
+_AFTER_EXACT = "after_exact_dedup.parquet"
 
 
 def known_pairs(project: Path, params: Params, floor: float) -> Path | None:
@@ -48,7 +51,7 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
     search = dataclasses.replace(params.search, floor=floor)
     with terminal_progress("similar_pairs") as progress:
         find_similar_pairs(
-            project / _EMBEDDINGS,
+            _embeddings(project, params, progress),
             temporary,
             search,
             PartStore(blocks),
@@ -59,24 +62,47 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
     put_in_place(temporary, pairs)
     write_json(note, {"of": identity, "floor": floor, "digest": content_digest(pairs)})
     shutil.rmtree(blocks)
+    (pairs.parent / _EMBEDDINGS).unlink(missing_ok=True)
     return pairs
+
+
+def _embeddings(project: Path, params: Params, progress: Progress) -> Path:
+    """The vectors of all rows: where screening left some out for the stored floor, they are embedded now."""
+    from entropyguard.core.embed import embed_texts
+    from entropyguard.core.parquet import read_about
+
+    stored = project / _EMBEDDINGS
+    if not read_about(stored)["screening"].get("applied"):
+        return stored
+    out = project / _FOLDER / _EMBEDDINGS
+    encoder = _encoder(params, params.embed.precision)
+    embed_texts(project / _AFTER_EXACT, out, encoder, params.embed.max_windows, _vector_store(project), progress)
+    return out
+
+
+def _encoder(params: Params, precision: str) -> Encoder:
+    from entropyguard.core.encoder import load_encoder
+    from entropyguard.core.model import check_fingerprint, resolve_model
+
+    folder = resolve_model(params.embed.model, allow_download=False)
+    check_fingerprint(folder, params.embed.model_fingerprint)
+    return load_encoder(folder, precision=precision)
+
+
+def _vector_store(project: Path) -> PartStore:
+    from entropyguard.core.parts import PartStore
+
+    return PartStore(project / FOLDER / "vectors")
 
 
 def _exact_vectors(project: Path, params: Params, progress: Progress) -> ExactVectors:
     """Float32 vectors for the search to ask for, as the stage similar_pairs has them."""
 
     def embedded(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core.embed import exact_vectors
-        from entropyguard.core.encoder import load_encoder
-        from entropyguard.core.model import check_fingerprint, resolve_model
-        from entropyguard.core.parts import PartStore
+        from entropyguard.core.row_vectors import exact_vectors
 
-        folder = resolve_model(params.embed.model, allow_download=False)
-        check_fingerprint(folder, params.embed.model_fingerprint)
-        encoder = load_encoder(folder, precision="float32")
-        store = PartStore(project / FOLDER / "vectors")
-        after_exact = project / "after_exact_dedup.parquet"
-        return exact_vectors(after_exact, wanted, encoder, params.embed.max_windows, store, progress)
+        encoder, store = _encoder(params, "float32"), _vector_store(project)
+        return exact_vectors(project / _AFTER_EXACT, wanted, encoder, params.embed.max_windows, store, progress)
 
     return embedded
 
@@ -86,10 +112,12 @@ def cost(project: Path, floor: float) -> str:
     from entropyguard.core.parquet import read_about
 
     about = read_about(project / "similar_pairs.parquet")
-    rows = about["rows"] - about["unreadable"] - about["over_long"]
+    screened = about["screening"].get("rows_left_out", 0)
+    rows = about["rows"] - about["unreadable"] - about["over_long"] - screened
+    first = f"--extend embeds {screened:,} rows that screening left out, then " if screened else "--extend "
     return (
-        f"{floor:g} is below search.floor {about['search']['floor']:g}: similar pairs below it are not stored. "
-        f"--extend searches the stored vectors of {rows:,} rows again: {_duration(project, about['search'])}."
+        f"{floor:g} is below search.floor {about['search']['floor']:g}: similar pairs below it are not stored. {first}"
+        f"searches the stored vectors of {rows:,} rows again: {_duration(project, about['search'])}."
     )
 
 

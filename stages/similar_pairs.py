@@ -17,13 +17,13 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.similar import find_similar_pairs
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core import embed
+        from entropyguard.core import row_vectors
         from entropyguard.core.encoder import load_encoder
         from entropyguard.core.model import check_fingerprint, resolve_model
 
         folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
         check_fingerprint(folder, run.params.embed.model_fingerprint)
-        return embed.exact_vectors(
+        return row_vectors.exact_vectors(
             run.input("after_exact_dedup.parquet"),
             wanted,
             load_encoder(folder, run.threads, "float32"),

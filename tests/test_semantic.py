@@ -68,7 +68,7 @@ def dedup(
         write_pairs(folder / "pairs.parquet", pairs),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        SemanticParams(threshold, cluster, protect_numbers),
+        SemanticParams(threshold, cluster, protect_numbers, "off"),
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
@@ -234,7 +234,10 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
     pairs = {(2, 4): 0.99, (4, 9): 0.96, (9, 11): 0.93}
     _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
     before = sorted(path.name for path in tmp_path.iterdir())
-    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("column:score", "", ())
+    semantic, keep = (
+        SemanticParams(0.95, "stars", protect_numbers=False, screening="off"),
+        KeepParams("column:score", "", ()),
+    )
     found = decide(tmp_path / "rows.parquet", tmp_path / "pairs.parquet", semantic, keep, BIG)
     lost = np.flatnonzero(found.keeper != KEPT)
     assert dropped == {

@@ -6,7 +6,7 @@ name that stands for all the vectors it saw. A block row with more pairs than fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,16 @@ class BlockRows:
         self._rows = len(windows.first)
         # A stripe can always take one row with all others as its neighbours.
         self._limit = max(min(max_memory // 4 // _PAIR_BYTES, _MOST_PAIRS), self._rows)
-        self.blocks = -(-self._rows // candidates.block_rows)
+        self._ranges = ranges(self._rows, candidates.block_rows)
+        self.blocks = len(self._ranges)
         self.pairs = self.blocks_reused = 0
         self.stripes: list[Path] = []
         """The parts with the pairs, in their order."""
 
     def prepare(self, progress: Progress) -> None:
         """Let the search get ready for all block rows."""
-        self._names = self._candidates.names(self._digests(), progress)
+        seen = digests(self._windows, f"{self._candidates.version} {self._floor!r}", self._ranges)
+        self._names = self._candidates.names(seen, progress)
 
     def about(self) -> dict[str, Any]:
         """What to tell of the search, once it is prepared."""
@@ -53,28 +55,11 @@ class BlockRows:
 
     def tables(self, progress: Progress) -> Iterator[pa.Table]:
         """The pairs of all block rows by (b, a), as tables of positions."""
-        for block, name in enumerate(self._names):
-            for table in self._block_row(name, *self._range(block)):
+        for block, (name, (first, last)) in enumerate(zip(self._names, self._ranges, strict=True)):
+            for table in self._block_row(name, first, last):
                 self.pairs += table.num_rows
                 yield table
             progress((block + 1) * (block + 2) // 2, self.blocks * (self.blocks + 1) // 2)
-
-    def _range(self, block: int) -> tuple[int, int]:
-        height = self._candidates.block_rows
-        return block * height, min(self._rows, (block + 1) * height)
-
-    def _digests(self) -> list[str]:
-        """For each block row, of all the vectors up to its end."""
-        windows, digests = self._windows, []
-        settings = f"{self._candidates.version} {self._floor!r} {windows.first.shape[1]}"
-        seen = xxhash.xxh3_128(settings.encode())
-        for block in range(self.blocks):
-            first, last = self._range(block)
-            seen.update(windows.first[first:last].data)
-            seen.update(np.diff(windows.starts[first : last + 1]).data)
-            seen.update(windows.later[windows.starts[first] : windows.starts[last]].data)
-            digests.append(seen.hexdigest())
-        return digests
 
     def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
         stored = StoredBlock.find(self._parts.store, name, first, last)
@@ -108,6 +93,22 @@ class BlockRows:
             return
         for start, end in _cuts(counts, self._limit):
             yield from self._stripes(first + start, first + end, np.inf)
+
+
+def ranges(rows: int, height: int) -> list[tuple[int, int]]:
+    """The first position of each block row, and the one after its last."""
+    return [(first, min(rows, first + height)) for first in range(0, rows, height)]
+
+
+def digests(windows: Windows, settings: str, block_rows: Sequence[tuple[int, int]]) -> list[str]:
+    """For each block row, of the settings and all the vectors up to its end."""
+    found, seen = [], xxhash.xxh3_128(f"{settings} {windows.first.shape[1]}".encode())
+    for first, last in block_rows:
+        seen.update(windows.first[first:last].data)
+        seen.update(np.diff(windows.starts[first : last + 1]).data)
+        seen.update(windows.later[windows.starts[first] : windows.starts[last]].data)
+        found.append(seen.hexdigest())
+    return found
 
 
 def _sorted(pairs: Pairs, first: int) -> Pairs:

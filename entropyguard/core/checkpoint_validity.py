@@ -27,6 +27,7 @@ FLAG_NAMES = {
     "dedup_threshold": "semantic.dedup_threshold",
     "cluster": "semantic.cluster",
     "protect_numbers": "semantic.protect_numbers",
+    "screening": "semantic.screening",
 }
 """The parameters that a flag of the command line sets, by the flag's name."""
 

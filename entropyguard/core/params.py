@@ -98,8 +98,10 @@ class SemanticParams:
     dedup_threshold: float
     cluster: str
     protect_numbers: bool
+    screening: str
 
     def __post_init__(self) -> None:
+        _check(self.screening in ("auto", "off"), "semantic.screening", self.screening, "auto or off")
         _check_cosine("semantic.dedup_threshold", self.dedup_threshold)
         _check(self.cluster in ("stars", "components"), "semantic.cluster", self.cluster, "stars or components")
 

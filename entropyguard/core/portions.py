@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.encoder import Encoder, Vectors
+from entropyguard.core.tokens import SCREENED
 from entropyguard.core.vector_keys import Keys, text_keys, window_keys
 from entropyguard.core.vector_store import VectorStore
 
@@ -23,13 +24,23 @@ class Portion:
     A text that cannot be embedded has one line; `skipped` says for each text why, or None.
     """
 
-    def __init__(self, texts: Sequence[str], encoder: Encoder, max_windows: int, store: VectorStore | None) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        encoder: Encoder,
+        max_windows: int,
+        store: VectorStore | None,
+        left_out: Bools | None = None,
+    ) -> None:
+        """left_out: flags of texts that are to have no vector; a text's line does not depend on the others."""
         self._encoder = encoder
+        asked = np.flatnonzero(np.ones(len(texts), dtype=np.bool_) if left_out is None else ~left_out)
         keys = text_keys(texts)
-        known, found = _look_up(store, keys, encoder.dimension)
-        missing = np.flatnonzero(~known)
+        is_known, found = _look_up(store, keys[asked], encoder.dimension)
+        known, missing = asked[is_known], asked[~is_known]
         self._tokens = encoder.tokenise([texts[at] for at in missing.tolist()], max_windows)
-        self.skipped: npt.NDArray[np.object_] = np.full(len(texts), None, dtype=object)
+        self.skipped: npt.NDArray[np.object_] = np.full(len(texts), SCREENED, dtype=object)
+        self.skipped[known] = None
         self.skipped[missing] = self._tokens.skipped
         counts = np.ones(len(texts), dtype=np.int64)
         counts[missing] = np.maximum(self._tokens.counts, 1)
@@ -55,6 +66,11 @@ class Portion:
         known, found = _look_up(store, self.keys[self._lines[several]], self._encoder.dimension)
         self.vectors[self._lines[several[known]]] = found
         self._missing[several[known]] = False
+
+    def has_vector(self) -> Bools:
+        """Of each line, whether its text has been, or can be, embedded."""
+        embeddable = np.array([why is None for why in self.skipped], dtype=np.bool_)
+        return embeddable[self.text]
 
     def embed(self, listener: Listener) -> None:
         """Embed each missing window once; equal ones share the vector."""

@@ -78,6 +78,21 @@ def is_exhaustive(rows: int, search: SearchParams) -> bool:
     return rows < max(1, search.exact_below_rows) or search.target_recall == 1
 
 
+def search_of(
+    windows: Windows,
+    search: SearchParams,
+    floor: float,
+    parts: Parts,
+    max_bytes: int,
+    spill: Path,
+    threads: int | None,
+) -> CandidateSearch:
+    """The search that suits so many rows; `floor` may be below that of the pairs wanted."""
+    if is_exhaustive(len(windows.first), search):
+        return ExactSearch(windows.first, floor, max_bytes, spill, threads)
+    return IvfSearch(windows, search, floor, parts, max_bytes, spill, threads)
+
+
 @dataclass(frozen=True)
 class _Work:
     """One run of the stage. spill: a folder for what does not fit in memory."""
@@ -132,11 +147,7 @@ class _Work:
         return _write(out, about, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
 
     def _block_rows(self, windows: Windows, floor: float, progress: Progress) -> BlockRows:
-        method: CandidateSearch
-        if is_exhaustive(len(windows.first), self.search):
-            method = ExactSearch(windows.first, floor, self.max_memory // 8, self.spill, self.threads)
-        else:
-            method = IvfSearch(windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads)
+        method = search_of(windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads)
         block_rows = BlockRows(windows, method, floor, self.parts, self.max_memory)
         block_rows.prepare(progress)
         return block_rows
@@ -146,6 +157,7 @@ class _Work:
             "rows": vectors.rows,
             "unreadable": vectors.skipped["unreadable"],
             "over_long": vectors.skipped["over_long"],
+            "screening": vectors.screening,
             "search": {"floor": self.search.floor, **block_rows.about()},
         }
 

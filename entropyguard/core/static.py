@@ -19,6 +19,7 @@ from safetensors.numpy import load_file
 from entropyguard.core.errors import UsageError
 from entropyguard.core.files import read_json
 from entropyguard.core.model import model_fingerprint
+from entropyguard.core.scripts import READING_VERSION
 from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
@@ -44,11 +45,16 @@ class StaticEncoder:
                 " its files do not belong together."
             )
         versions = f"numpy{np.__version__}-tokenizers{tokenizers.__version__}"
-        self.fingerprint = f"static-{model_fingerprint(folder)}-w{window}-{versions}-{self.precision}"
+        self.fingerprint = (
+            f"static-{model_fingerprint(folder)}-w{window}-r{READING_VERSION}-{versions}-{self.precision}"
+        )
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._tokenizer(texts, max_windows)
+
+    def single_tokens(self) -> None:
+        """See `Encoder`."""
 
     def encode(
         self, tokens: Tokens, wanted: npt.NDArray[np.int64]

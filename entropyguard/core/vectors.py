@@ -74,6 +74,8 @@ class Vectors:
     """How many rows take no part, by reason."""
     rounding: float
     """How far a cosine of two of the vectors may lie from that of the float32 ones."""
+    screening: dict[str, Any]
+    """What embed tells of rows that screening left out."""
 
 
 def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
@@ -83,8 +85,16 @@ def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
     row_ids, part, further, skipped = _rows(embeddings)
     windows = Windows.empty(further[part], dimensions, max_bytes, spill)
     windows.fill(_blocks(embeddings, dimensions))
-    rounding = float(read_about(embeddings).get("rounding", 0.0))
-    return Vectors(row_ids[part], np.flatnonzero(part), windows, len(row_ids), skipped, rounding)
+    about = read_about(embeddings)
+    return Vectors(
+        row_ids[part],
+        np.flatnonzero(part),
+        windows,
+        len(row_ids),
+        skipped,
+        float(about["rounding"]),
+        about["screening"],
+    )
 
 
 def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: bool, spill: Path) -> npt.NDArray[Any]:

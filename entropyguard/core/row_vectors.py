@@ -1,0 +1,112 @@
+"""The rows of after_exact_dedup.parquet on their way to vectors, a portion at a time.
+
+While one portion is embedded, the next one is read and tokenised in the background, and new vectors are saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from entropyguard.core.batches import ahead
+from entropyguard.core.encoder import Encoder, Vectors
+from entropyguard.core.parquet import read_about, read_tables
+from entropyguard.core.parts import PartStore
+from entropyguard.core.portions import Bools, Ints, Portion
+from entropyguard.core.progress import Progress
+from entropyguard.core.text import texts_of
+from entropyguard.core.vector_keys import Keys
+from entropyguard.core.vector_saver import VectorSaver
+from entropyguard.core.vector_store import VectorStore
+
+_PORTIONS_AHEAD = 1
+
+
+def embedded_portions(
+    after_exact: Path,
+    rows: int,
+    encoder: Encoder,
+    max_windows: int,
+    vectors: VectorStore | None,
+    saver: VectorSaver,
+    progress: Progress,
+    wanted: Bools | None = None,
+    left_out: Bools | None = None,
+) -> Generator[tuple[pa.ChunkedArray, Portion]]:
+    """The wanted rows (None: all), `rows` in number, as many at a time as a row group has, with their row ids.
+
+    left_out: rows that get no vector, whatever their text. Close it before `saver` ends.
+    """
+    done = 0
+
+    def listen(keys: Keys, new: Vectors, share: float) -> None:
+        saver.add(keys, new)
+        progress(done + int(len(portion.skipped) * share), rows)
+
+    with closing(
+        ahead(_portions(after_exact, encoder, max_windows, vectors, wanted, left_out), _PORTIONS_AHEAD)
+    ) as portions:
+        for row_ids, portion in portions:
+            portion.embed(listen)
+            yield row_ids, portion
+            done += len(portion.skipped)
+            progress(done, rows)
+
+
+def _portions(
+    after_exact: Path,
+    encoder: Encoder,
+    max_windows: int,
+    vectors: VectorStore | None,
+    wanted: Bools | None,
+    left_out: Bools | None,
+) -> Iterator[tuple[pa.ChunkedArray, Portion]]:
+    about, start = read_about(after_exact), 0
+    for table in read_tables(after_exact, ["row_id", "record"]):
+        here = slice(start, start + table.num_rows)
+        start = here.stop
+        own = table if wanted is None else table.filter(pa.array(wanted[here]))
+        if own.num_rows:
+            texts = texts_of(own, about).to_list()
+            out = None if left_out is None else left_out[here]
+            yield own["row_id"], Portion(texts, encoder, max_windows, vectors, out)
+
+
+def open_store(store: PartStore | None, encoder: Encoder) -> VectorStore | None:
+    """The encoder's own vectors in a store."""
+    return None if store is None else VectorStore(store, encoder.fingerprint, encoder.dimension)
+
+
+def exact_vectors(
+    after_exact: Path,
+    wanted: Bools,
+    encoder: Encoder,
+    max_windows: int,
+    store: PartStore | None,
+    progress: Progress,
+) -> Iterator[tuple[Ints, Vectors]]:
+    """The vectors of the wanted rows of after_exact_dedup.parquet, in its order: (place, vector) of each window.
+
+    wanted: a flag for each row. Places count from 0; a row that cannot be embedded has none. store: where vectors are
+    looked up; the new ones are in it when the last ones have come.
+    """
+    vectors = open_store(store, encoder)
+    places, done = np.flatnonzero(wanted), 0
+    with (
+        ThreadPoolExecutor(1) as background,
+        VectorSaver(vectors, background) as saver,
+        closing(
+            embedded_portions(after_exact, len(places), encoder, max_windows, vectors, saver, progress, wanted=wanted)
+        ) as portions,
+    ):
+        for _, portion in portions:
+            own = places[done : done + len(portion.skipped)]
+            done += len(own)
+            taken = portion.has_vector()
+            yield own[portion.text[taken]], portion.vectors[taken]
+        saver.save()

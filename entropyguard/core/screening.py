@@ -1,0 +1,162 @@
+"""Screening: rows that no other row is near, by cheap static vectors, need no vector of the transformer's.
+
+Whether that pays, and how near is near, is decided from a sample drawn by the texts' hashes and a fixed cost model,
+never by a clock. Where it does not pay, every row is embedded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from entropyguard.core import calibration, screening_cost
+from entropyguard.core.distil import static_vectors, token_vectors
+from entropyguard.core.encoder import Encoder
+from entropyguard.core.ivf_training import trained_rows
+from entropyguard.core.params import SearchParams
+from entropyguard.core.parquet import read_about, read_tables, row_count
+from entropyguard.core.parts import PartStore
+from entropyguard.core.portions import Bools, Ints
+from entropyguard.core.progress import Progress
+from entropyguard.core.row_vectors import exact_vectors
+from entropyguard.core.search_parts import Parts
+from entropyguard.core.similarity import MILLIONTHS, pair_similarity
+from entropyguard.core.static_neighbours import rows_with_neighbours
+from entropyguard.core.text import texts_of
+from entropyguard.core.vector_keys import text_keys
+from entropyguard.core.vector_store import VectorStore
+from entropyguard.core.vectors import Floats, scratch
+from entropyguard.core.whitening import spread_out
+
+_COMMON_ROWS = 8_192
+_FEWEST_SIMILAR = 50  # of the sampled pairs: fewer say too little of the others
+
+
+@dataclass(frozen=True)
+class Screening:
+    """left_out: the rows of after_exact_dedup.parquet that get no vector; None: none. about: why, for the report."""
+
+    left_out: Bools | None
+    about: dict[str, Any]
+
+
+NOT_ASKED = Screening(None, {"applied": False, "reason": "off"})
+
+
+@dataclass(frozen=True)
+class Screener:
+    """What screening works with. store: vectors, those of single tokens among them; static: finished block rows."""
+
+    encoder: Encoder
+    max_windows: int
+    search: SearchParams
+    store: PartStore
+    static: PartStore
+    spill: Path
+    threads: int | None
+    progress: Progress
+
+    def screen(self, after_exact: Path) -> Screening:
+        """Decide from the texts; the same whatever the stores hold."""
+        tokens = self.encoder.single_tokens()
+        if tokens is None:
+            return _not_applied("the model is static itself")
+        rough = screening_cost.rough_tokens(_characters(after_exact), row_count(after_exact))
+        if not screening_cost.worth_a_sample(rough, len(tokens.counts)):
+            return _not_applied("there are too few texts to save much", tokens_about=rough)
+        vectors = VectorStore(self.store, self.encoder.fingerprint, self.encoder.dimension)
+        rows = self._read(after_exact, token_vectors(self.encoder, tokens, vectors, self.progress))
+        # By the first rows alone, so that appended ones seldom change the vectors of all.
+        spread_out(rows.vectors, calibration.sampled(rows.keys[: trained_rows(len(rows.keys))], _COMMON_ROWS))
+        sample = calibration.sampled(rows.keys)
+        counted = calibration.count_pairs(rows.vectors, rows.keys, sample)
+        similar = self._similar(after_exact, rows.places[counted.one], rows.places[counted.other])
+        if similar.sum() < _FEWEST_SIMILAR:
+            return _not_applied("the sample has too few similar pairs to tell", sample_rows=len(sample))
+        threshold = calibration.choose(counted, similar, self.search.target_recall)
+        share = rows.share_of_tokens(sample[counted.nearest >= threshold.cosine], sample)
+        cost = screening_cost.share_of_all(rows.tokens, share, len(tokens.counts), len(counted.one))
+        about = {
+            "sample_rows": len(sample),
+            "sample_pairs": len(similar),
+            "static_threshold": threshold.cosine,
+            "estimated_share_embedded": round(share, 6),
+            "estimated_cost": round(cost, 6),
+        }
+        if cost > screening_cost.WORTH:
+            return _not_applied("it would save too little", **about)
+        return self._applied(rows, threshold, about)
+
+    def _read(self, after_exact: Path, table: Floats) -> _StaticRows:
+        """The static vector of every row that the model can embed."""
+        about, total = read_about(after_exact), row_count(after_exact)
+        fits = total * self.encoder.dimension * 4 <= 1 << 30
+        vectors = scratch((total, self.encoder.dimension), np.float32, fits, self.spill)
+        places, keys, lengths, start, done = [], [], [], 0, 0
+        for rows in read_tables(after_exact, ["record"]):
+            texts = texts_of(rows, about).to_list()
+            tokens = self.encoder.tokenise(texts, self.max_windows)
+            taken = np.flatnonzero(tokens.counts)
+            first = (np.cumsum(tokens.counts) - tokens.counts)[taken]
+            vectors[done : done + len(taken)] = static_vectors(table, tokens, first)
+            places.append(taken + start)
+            keys.append(text_keys([texts[at] for at in taken.tolist()])[:, 0])
+            lengths.append(np.add.reduceat(tokens.lengths(), first) if len(first) else first)
+            start, done = start + len(texts), done + len(taken)
+            self.progress(start, total)
+        return _StaticRows(total, np.concatenate(places), np.concatenate(keys), np.concatenate(lengths), vectors[:done])
+
+    def _similar(self, after_exact: Path, one: Ints, other: Ints) -> Bools:
+        """Whether the first windows of each pair of rows are similar, by the model itself."""
+        wanted = np.zeros(row_count(after_exact), dtype=np.bool_)
+        wanted[one] = wanted[other] = True
+        pieces = exact_vectors(after_exact, wanted, self.encoder, self.max_windows, self.store, self.progress)
+        places, vectors = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        rows, first = np.unique(places, return_index=True)
+        left, right = (first[np.searchsorted(rows, places)] for places in (one, other))
+        least = self.search.floor - self.encoder.rounding
+        similar: Bools = pair_similarity(vectors, left, right) / MILLIONTHS >= least
+        return similar
+
+    def _applied(self, rows: _StaticRows, threshold: calibration.Threshold, about: dict[str, Any]) -> Screening:
+        parts = Parts(self.static)
+        near, recall = rows_with_neighbours(
+            rows.vectors, threshold.cosine, self.search, parts, 1 << 30, self.spill, self.threads, self.progress
+        )
+        self.static.prune(parts.used)
+        left_out = np.zeros(rows.total, dtype=np.bool_)
+        left_out[rows.places[~near]] = True
+        about |= {
+            "rows_left_out": int(left_out.sum()),
+            "share_embedded": round(rows.share_of_tokens(np.flatnonzero(near)), 6),
+            "estimated_recall": round(threshold.recall * recall, 6),
+        }
+        return Screening(left_out, {"applied": True, **about})
+
+
+@dataclass(frozen=True)
+class _StaticRows:
+    """Of the rows that can be embedded: place among all `total`, hash, tokens in all windows, and static vector."""
+
+    total: int
+    places: Ints
+    keys: npt.NDArray[np.uint64]
+    tokens: Ints
+    vectors: Floats
+
+    def share_of_tokens(self, some: Ints, of: Ints | None = None) -> float:
+        """The share that some positions have of the tokens of others (None: all)."""
+        return float(self.tokens[some].sum() / max(1, (self.tokens if of is None else self.tokens[of]).sum()))
+
+
+def _not_applied(reason: str, **about: Any) -> Screening:
+    return Screening(None, {"applied": False, "reason": reason, **about})
+
+
+def _characters(after_exact: Path) -> int:
+    about = read_about(after_exact)
+    return sum(int(texts_of(rows, about).str.len_chars().sum()) for rows in read_tables(after_exact, ["record"]))

@@ -1,0 +1,46 @@
+"""What screening costs and saves, by a fixed model: a function of the data, never of a clock or of the machine.
+
+The unit is a token through a small transformer, 21 million floating-point operations. Larger models make screening
+pay sooner; that is not counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from entropyguard.core.calibration import SAMPLE_ROWS
+from entropyguard.core.ivf_training import lists_for
+
+WORTH = 0.8
+"""Screening is applied where it is to take at most this share of what embedding all rows takes."""
+
+_CHARACTERS_PER_TOKEN, _AROUND_A_TEXT = 4, 2
+_TOKEN_ALONE = 4  # a window of one token has so many, padded
+_SAMPLE_WORTH = 4  # times the distilling: below that nothing can be gained
+_PRODUCT = 5e-5  # of two static vectors, compared and all
+_STATIC_ROW = 0.5  # tokenising a row and summing its tokens' vectors
+_LISTS_PROBED = 32
+
+
+def rough_tokens(characters: int, rows: int) -> int:
+    """About how many tokens so many characters in so many rows are."""
+    return characters // _CHARACTERS_PER_TOKEN + rows * _AROUND_A_TEXT
+
+
+def worth_a_sample(tokens: int, vocabulary: int) -> bool:
+    """Whether so many tokens could be enough for screening to pay, before anything of it is done."""
+    return tokens >= _SAMPLE_WORTH * _TOKEN_ALONE * vocabulary
+
+
+def share_of_all(tokens: npt.NDArray[np.int64], share: float, vocabulary: int, pairs_scored: int) -> float:
+    """What embedding a `share` of the tokens and screening take, as a share of what embedding all takes.
+
+    tokens: of each row.
+    """
+    rows, total = len(tokens), float(tokens.sum())
+    lists = lists_for(rows)
+    products = min(rows * rows / 2, rows * (lists + _LISTS_PROBED * rows / lists))
+    products += 2 * min(rows, SAMPLE_ROWS) * rows
+    scored = 2 * pairs_scored * total / max(1, rows)
+    return share + (_TOKEN_ALONE * vocabulary + _STATIC_ROW * rows + _PRODUCT * products + scored) / max(1.0, total)
