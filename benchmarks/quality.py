@@ -3,10 +3,11 @@
     python benchmarks/quality.py [--data DIR] [--rows 3000] [--peer-venv DIR ...]
 
 Sentence pairs: precision, recall and F1 against human judgement. Short requests: rows removed from data whose rows
-all mean to be different. Injected edits: which kinds of copy each tool finds, and what else it removes. Then: what a
-lexical stage would add. DIR holds stsb_multi.parquet (text_a, text_b, score, lang, split), clinc150.parquet and
-banking77.parquet (text, cluster) and gpteacher.parquet (text); what is missing is skipped, and without gpteacher the
-edits go into docstrings of the packages installed here.
+all mean to be different. Sentences in many scripts: which of them the model cannot read (pairs grow with the square
+of the rows: --rows 100000 takes all). Injected edits: which kinds of copy each tool finds, and what else it removes.
+Then: what a lexical stage would add. DIR holds stsb_multi.parquet (text_a, text_b, score, lang, split),
+clinc150.parquet and banking77.parquet (text, cluster), tatoeba_laser.parquet (text_b, lang_b) and gpteacher.parquet
+(text); what is missing is skipped, and without gpteacher the edits go into docstrings of the packages installed here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pipeline import packaged_model
 from quality_edits import Corpus, judge_edits
 from quality_pairs import judge_pairs
 from quality_requests import judge_requests
+from quality_scripts import judge_scripts
 
 REQUESTS = ("clinc150", "banking77")
 
@@ -32,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder with the data sets named above")
     parser.add_argument("--rows", type=int, default=3_000, help="rows (or pairs) of each data set [3000]")
-    parser.add_argument("--only", choices=["pairs", "requests", "edits"], help="one part alone")
+    parser.add_argument("--only", choices=["pairs", "requests", "scripts", "edits"], help="one part alone")
     add_peer_flags(parser)
     arguments = parser.parse_args()
     print_machine(["torch"])
@@ -45,6 +47,8 @@ def main() -> None:
         for data_set in REQUESTS if arguments.only in (None, "requests") else ():
             if requests := _found(arguments.data, data_set):
                 judge_requests(requests, arguments.rows, peers, static, work)
+        if arguments.only in (None, "scripts") and (sentences := _found(arguments.data, "tatoeba_laser")):
+            judge_scripts(sentences, arguments.rows)
         if arguments.only in (None, "edits"):
             instructions = _found(arguments.data, "gpteacher")
             texts = read_texts(instructions, "text") if instructions else docstrings(2 * arguments.rows)

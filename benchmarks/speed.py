@@ -1,11 +1,12 @@
 """How long entropyguard takes for each of its jobs, beside the tools that do one of them.
 
-    python benchmarks/speed.py [embedding pairs exact whole] [--rows N] [--data FILE --text-column NAME]
+    python benchmarks/speed.py [embedding pairs exact screening whole] [--rows N] [--data FILE --text-column NAME]
                                [--peer-venv DIR ...]
 
 embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS. exact: ingest and exact_dedup,
-duckdb and polars. whole: the command line, semhash and the entropyguard that is on PyPI. Every part compares the
-answers before it prints a time. Without --data the texts are docstrings of the packages installed here, or made.
+duckdb and polars. screening: the pipeline with and without it. whole: the command line, semhash and the entropyguard
+that is on PyPI. Every part compares the answers before it prints a time. Without --data the
+texts are docstrings of the packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from peers import add_peer_flags, find_peers
 from speed_embedding import time_embedding
 from speed_exact import time_exact
 from speed_pairs import time_pairs
+from speed_screening import time_screening
 from speed_whole import time_whole
 
-PARTS = {"embedding": 1_000, "pairs": 50_000, "exact": 200_000, "whole": 3_000}
+PARTS = {"embedding": 1_000, "pairs": 50_000, "exact": 200_000, "screening": 40_000, "whole": 3_000}
 """The parts, and the rows of each unless --rows says otherwise."""
 
 
@@ -46,6 +48,8 @@ def main() -> None:
                 time_pairs(texts, rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
+            elif part == "screening":
+                time_screening(texts, rows, Path(name))
             else:
                 time_whole(texts, rows, peers, Path(name))
 
