@@ -32,4 +32,7 @@ def input_names(project: Path) -> list[str]:
     recorded = read_json(project / FOLDER / "inputs.json")
     if recorded:
         return [str(name) for name in recorded["names"]]
-    return [str(source.path) for source in find_sources(str(project / Params.load(project / "params.yaml").input))]
+    sources = find_sources(str(project / Params.load(project / "params.yaml").input))
+    # A run that did not end well recorded no names; its checkpoint dir links to what the user named.
+    linked = project / "inputs"
+    return [str(one.path.readlink() if one.path.parent == linked else one.path) for one in sources]

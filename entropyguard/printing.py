@@ -18,6 +18,7 @@ from rich.text import Text
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.losses import loss_warnings
+from entropyguard.core.report import reading_warnings
 from entropyguard.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
+    screening = summary.report["screening"]
+    if screening.get("applied"):
+        say(
+            f"{screening['rows_left_out']:,} rows were not embedded: no other row is near them by static vectors "
+            f"(estimated recall {screening['estimated_recall']:.4f})"
+        )
     aside = summary.report["no_part_in_semantic_dedup"]
     if aside["unreadable"] or aside["over_long"]:
         say(
@@ -89,7 +96,7 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     if numbers["dropped"]:
         cure = "" if numbers["protected"] else "; --protect-numbers keeps such rows"
         say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
-    for line in loss_warnings(summary.report):
+    for line in [*loss_warnings(summary.report), *reading_warnings(summary.report)]:
         say(line)
 
 

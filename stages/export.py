@@ -14,13 +14,14 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.losses import loss_warnings
     from entropyguard.core.page import render_page, row_steps
     from entropyguard.core.plots import rows_plot, similarity_plot
-    from entropyguard.core.report import build_report
+    from entropyguard.core.report import build_report, reading_warnings
     from entropyguard.core.writers import write_records
 
     kept = run.input("after_semantic_dedup.parquet")
     report = build_report(
         run.input("ingested.parquet"),
         run.input("rejected.jsonl"),
+        run.input("embeddings.parquet"),
         run.input("dropped/exact.parquet"),
         run.input("dropped/semantic.parquet"),
         kept,
@@ -36,7 +37,7 @@ def work(run: StageRun) -> Counts:
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
     similarity = similarity_plot(findings.histogram, run.params.semantic.dedup_threshold)
     run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
-    for line in loss_warnings(report):  # for `dvc repro`; the command line says it itself
+    for line in [*loss_warnings(report), *reading_warnings(report)]:  # for `dvc repro`; the command line says it itself
         sys.stderr.write(f"entropyguard: {line}\n")
     return {"rows": rows}
 

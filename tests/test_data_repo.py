@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def test_a_threshold_below_the_floor_names_the_cure(repo: Repo) -> None:
     repo.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.8/' params.yaml")
     assert "search.floor" in repo.sh("dvc repro", code=255)
     repo.sh("sed -i 's/floor: 0.9 /floor: 0.8 /' params.yaml")
-    assert repo.repro() == ["similar_pairs", "semantic_dedup", "export"]
+    assert repo.repro() == ["embed", "similar_pairs", "semantic_dedup", "export"]
 
 
 def test_edited_files_are_kept_unless_an_upgrade_is_asked_for(repo: Repo) -> None:
@@ -151,6 +152,21 @@ def test_an_upgraded_library_refuses_old_scripts_and_names_the_cure(repo: Repo) 
     assert "stages/exact_dedup.py is version 0" in status
     repo.sh("entropyguard init --upgrade")
     assert repo.repro() == []
+
+
+def test_an_upgrade_adds_new_parameters_and_keeps_every_line(repo: Repo) -> None:
+    params = repo.folder / "params.yaml"
+    full = params.read_text().replace("dedup_threshold: 0.95", "dedup_threshold: 0.93  # mine")
+    older = re.sub(r"\nchunks:\n(  .*\n)+", "", full)
+    older = re.sub(r"  screening: .*\n +#.*\n", "", older)
+    params.write_text(older)
+    assert "chunks is missing from params.yaml. `entropyguard init --upgrade` adds it" in repo.sh(
+        "entropyguard status", code=2
+    )
+    repo.sh("entropyguard init --upgrade")
+    assert set(older.splitlines()) <= set(params.read_text().splitlines())
+    assert sorted(params.read_text().split()) == sorted(full.split())
+    repo.repro()
 
 
 def test_another_model_under_the_same_name_is_refused_and_names_the_cure(repo: Repo, tmp_path: Path) -> None:

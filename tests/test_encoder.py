@@ -76,8 +76,9 @@ def test_static_vectors_are_similar_as_far_as_words_are_shared(static: Encoder) 
         ("", "unreadable"),
         ("   ", "unreadable"),
         ("你好 世界", "unreadable"),
-        ("你好 cat", None),  # half of the tokens is not more than half
-        ("你好 世界 cat", "unreadable"),
+        ("好 cat", None),  # as much that it can read as what it cannot
+        ("你好 cat", "unreadable"),  # one unknown token, but of two letters
+        ("flibbertigibbet cat", None),  # a word it does not know, of a script it reads
         ("cat " * 20, None),
         ("cat " * 21, "over_long"),
         ("cat" + " " * 5_000, "over_long"),  # too long to be counted

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
@@ -23,7 +24,7 @@ from entropyguard.core.parquet import TableWriter
 from entropyguard.core.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
-from entropyguard.core.report import build_report
+from entropyguard.core.report import build_report, reading_warnings
 from entropyguard.core.semantic import drop_semantic_duplicates
 from entropyguard.core.shown_texts import shown, shown_beside, visible
 from entropyguard.core.similar import PAIRS
@@ -64,9 +65,14 @@ class Project:
 
 
 def run(
-    folder: Path, lines: str, similar: Sequence[tuple[int, int, float]], source_column: str = "", min_length: int = 0
+    folder: Path,
+    lines: str,
+    similar: Sequence[tuple[int, int, float]],
+    source_column: str = "",
+    min_length: int = 0,
+    unreadable: Sequence[int] = (),
 ) -> Project:
-    """Run all but the model: `similar` are the pairs that a search would have found."""
+    """Run all but the model: `similar` are the pairs that a search would have found, `unreadable` are row ids."""
     (folder / "dropped").mkdir(parents=True)
     (folder / "data.jsonl").write_text(lines, encoding="utf-8")
     base = default_params()
@@ -77,16 +83,32 @@ def run(
     )
     ingested, rejected = folder / "ingested.parquet", folder / "rejected.jsonl"
     after_exact, pairs = folder / "after_exact_dedup.parquet", folder / "similar_pairs.parquet"
+    embeddings = folder / "embeddings.parquet"
     kept, exact, semantic = (
         folder / name for name in ("after_semantic_dedup.parquet", "dropped/exact.parquet", "dropped/semantic.parquet")
     )
     ingest(find_sources(str(folder / "data.jsonl")), ingested, rejected, params.ingest, silent)
     drop_exact_duplicates(ingested, after_exact, exact, params.exact, params.keep, silent)
+    write_embeddings(embeddings, pq.read_table(after_exact)["row_id"].to_pylist(), unreadable)
     with TableWriter(pairs, PAIRS, ABOUT) as writer:
         columns = [list(column) for column in zip(*sorted(similar, key=lambda pair: pair[1::-1]), strict=True)]
         writer.write(pa.table(columns or [[], [], []], schema=PAIRS))
     drop_semantic_duplicates(after_exact, pairs, kept, semantic, params.semantic, params.keep, 1 << 30, silent)
-    return Project(folder, build_report(ingested, rejected, exact, semantic, kept, params))
+    return Project(folder, build_report(ingested, rejected, embeddings, exact, semantic, kept, params))
+
+
+def write_embeddings(path: Path, row_ids: Sequence[int], unreadable: Sequence[int]) -> None:
+    """What export reads of embeddings.parquet: each readable row has two windows."""
+    lines = [(row, window) for row in row_ids for window in ((0,) if row in unreadable else (0, 1))]
+    skipped = ["unreadable" if row in unreadable else None for row, _ in lines]
+    columns = {
+        "row_id": pa.array([row for row, _ in lines], pa.int64()),
+        "window": pa.array([window for _, window in lines], pa.int32()),
+        "skipped": pa.array(skipped, pa.string()),
+    }
+    table = pa.table(columns)
+    with TableWriter(path, table.schema) as writer:
+        writer.write(table)
 
 
 def as_lines(texts: Sequence[str], **more: str) -> str:
@@ -269,6 +291,58 @@ def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
     assert "4 rows are kept that would have been dropped" in words
 
 
+SCRIPTS = [
+    "one cat",  # 0
+    "два кота",  # 1: unreadable
+    "ONE cat",  # 2: exact duplicate of 0
+    "три dogs",  # 3: Latin by most of its letters
+    "5 + 5 = 10",  # 4: no letters
+    "四只猫",  # 5: unreadable
+    "five cats",  # 6
+]
+
+
+def test_rows_are_counted_by_script_after_exact_dedup(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(SCRIPTS), [], unreadable=[1, 5])
+    assert list(made.report["scripts"].items()) == [
+        ("Latin", {"rows": 3, "unreadable": 0}),
+        ("Cyrillic", {"rows": 1, "unreadable": 1}),
+        ("Han", {"rows": 1, "unreadable": 1}),
+        ("none", {"rows": 1, "unreadable": 0}),
+    ]
+
+
+def test_no_rows_have_no_scripts(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(["short"]), [], min_length=99)
+    assert made.report["scripts"] == {}
+    assert reading_warnings(made.report) == []
+
+
+def test_a_rejected_line_does_not_shift_the_scripts(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", "{broken\n" + as_lines(["два кота", "one cat"]), [], unreadable=[1])
+    assert made.report["scripts"] == {"Cyrillic": {"rows": 1, "unreadable": 1}, "Latin": {"rows": 1, "unreadable": 0}}
+
+
+@pytest.mark.parametrize(("readable", "warned"), [(2, True), (3, False)])
+def test_a_third_of_unreadable_rows_is_warned_of(tmp_path: Path, readable: int, warned: bool) -> None:
+    texts = ["два кота", *["one cat", "two cats", "three cats"][:readable]]
+    made = run(tmp_path / "project", as_lines(texts), [], unreadable=[0])
+    told = [reading_warnings(made.report), re.findall("The model cannot read 1 of 3 rows", made.page())]
+    assert [bool(lines) for lines in told] == [warned, warned]
+    if warned:
+        line = told[0][0]
+        assert line.startswith("Warning: the model cannot read 1 of 3 rows (33 %; Cyrillic), so they take no part")
+        cure = re.search(r"--model-name \S+ --allow-download", line)
+        assert cure is not None
+        assert cure[0] in made.page()
+
+
+def test_a_warning_names_the_scripts_of_most_unreadable_rows() -> None:
+    unreadable = {"Latin": 1, "Cyrillic": 4, "Arabic": 3, "Thai": 2, "Han": 0}
+    report = {"scripts": {name: {"rows": 5, "unreadable": rows} for name, rows in unreadable.items()}}
+    assert "10 of 25 rows (40 %; Cyrillic, Arabic, Thai and others)" in reading_warnings(report)[0]
+
+
 @pytest.mark.parametrize(
     ("texts", "min_length", "kept"),
     [(["one", "two"], 99, 0), (["one", "two"], 0, 2), (["same"] * 5, 0, 1)],
@@ -319,6 +393,22 @@ def test_the_published_copy_tells_time_and_memory_and_the_checkpoint_does_not(wo
     assert workspace.run("--resume", report=published).code == 0
     assert published.read_text().count("up to date") == 6
     assert (workspace.checkpoints / "report.html").read_text() == own
+
+
+@pytest.mark.pipeline
+def test_what_the_model_cannot_read_is_kept_counted_and_warned_of(workspace: Workspace) -> None:
+    texts = ["the cat sat", "a dog ran", "два кота", "Два  кота", "три кота", "cat 四只猫"]
+    workspace.write_rows(texts)
+    ended = workspace.run()
+    assert [row["text"] for row in workspace.kept()] == [text for text in texts if text != "Два  кота"]
+    report = json.loads((workspace.checkpoints / "report.json").read_text())
+    assert report["no_part_in_semantic_dedup"]["unreadable"] == 3
+    assert report["scripts"] == {
+        "Latin": {"rows": 2, "unreadable": 0},
+        "Cyrillic": {"rows": 2, "unreadable": 2},
+        "Han": {"rows": 1, "unreadable": 1},
+    }
+    assert "Warning: the model cannot read 3 of 5 rows (60 %; Cyrillic, Han)" in ended.stderr
 
 
 @pytest.mark.pipeline

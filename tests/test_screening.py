@@ -285,7 +285,8 @@ def test_the_estimate_of_cost_grows_with_what_is_embedded() -> None:
     costs = [screening_cost.share_of_all(tokens, share, 30_000, 3_000) for share in (0.1, 0.5, 1.0)]
     assert costs == sorted(costs)
     assert costs[0] < screening_cost.WORTH < costs[2]
-    assert not screening_cost.worth_a_sample(screening_cost.rough_tokens(100_000, 1_000), 30_000)
+    assert not screening_cost.worth_a_sample(screening_cost.rough_tokens(1_000_000, 10_000), 10_000, 30_000)
+    assert screening_cost.worth_a_sample(screening_cost.rough_tokens(10_000_000, 100_000), 100_000, 30_000)
 
 
 def test_the_setting_is_checked(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ LEAST = 0.4
 
 _WIDTH = (1 - LEAST) / BINS
 _DRAWN = 128  # pairs of each range
+MOST_DRAWN = BINS * _DRAWN
 _ROWS_AT_ONCE, _COLUMNS_AT_ONCE = 256, 16_384
 _RIDGE, _STEPS, _SMALLEST_STEP = 1e-8, 100, 1e-6
 _MIDDLE = 0.8  # so that the coefficients hardly hang on each other

@@ -28,6 +28,10 @@ FLAG_NAMES = {
     "cluster": "semantic.cluster",
     "protect_numbers": "semantic.protect_numbers",
     "screening": "semantic.screening",
+    "chunk_size": "chunks.size",
+    "chunk_overlap": "chunks.overlap",
+    "separators": "chunks.separators",
+    "max_loss": "guard.max_loss",
 }
 """The parameters that a flag of the command line sets, by the flag's name."""
 

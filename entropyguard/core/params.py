@@ -181,7 +181,7 @@ def _build(kind: type[T], values: Any, prefix: str) -> T:
     given = {}
     for key, hint in hints.items():
         if key not in values:
-            raise UsageError(f"{prefix}{key} is missing from params.yaml.")
+            raise UsageError(f"{prefix}{key} is missing from params.yaml. `entropyguard init --upgrade` adds it.")
         value = values[key]
         if dataclasses.is_dataclass(hint):
             given[key] = _build(hint, value, f"{prefix}{key}.")  # type: ignore[arg-type]
@@ -198,7 +198,11 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
         return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
-    allowed = {str: "text", bool: "true or false", int: "a whole number"}.get(hint, "a number")
+    allowed = {
+        str: "text (in quotes where YAML would read it otherwise, as off)",
+        bool: "true or false",
+        int: "a whole number",
+    }.get(hint, "a number")
     _check(type(value) is hint, name, value, allowed)
     return value
 

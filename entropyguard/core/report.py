@@ -8,9 +8,21 @@ from typing import Any
 from entropyguard.core.errors import InternalError
 from entropyguard.core.params import Params
 
+NO_SCRIPT = "none"
+"""What a text without letters is written in."""
+
+_MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
+_NAMED_SCRIPTS = 3
+
 
 def build_report(
-    ingested: Path, rejected: Path, dropped_exact: Path, dropped_semantic: Path, kept: Path, params: Params
+    ingested: Path,
+    rejected: Path,
+    embeddings: Path,
+    dropped_exact: Path,
+    dropped_semantic: Path,
+    kept: Path,
+    params: Params,
 ) -> dict[str, Any]:
     """The report of a finished run.
 
@@ -44,6 +56,7 @@ def build_report(
     return {
         "rows": rows,
         "no_part_in_semantic_dedup": {"unreadable": about.get("unreadable", 0), "over_long": about.get("over_long", 0)},
+        "scripts": count_by_script(ingested, embeddings),
         "losses": for_report(losses),
         "numbers": about.get("numbers", {}),
         "settings": {
@@ -59,7 +72,62 @@ def build_report(
             "output_format": params.output.format,
         },
         "search": about.get("search", {}),
+        "screening": about.get("screening", {}),
     }
+
+
+def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int]]:
+    """{script: {"rows", "unreadable"}} of the rows in embeddings.parquet, the script of most rows first.
+
+    Memory holds a row group, and a byte a row.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from entropyguard.core.parquet import read_about, read_tables
+    from entropyguard.core.scripts import main_scripts, script_names
+    from entropyguard.core.text import texts_of
+
+    names, about, fates = [*script_names(), NO_SCRIPT], read_about(ingested), _fates(ingested, embeddings)
+    counts = np.zeros(len(names) * 3, dtype=np.int64)
+    for table in read_tables(ingested, ["row_id", "record"]):
+        fate = fates[table["row_id"].to_numpy()]
+        scripts = main_scripts(texts_of(table.filter(pa.array(fate > 0)), about)) % len(names)
+        counts += np.bincount(scripts * 3 + fate[fate > 0], minlength=len(counts))
+    _, readable, unreadable = counts.reshape(-1, 3).T.tolist()
+    told = {name: {"rows": m + n, "unreadable": n} for name, m, n in zip(names, readable, unreadable, strict=True)}
+    return dict(sorted(((name, told[name]) for name in names if told[name]["rows"]), key=lambda one: -one[1]["rows"]))
+
+
+def _fates(ingested: Path, embeddings: Path) -> Any:
+    """By row id, int8: 0 not in embeddings.parquet, 1 readable, 2 unreadable."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    from entropyguard.core.parquet import read_tables
+    from entropyguard.core.tokens import UNREADABLE
+
+    last = max((int(table["row_id"][-1].as_py()) for table in read_tables(ingested, ["row_id"])), default=-1)
+    fates = np.zeros(last + 1, dtype=np.int8)
+    for table in read_tables(embeddings, ["row_id", "skipped"]):
+        unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
+        fates[table["row_id"].to_numpy()] = 1 + unreadable.to_numpy()
+    return fates
+
+
+def reading_warnings(report: dict[str, Any]) -> list[str]:
+    """A line when the model cannot read a third of the rows or more."""
+    scripts = report["scripts"]
+    rows, unreadable = (sum(script[name] for script in scripts.values()) for name in ("rows", "unreadable"))
+    if unreadable == 0 or 3 * unreadable < rows:
+        return []
+    blind = sorted((name for name in scripts if scripts[name]["unreadable"]), key=lambda n: -scripts[n]["unreadable"])
+    named = ", ".join(blind[:_NAMED_SCRIPTS]) + (" and others" if len(blind) > _NAMED_SCRIPTS else "")
+    return [
+        f"Warning: the model cannot read {unreadable:,} of {rows:,} rows ({100 * unreadable / rows:.0f} %; {named}), "
+        "so they take no part in semantic dedup. A multilingual model reads them: "
+        f"--model-name {_MULTILINGUAL} --allow-download (embed.model)."
+    ]
 
 
 def check_rows(rows: dict[str, Any]) -> None:

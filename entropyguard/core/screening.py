@@ -65,8 +65,9 @@ class Screener:
         tokens = self.encoder.single_tokens()
         if tokens is None:
             return _not_applied("the model is static itself")
-        rough = screening_cost.rough_tokens(_characters(after_exact), row_count(after_exact))
-        if not screening_cost.worth_a_sample(rough, len(tokens.counts)):
+        total = row_count(after_exact)
+        rough = screening_cost.rough_tokens(_characters(after_exact), total)
+        if not screening_cost.worth_a_sample(rough, total, len(tokens.counts)):
             return _not_applied("there are too few texts to save much", tokens_about=rough)
         vectors = VectorStore(self.store, self.encoder.fingerprint, self.encoder.dimension)
         rows = self._read(after_exact, token_vectors(self.encoder, tokens, vectors, self.progress))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.calibration import SAMPLE_ROWS
+from entropyguard.core.calibration import MOST_DRAWN, SAMPLE_ROWS
 from entropyguard.core.ivf_training import lists_for
 
 WORTH = 0.8
@@ -17,7 +17,7 @@ WORTH = 0.8
 
 _CHARACTERS_PER_TOKEN, _AROUND_A_TEXT = 4, 2
 _TOKEN_ALONE = 4  # a window of one token has so many, padded
-_SAMPLE_WORTH = 4  # times the distilling: below that nothing can be gained
+_MOST_AT_FIRST = 0.3  # of what embedding all takes may go into finding out whether screening pays
 _PRODUCT = 5e-5  # of two static vectors, compared and all
 _STATIC_ROW = 0.5  # tokenising a row and summing its tokens' vectors
 _LISTS_PROBED = 32
@@ -28,9 +28,10 @@ def rough_tokens(characters: int, rows: int) -> int:
     return characters // _CHARACTERS_PER_TOKEN + rows * _AROUND_A_TEXT
 
 
-def worth_a_sample(tokens: int, vocabulary: int) -> bool:
-    """Whether so many tokens could be enough for screening to pay, before anything of it is done."""
-    return tokens >= _SAMPLE_WORTH * _TOKEN_ALONE * vocabulary
+def worth_a_sample(tokens: int, rows: int, vocabulary: int) -> bool:
+    """Whether screening can pay for so many tokens in so many rows, before anything of it is done."""
+    scored = 2 * MOST_DRAWN * tokens / max(1, rows)
+    return _TOKEN_ALONE * vocabulary + scored <= _MOST_AT_FIRST * tokens
 
 
 def share_of_all(tokens: npt.NDArray[np.int64], share: float, vocabulary: int, pairs_scored: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.errors import UsageError
+from entropyguard.core.scripts import Reading
 
 UNREADABLE = "unreadable"
 OVER_LONG = "over_long"
+SCREENED = "screened"
 
 _GROUP_TEXTS = 1_024
 _GROUP_CHARACTERS = 1_000_000
@@ -62,7 +64,7 @@ class TextTokenizer:
         window: int | None,
         *,
         special: bool,
-        unread: npt.NDArray[np.int64] | None = None,
+        unread: Iterable[int] = (),
         prompt: str = "",
     ) -> None:
         self._tokenizer = tokenizer
@@ -74,10 +76,9 @@ class TextTokenizer:
         self.window = window
         self.vocabulary = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
         self.unknown = _unknown_token(self._tokenizer)
-        self._unread = np.zeros(self.vocabulary, dtype=np.bool_)
-        self._unread[[token for token in [self.unknown] if token is not None]] = True
-        if unread is not None:
-            self._unread[unread] = True
+        unknown = [] if self.unknown is None else [self.unknown]
+        pieces = tokenizer.decode_batch([[token] for token in range(self.vocabulary)], skip_special_tokens=True)
+        self._reading = Reading(pieces, [*unknown, *unread])
 
     def __call__(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Tokenise; each text's ids and marks do not depend on the texts beside it.
@@ -91,19 +92,30 @@ class TextTokenizer:
         for group in _groups(texts, limit):
             together = [self._prompt + texts[at] for at in group]
             encodings = self._tokenizer.encode_batch_fast(together, add_special_tokens=False)
-            for at, encoding in zip(group, encodings, strict=True):
-                skipped[at], pieces[at] = self._windows(np.array(encoding.ids, dtype=np.int32), max_windows)
+            parts = [self._split(np.array(encoding.ids, dtype=np.int32)) for encoding in encodings]
+            unreadable = self._reading.unreadable([body for _, body in parts], [texts[at] for at in group])
+            for at, (lead, body), blind in zip(group, parts, unreadable.tolist(), strict=True):
+                skipped[at], pieces[at] = (UNREADABLE, []) if blind else self._windows(lead, body, max_windows)
                 counts[at] = len(pieces[at])
         windows = [window for own in pieces for window in own]
         ids = np.concatenate([_NO_IDS, *windows])
         return Tokens(ids, np.cumsum([len(window) for window in windows], dtype=np.int64), counts, skipped)
 
-    def _windows(self, ids: Ids, max_windows: int) -> tuple[str | None, list[Ids]]:
-        """A text's windows, or why there are none; unreadable comes first, for no number of windows cures it."""
-        if 2 * int(self._unread[ids].sum()) > len(ids) or len(ids) == 0:
-            return UNREADABLE, []
+    def single_tokens(self) -> Tokens:
+        """Each token of the vocabulary as a window of its own, by its id."""
+        ones = np.ones(self.vocabulary, dtype=np.int64)
+        own = np.arange(self.vocabulary, dtype=np.int32)[:, None]
+        around = [np.tile(tokens, (self.vocabulary, 1)) for tokens in (self._before, self._after)]
+        ids = np.concatenate([around[0], own, around[1]], axis=1)
+        return Tokens(ids.reshape(-1), np.cumsum(ones * ids.shape[1]), ones, [None] * self.vocabulary)
+
+    def _split(self, ids: Ids) -> tuple[Ids, Ids]:
+        """The prompt's ids, none where they are not told apart from the text's, and the others."""
         lead = self._lead if np.array_equal(ids[: len(self._lead)], self._lead) else self._lead[:0]
-        body = ids[len(lead) :]
+        return lead, ids[len(lead) :]
+
+    def _windows(self, lead: Ids, body: Ids, max_windows: int) -> tuple[str | None, list[Ids]]:
+        """The windows of a text that can be read, or why there are none."""
         around = len(self._before) + len(lead) + len(self._after)
         room = max(1, len(body) if self.window is None else self.window - around)
         starts = range(0, max(1, len(body)), room)

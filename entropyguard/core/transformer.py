@@ -28,10 +28,18 @@ from entropyguard.core.encoder import Positions, Vectors
 from entropyguard.core.errors import UsageError
 from entropyguard.core.hardware import Hardware, find_hardware
 from entropyguard.core.model import model_fingerprint
+from entropyguard.core.scripts import READING_VERSION
 from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 # Multiples of 16 suit AMX and AVX-512; below 64 tokens padding would cost more than that gains.
-_WIDTHS = (*range(8, 64, 8), *range(64, 256, 16), *range(256, 512, 32), *range(512, 2048, 128), *range(2048, 8193, 512))
+_WIDTHS = (
+    4,
+    *range(8, 64, 8),
+    *range(64, 256, 16),
+    *range(256, 512, 32),
+    *range(512, 2048, 128),
+    *range(2048, 8193, 512),
+)
 # On a processor a token costs the same from 512 tokens a batch up; small batches leave fewer dummy rows to compute.
 _BATCH_TOKENS = {"cpu": 768, "cuda": 65_536}
 _ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
@@ -77,13 +85,17 @@ class TransformerEncoder:
 
     def _facts(self, hardware: Hardware) -> str:
         """A digest of what decides the bits beside the model's files and the precision."""
-        scheme = f"bert 2, widths {self._widths}, {self._batch_tokens} tokens a batch"
+        scheme = f"bert 2, reading {READING_VERSION}, widths {self._widths}, {self._batch_tokens} tokens a batch"
         facts = {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
         return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._parts.tokenizer(texts, max_windows)
+
+    def single_tokens(self) -> Tokens:
+        """Each token of the vocabulary as a window of its own."""
+        return self._parts.tokenizer.single_tokens()
 
     def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
         """Unit vectors of the wanted windows, a batch at a time, each with the positions it is for."""

@@ -1,0 +1,68 @@
+"""An older `params.yaml` made fit for this version: what it lacks is added, every line that is there stays."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from entropyguard.core.errors import UsageError
+
+
+def with_new_params(text: str, packaged: str) -> str:
+    """`text` with the sections and parameters it lacks, as the packaged file has them, comments included.
+
+    UsageError when they cannot be put in, as into a section in flow style.
+    """
+    import yaml
+
+    own, wanted = yaml.safe_load(text) or {}, yaml.safe_load(packaged)
+    for section, values in wanted.items():
+        if section not in own:
+            text = text.rstrip("\n") + "\n\n" + "\n".join(_lines_of(packaged, section)) + "\n"
+        elif isinstance(values, dict) and isinstance(own[section], dict):
+            for key in values:
+                if key not in own[section]:
+                    text = _inserted(text, section, _lines_of(packaged, section, key))
+    missing = _missing(yaml.safe_load(text), wanted)
+    if missing:
+        raise UsageError(f"params.yaml lacks {', '.join(missing)}. Add them by hand, then run again.")
+    return text
+
+
+def _lines_of(packaged: str, section: str, key: str | None = None) -> list[str]:
+    """The lines of a section, or of one of its parameters with the comments that go on below it."""
+    lines = packaged.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(f"{section}:"))
+    pattern = r"\S"
+    if key is not None:
+        start = next(at for at in range(start + 1, len(lines)) if lines[at].startswith(f"  {key}:"))
+        pattern = r" {0,2}\S"
+    end = start + 1
+    while end < len(lines) and not re.match(pattern, lines[end]) and lines[end].strip():
+        end += 1
+    return lines[start:end]
+
+
+def _inserted(text: str, section: str, new: list[str]) -> str:
+    """`text` with lines added at the end of a section."""
+    lines = text.splitlines()
+    start = next((at for at, line in enumerate(lines) if re.match(rf"{re.escape(section)}:\s*(#.*)?$", line)), None)
+    if start is None:
+        return text
+    end = start + 1
+    while end < len(lines) and not re.match(r"[^\s#]", lines[end]):
+        end += 1
+    while not lines[end - 1].strip() or lines[end - 1].startswith("#"):
+        end -= 1
+    return "\n".join([*lines[:end], *new, *lines[end:]]) + "\n"
+
+
+def _missing(own: Any, wanted: Any) -> list[str]:
+    found = []
+    for section, values in wanted.items():
+        there = own.get(section)
+        if there is None:
+            found.append(section)
+        elif isinstance(values, dict):
+            found += [f"{section}.{key}" for key in values if not isinstance(there, dict) or key not in there]
+    return found
