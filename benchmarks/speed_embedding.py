@@ -20,6 +20,7 @@ _MOST_LEFT_OUT = 0.02  # of the rows: texts that one tool embeds in part and the
 _SETTINGS = (
     ("SentenceTransformer.encode", "sentence-transformers", "float32"),
     ("entropyguard, float32", "entropyguard", "float32"),
+    ("entropyguard, bfloat16", "entropyguard", "bfloat16"),
     ("entropyguard, auto", "entropyguard", "auto"),
 )
 
