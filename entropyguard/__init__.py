@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 __all__ = ["__version__"]
 
-__version__ = version("entropyguard")
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version  # a tenth of a stage's start, and few ask for it
+
+        return version("entropyguard")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,7 +25,8 @@ from entropyguard.display import watched_progress
 from entropyguard.heal import forget_stage, heal, join_stores
 from entropyguard.lock_copy import keep_good_lock
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
-from entropyguard.publish import output_format, publish, whole_file
+from entropyguard.publish import output_format, whole_file
+from entropyguard.published import publish_once
 from entropyguard.repro import StageError, repro
 from entropyguard.sidecars import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
 from entropyguard.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
@@ -244,4 +245,4 @@ def _publish(project: Path, request: Request, names: list[str], stages: dict[str
 
         with whole_file(request.audit_log, "--audit-log") as temporary:
             write_audit(project, names, temporary, audit_format(request.audit_log))
-    publish(project / f"cleaned.{output_format(request.output)}", request.output)
+    publish_once(project, f"cleaned.{output_format(request.output)}", request.output)

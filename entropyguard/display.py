@@ -12,14 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
 from entropyguard.core import progress as core_progress
 from entropyguard.core.files import read_json, write_json
 
-_Show = Callable[[str, int, int | None], None]
+Show = Callable[[str, int, int | None], None]
+"""Told of a stage, how far it is, and how far it has to go."""
 
 _NOTE_EVERY = 0.2
 _LINE_EVERY = 30.0
@@ -76,41 +73,15 @@ def watched_progress(path: Path, *, quiet: bool) -> Iterator[None]:
         thread.join()
 
 
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
-
-
 @contextmanager
-def _shown() -> Iterator[_Show]:
+def _shown() -> Iterator[Show]:
     if not sys.stderr.isatty():
         yield _PlainLines()
         return
-    columns = (
-        TextColumn("{task.description:<15}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Bar(bar)
+    from entropyguard.display_bar import shown_bar  # rich, only for a terminal
 
-
-class _Bar:
-    """One bar at a time: the stage that is at work."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._stage = ""
-        self._task = bar.add_task("", visible=False)
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        if stage != self._stage:
-            self._stage = stage
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(stage)
-        self._bar.update(self._task, completed=done, total=total)
+    with shown_bar() as show:
+        yield show
 
 
 class _PlainLines:

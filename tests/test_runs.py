@@ -77,6 +77,22 @@ def test_a_damaged_checkpoint_is_built_again(workspace: Workspace) -> None:
     assert stage_outputs(workspace.checkpoints) == clean
 
 
+def test_an_output_is_copied_again_only_where_it_is_not_what_was_published(workspace: Workspace) -> None:
+    workspace.run()
+    published, clean = workspace.output.stat().st_ino, workspace.output.read_bytes()
+    assert workspace.run("--resume").code == 0
+    assert workspace.output.stat().st_ino == published
+    for changed in (clean.replace(b"the", b"THE"), b""):
+        workspace.output.write_bytes(changed)
+        workspace.run("--resume")
+        assert workspace.output.read_bytes() == clean
+    workspace.output.unlink()
+    other = workspace.folder / "elsewhere.jsonl"
+    for output in (workspace.output, other, workspace.output):
+        workspace.run("--resume", output=output)
+        assert output.read_bytes() == clean
+
+
 def test_the_summary_as_json_has_rows_settings_and_stages(workspace: Workspace) -> None:
     ended = workspace.run("--json", "-", "--quiet")
     assert ended.stderr == ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from entropyguard.core import calibration, candidates, ivf, screening, screening
 from entropyguard.core.calibration import BINS, LEAST, Counted, choose, count_pairs, sampled
 from entropyguard.core.distil import SCALE, as_whole, rounded_unit, static_vectors, token_vectors
 from entropyguard.core.embed import EmbedCounts, embed_texts
-from entropyguard.core.encoder import Encoder, Vectors, load_encoder
+from entropyguard.core.encoder import Encoder, load_encoder
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params, SearchParams
 from entropyguard.core.parquet import read_about, read_tables
@@ -29,34 +28,19 @@ from entropyguard.core.vector_store import VectorStore
 from entropyguard.core.whitening import spread_out
 from tests.made_vectors import by_lists, clustered, exhaustive
 from tests.static_model import WORDS, write_static_model
-from tests.test_embed import write_input
+from tests.test_embed import Counting, write_input
 
 BIG = 1 << 30
 
 
-class Contextual:
-    """A transformer as far as screening sees: it has no vectors of tokens to show, and counts what it embeds."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.dimension, self.fingerprint = encoder.dimension, encoder.fingerprint
-        self.precision, self.rounding = encoder.precision, encoder.rounding
-        self.embedded = 0
-
-    def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
-        return self._encoder.tokenise(texts, max_windows)
+class Contextual(Counting):
+    """A transformer as far as screening sees: it shows its vocabulary, token by token."""
 
     def single_tokens(self) -> Tokens:
-        words = " ".join(WORDS.split()).split()
-        tokens = self._encoder.tokenise(words, 1)
-        ids = np.arange(1 + tokens.ids.max(), dtype=np.int32)
+        known = self.tokenise(WORDS.split(), 1)
+        ids = np.arange(1 + known.ids.max(), dtype=np.int32)
         ones = np.ones(len(ids), dtype=np.int64)
         return Tokens(ids, np.cumsum(ones), ones, [None] * len(ids))
-
-    def encode(self, tokens: Tokens, wanted: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
-        for positions, vectors in self._encoder.encode(tokens, wanted):
-            self.embedded += len(positions)
-            yield positions, vectors
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ _SETTINGS: dict[Any, Any] = {
 
 def similarity_plot(histogram: Histogram, threshold: float, width: int = 560, height: int = 240) -> str:
     """How many pairs there are of each similarity, as an SVG of `width` x `height` pixels."""
-    with _defaults():
+    with drawn_with(_SETTINGS):
         figure, axes = _figure(width, height, left=56, bottom=44, top=30)
         edges = histogram.edges / MILLIONTHS
         both = histogram.below + histogram.above
@@ -65,7 +65,7 @@ def similarity_plot(histogram: Histogram, threshold: float, width: int = 560, he
 
 def rows_plot(steps: Sequence[tuple[str, int, Any]], width: int = 560, height: int = 170) -> str:
     """How many rows are left after each step, as an SVG of `width` x `height` pixels."""
-    with _defaults():
+    with drawn_with(_SETTINGS):
         figure, axes = _figure(width, height, left=150, right=90, bottom=8, top=8)
         names, rows = [name for name, _, _ in steps], [count for _, count, _ in steps]
         axes.barh(range(len(steps)), rows, height=0.6, color=PALETTE["kept"], clip_on=False)
@@ -89,11 +89,13 @@ def for_page(svg: str) -> str:
     return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
 
 
-def _defaults() -> Any:
-    """matplotlib as it comes, whatever the user's settings."""
+def drawn_with(settings: dict[Any, Any]) -> Any:
+    """matplotlib as it comes but for these settings, whatever the user's: a context manager."""
     import matplotlib as mpl
 
-    return mpl.rc_context({**mpl.rcParamsDefault, **_SETTINGS})
+    # Asking for the backend would load pyplot, which takes longer than drawing.
+    default = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault if not key.startswith("backend")}
+    return mpl.rc_context({**default, **settings})
 
 
 def _figure(width: int, height: int, *, left: int, bottom: int, top: int, right: int = 14) -> tuple[Figure, Axes]:

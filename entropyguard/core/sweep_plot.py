@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.plots import PALETTE
+from entropyguard.core.plots import PALETTE, drawn_with
 from entropyguard.core.sweep import Step
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ def plot_format(path: Path) -> str:
 
 def write_plot(steps: Sequence[Step], marked: float, out: Path, kind: str) -> None:
     """Draw how many rows each threshold drops, with a line at the threshold `marked`, as a PNG or SVG."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**mpl.rcParamsDefault, **_SETTINGS}):
+    with drawn_with(_SETTINGS):
         figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained", facecolor=PALETTE["card"])
         axes = figure.add_subplot()
         _draw(axes, steps, marked)
