@@ -23,9 +23,13 @@ def with_new_params(text: str, packaged: str) -> str:
             for key in values:
                 if key not in own[section]:
                     text = _inserted(text, section, _lines_of(packaged, section, key))
-    missing = _missing(yaml.safe_load(text), wanted)
-    if missing:
-        raise UsageError(f"params.yaml lacks {', '.join(missing)}. Add them by hand, then run again.")
+    missing = _missing(own, wanted)
+    try:
+        left = _missing(yaml.safe_load(text), wanted)
+    except yaml.YAMLError:  # the file is laid out in another way than ours
+        left = missing
+    if left:
+        raise UsageError(f"params.yaml lacks {', '.join(left)}. Add them by hand, then run again.")
     return text
 
 

@@ -137,6 +137,19 @@ def test_windows_that_were_saved_are_not_embedded_again(
     assert resumed == clean
 
 
+def test_a_text_too_long_for_so_many_windows_has_no_vector_even_where_the_store_has_one(
+    tmp_path: Path, model: Encoder
+) -> None:
+    blanks = "the cat" + " " * 2_000 + "sat"
+    store = PartStore(tmp_path / "store")
+    counts, _ = run(tmp_path, [blanks], model, store, max_windows=16)
+    assert counts.embedded == 1
+    counts, _ = run(tmp_path, [blanks], model, store, max_windows=16)
+    assert (counts.reused, counts.embedded) == (1, 0)
+    counts, stored = run(tmp_path, [blanks], model, store, max_windows=1)
+    assert (counts.over_long, stored) == (1, run(tmp_path, [blanks], model)[1])
+
+
 def test_the_vectors_of_some_rows_come_in_order_with_their_places(tmp_path: Path, model: Encoder) -> None:
     texts = [TEXTS[0], "cat " * 45, TEXTS[1], "你好", TEXTS[2]]
     run(tmp_path, texts, model, max_windows=3)

@@ -85,7 +85,7 @@ def flags(found: Screening) -> list[bool]:
 def test_rows_without_a_near_row_are_not_embedded(
     tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__: share)
+    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__, **___: share)
     texts, encoder = rows_of(600, similar=0.3), Contextual(model)
     found = screen(tmp_path, texts, encoder)
     assert found.left_out is not None
@@ -103,7 +103,7 @@ def test_rows_without_a_near_row_are_not_embedded(
 
 @pytest.mark.usefixtures("small")
 def test_nearly_all_similar_pairs_stay(tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__: share)
+    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__, **___: share)
     texts = rows_of(600, similar=0.3)
     found = screen(tmp_path, texts, Contextual(model))
     assert found.left_out is not None
@@ -117,7 +117,7 @@ def test_nearly_all_similar_pairs_stay(tmp_path: Path, model: Encoder, monkeypat
 
 @pytest.mark.usefixtures("small")
 def test_stores_and_threads_change_nothing(tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__: share)
+    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__, **___: share)
     texts, encoder = rows_of(600, similar=0.3), Contextual(model)
     first = screen(tmp_path, texts, encoder)
     embedded = encoder.embedded
@@ -142,6 +142,22 @@ def test_where_all_rows_are_alike_it_switches_itself_off(tmp_path: Path, model: 
 def test_without_similar_pairs_nothing_is_known_and_all_rows_are_embedded(tmp_path: Path, model: Encoder) -> None:
     found = screen(tmp_path, rows_of(300, similar=0.0), Contextual(model))
     assert (found.left_out, found.about["reason"]) == (None, "the sample has too few similar pairs to tell")
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    "texts", [["你好"] * 50, ["你好"] * 50 + ["a cat"], ["the cat sat"] * 60], ids=["none", "one", "alike"]
+)
+def test_where_hardly_a_text_can_be_compared_all_are_embedded(tmp_path: Path, model: Encoder, texts: list[str]) -> None:
+    found = screen(tmp_path, texts, Contextual(model))
+    assert (found.left_out, found.about["applied"]) == (None, False)
+
+
+@pytest.mark.usefixtures("small")
+def test_who_asks_for_every_pair_gets_every_row_embedded(tmp_path: Path, model: Encoder) -> None:
+    every = SearchParams(floor=0.8, target_recall=1.0, exact_below_rows=10)
+    found = screen(tmp_path, rows_of(300, similar=0.3), Contextual(model), every)
+    assert (found.left_out, found.about["reason"]) == (None, "every similar pair is asked for")
 
 
 def test_few_texts_are_all_embedded_at_once(tmp_path: Path, model: Encoder) -> None:
@@ -266,7 +282,7 @@ def test_the_threshold_leaves_out_no_more_pairs_than_allowed() -> None:
 
 def test_the_estimate_of_cost_grows_with_what_is_embedded() -> None:
     tokens = np.full(100_000, 20)
-    costs = [screening_cost.share_of_all(tokens, share, 30_000, 3_000) for share in (0.1, 0.5, 1.0)]
+    costs = [screening_cost.share_of_all(tokens, share, 30_000, 3_000, exhaustive=False) for share in (0.1, 0.5, 1.0)]
     assert costs == sorted(costs)
     assert costs[0] < screening_cost.WORTH < costs[2]
     assert not screening_cost.worth_a_sample(screening_cost.rough_tokens(1_000_000, 10_000), 10_000, 30_000)

@@ -27,7 +27,7 @@ SCALE = 4_000
 two exactly: the parts stay below 2^24, whatever the order of summing."""
 
 _FREQUENT = 1e-4
-_TOKENS_AT_ONCE = 1 << 14
+_TOKENS_AT_ONCE, _ROWS_AT_ONCE = 1 << 14, 8_192
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,6 +42,7 @@ def token_vectors(encoder: Encoder, tokens: Tokens, store: VectorStore, progress
     known, found = store.find(keys)
     vectors = np.zeros((len(keys), encoder.dimension), dtype=np.float32)
     vectors[known] = found
+    del found
     missing, done = np.flatnonzero(~known), 0
     with ThreadPoolExecutor(1) as background, VectorSaver(store, background, TOKENS) as saver:
         for positions, piece in encoder.encode(tokens, missing):
@@ -50,6 +51,8 @@ def token_vectors(encoder: Encoder, tokens: Tokens, store: VectorStore, progress
             done += len(positions)
             progress(done, len(missing))
         saver.save()
+    if len(missing):
+        store.put_whole(keys, vectors, TOKENS)
     # The tokens around each of them are those that the model wants around a text: they say nothing about it.
     around = np.setdiff1d(tokens.of(0), [0])
     return _weighted(vectors, around)
@@ -58,13 +61,16 @@ def token_vectors(encoder: Encoder, tokens: Tokens, store: VectorStore, progress
 def _weighted(vectors: Floats, mute: npt.NDArray[np.int32]) -> Floats:
     """Centred, and by Zipf's law the less weight the lower a token's id: vocabularies begin with the frequent ones.
 
-    mute: tokens that count nothing.
+    In place. mute: tokens that count nothing.
     """
     share = 1 / np.arange(2, len(vectors) + 2)
     weight = _FREQUENT / (_FREQUENT + share / share.sum())
     weight[mute] = 0
-    result: Floats = (vectors - vectors.mean(axis=0, dtype=np.float64)) * weight[:, None]
-    return result.astype(np.float32)
+    middle = vectors.mean(axis=0, dtype=np.float64)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):  # a large vocabulary in float64 would be a gigabyte
+        part = slice(start, start + _ROWS_AT_ONCE)
+        vectors[part] = (vectors[part] - middle) * weight[part, None]
+    return vectors
 
 
 def static_vectors(table: Floats, tokens: Tokens, windows: npt.NDArray[np.int64]) -> Floats:

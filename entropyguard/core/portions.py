@@ -12,6 +12,8 @@ from entropyguard.core.tokens import SCREENED
 from entropyguard.core.vector_keys import Keys, text_keys, window_keys
 from entropyguard.core.vector_store import VectorStore
 
+_SHORT_CHARACTERS = 1_024  # with a window of 16 tokens or more, no text so short has too many
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Listener = Callable[[Keys, Vectors, float], None]
@@ -34,10 +36,14 @@ class Portion:
     ) -> None:
         """left_out: flags of texts that are to have no vector; a text's line does not depend on the others."""
         self._encoder = encoder
-        asked = np.flatnonzero(np.ones(len(texts), dtype=np.bool_) if left_out is None else ~left_out)
-        keys = text_keys(texts)
-        is_known, found = _look_up(store, keys[asked], encoder.dimension)
-        known, missing = asked[is_known], asked[~is_known]
+        asked = np.ones(len(texts), dtype=np.bool_) if left_out is None else ~left_out
+        # Of a longer text the tokeniser says whether it is too long for so many windows, whatever the store has of it.
+        short = np.array([len(text) <= _SHORT_CHARACTERS for text in texts], dtype=np.bool_)
+        keys, candidates = text_keys(texts), np.flatnonzero(asked & short)
+        is_known, found = _look_up(store, keys[candidates], encoder.dimension)
+        known = candidates[is_known]
+        asked[known] = False
+        missing = np.flatnonzero(asked)
         self._tokens = encoder.tokenise([texts[at] for at in missing.tolist()], max_windows)
         self.skipped: npt.NDArray[np.object_] = np.full(len(texts), SCREENED, dtype=object)
         self.skipped[known] = None
@@ -54,18 +60,20 @@ class Portion:
         embeddable[missing] = self._tokens.counts > 0
         self._lines = np.flatnonzero(embeddable[self.text])  # of the windows in `_tokens`, in their order
         self._missing = np.ones(len(self._lines), dtype=np.bool_)
-        self._find_windows(texts, counts, first, store)
+        self._find_windows(texts, counts, first, ~short | (counts > 1), store)
         self.embedded = 0
         """How many texts have a window that was embedded here, not taken from the store or from an equal text."""
 
-    def _find_windows(self, texts: Sequence[str], counts: Ints, first: Ints, store: VectorStore | None) -> None:
-        """Look up the texts of several windows once more: their windows have keys of their own."""
+    def _find_windows(
+        self, texts: Sequence[str], counts: Ints, first: Ints, some: Bools, store: VectorStore | None
+    ) -> None:
+        """Look up the windows of some texts; where there are several, they have keys of their own."""
         for at in np.flatnonzero(counts > 1).tolist():
             self.keys[first[at] : first[at] + counts[at]] = window_keys(texts[at], int(counts[at]))
-        several = np.flatnonzero(counts[self.text[self._lines]] > 1)
-        known, found = _look_up(store, self.keys[self._lines[several]], self._encoder.dimension)
-        self.vectors[self._lines[several[known]]] = found
-        self._missing[several[known]] = False
+        asked = np.flatnonzero(some[self.text[self._lines]])
+        known, found = _look_up(store, self.keys[self._lines[asked]], self._encoder.dimension)
+        self.vectors[self._lines[asked[known]]] = found
+        self._missing[asked[known]] = False
 
     def has_vector(self) -> Bools:
         """Of each line, whether its text has been, or can be, embedded."""

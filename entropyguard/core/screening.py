@@ -24,15 +24,18 @@ from entropyguard.core.portions import Bools, Ints
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_vectors import exact_vectors
 from entropyguard.core.search_parts import Parts
+from entropyguard.core.similar import is_exhaustive, limited
 from entropyguard.core.similarity import MILLIONTHS, pair_similarity
 from entropyguard.core.static_neighbours import rows_with_neighbours
 from entropyguard.core.text import texts_of
+from entropyguard.core.tokens import Tokens
 from entropyguard.core.vector_keys import text_keys
 from entropyguard.core.vector_store import VectorStore
 from entropyguard.core.vectors import Floats, scratch
 from entropyguard.core.whitening import spread_out
 
 _COMMON_ROWS = 8_192
+_MOST_BYTES = 1 << 29  # in memory at a time of the static vectors, and of what a search copies of them
 _FEWEST_SIMILAR = 50  # of the sampled pairs: fewer say too little of the others
 
 
@@ -62,25 +65,46 @@ class Screener:
 
     def screen(self, after_exact: Path) -> Screening:
         """Decide from the texts; the same whatever the stores hold."""
+        with limited(self.threads):
+            return self._decided(after_exact)
+
+    def _decided(self, after_exact: Path) -> Screening:
         tokens = self.encoder.single_tokens()
         if tokens is None:
             return _not_applied("the model is static itself")
+        return self._needless(after_exact, len(tokens.counts)) or self._by_sample(after_exact, tokens)
+
+    def _needless(self, after_exact: Path, vocabulary: int) -> Screening | None:
+        """The answer, where it needs no sample."""
+        if self.search.target_recall == 1:
+            return _not_applied("every similar pair is asked for")
         total = row_count(after_exact)
         rough = screening_cost.rough_tokens(_characters(after_exact), total)
-        if not screening_cost.worth_a_sample(rough, total, len(tokens.counts)):
-            return _not_applied("there are too few texts to save much", tokens_about=rough)
+        if screening_cost.worth_a_sample(rough, total, vocabulary):
+            return None
+        return _not_applied("there are too few texts to save much", tokens_about=rough)
+
+    def _by_sample(self, after_exact: Path, tokens: Tokens) -> Screening:
         vectors = VectorStore(self.store, self.encoder.fingerprint, self.encoder.dimension)
         rows = self._read(after_exact, token_vectors(self.encoder, tokens, vectors, self.progress))
         # By the first rows alone, so that appended ones seldom change the vectors of all.
-        spread_out(rows.vectors, calibration.sampled(rows.keys[: trained_rows(len(rows.keys))], _COMMON_ROWS))
+        first = rows.keys[: trained_rows(max(1, len(rows.keys)))]
+        spread_out(rows.vectors, calibration.sampled(first, _COMMON_ROWS))
         sample = calibration.sampled(rows.keys)
         counted = calibration.count_pairs(rows.vectors, rows.keys, sample)
+        if len(counted.one) < _FEWEST_SIMILAR:
+            return _too_few(len(sample))
         similar = self._similar(after_exact, rows.places[counted.one], rows.places[counted.other])
         if similar.sum() < _FEWEST_SIMILAR:
-            return _not_applied("the sample has too few similar pairs to tell", sample_rows=len(sample))
-        threshold = calibration.choose(counted, similar, self.search.target_recall)
+            return _too_few(len(sample))
+        exhaustive = is_exhaustive(len(rows.keys), self.search)
+        # Where the search itself misses some of the static pairs, it is left a quarter of what may be missed.
+        missed = (1 - self.search.target_recall) * (1 if exhaustive else 0.75)
+        threshold = calibration.choose(counted, similar, 1 - missed)
         share = rows.share_of_tokens(sample[counted.nearest >= threshold.cosine], sample)
-        cost = screening_cost.share_of_all(rows.tokens, share, len(tokens.counts), len(counted.one))
+        cost = screening_cost.share_of_all(
+            rows.tokens, share, len(tokens.counts), len(counted.one), exhaustive=exhaustive
+        )
         about = {
             "sample_rows": len(sample),
             "sample_pairs": len(similar),
@@ -95,7 +119,7 @@ class Screener:
     def _read(self, after_exact: Path, table: Floats) -> _StaticRows:
         """The static vector of every row that the model can embed."""
         about, total = read_about(after_exact), row_count(after_exact)
-        fits = total * self.encoder.dimension * 4 <= 1 << 30
+        fits = total * self.encoder.dimension * 4 <= _MOST_BYTES
         vectors = scratch((total, self.encoder.dimension), np.float32, fits, self.spill)
         places, keys, lengths, start, done = [], [], [], 0, 0
         for rows in read_tables(after_exact, ["record"]):
@@ -126,7 +150,7 @@ class Screener:
     def _applied(self, rows: _StaticRows, threshold: calibration.Threshold, about: dict[str, Any]) -> Screening:
         parts = Parts(self.static)
         near, recall = rows_with_neighbours(
-            rows.vectors, threshold.cosine, self.search, parts, 1 << 30, self.spill, self.threads, self.progress
+            rows.vectors, threshold.cosine, self.search, parts, _MOST_BYTES, self.spill, self.threads, self.progress
         )
         self.static.prune(parts.used)
         left_out = np.zeros(rows.total, dtype=np.bool_)
@@ -134,7 +158,7 @@ class Screener:
         about |= {
             "rows_left_out": int(left_out.sum()),
             "share_embedded": round(rows.share_of_tokens(np.flatnonzero(near)), 6),
-            "estimated_recall": round(threshold.recall * recall, 6),
+            "estimated_recall": None if recall is None else round(threshold.recall * recall, 6),
         }
         return Screening(left_out, {"applied": True, **about})
 
@@ -156,6 +180,10 @@ class _StaticRows:
 
 def _not_applied(reason: str, **about: Any) -> Screening:
     return Screening(None, {"applied": False, "reason": reason, **about})
+
+
+def _too_few(sample_rows: int) -> Screening:
+    return _not_applied("the sample has too few similar pairs to tell", sample_rows=sample_rows)
 
 
 def _characters(after_exact: Path) -> int:

@@ -34,14 +34,16 @@ def worth_a_sample(tokens: int, rows: int, vocabulary: int) -> bool:
     return _TOKEN_ALONE * vocabulary + scored <= _MOST_AT_FIRST * tokens
 
 
-def share_of_all(tokens: npt.NDArray[np.int64], share: float, vocabulary: int, pairs_scored: int) -> float:
+def share_of_all(
+    tokens: npt.NDArray[np.int64], share: float, vocabulary: int, pairs_scored: int, *, exhaustive: bool
+) -> float:
     """What embedding a `share` of the tokens and screening take, as a share of what embedding all takes.
 
-    tokens: of each row.
+    tokens: of each row. exhaustive: whether every pair of static vectors is looked at.
     """
     rows, total = len(tokens), float(tokens.sum())
     lists = lists_for(rows)
-    products = min(rows * rows / 2, rows * (lists + _LISTS_PROBED * rows / lists))
+    products = rows * rows / 2 if exhaustive else rows * (lists + _LISTS_PROBED * rows / lists)
     products += 2 * min(rows, SAMPLE_ROWS) * rows
     scored = 2 * pairs_scored * total / max(1, rows)
     return share + (_TOKEN_ALONE * vocabulary + _STATIC_ROW * rows + _PRODUCT * products + scored) / max(1.0, total)

@@ -60,7 +60,7 @@ def find_similar_pairs(
     neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`. `exact_vectors` is asked only where
     the embeddings are rounded.
     """
-    with _limited(threads), _store(blocks, out.parent) as store:
+    with limited(threads), _store(blocks, out.parent) as store:
         work = _Work(search, Parts(store), max_memory, out.parent, threads)
         vectors = load_vectors(embeddings, max_memory // 2, out.parent)
         if vectors.rounding == 0:
@@ -184,7 +184,7 @@ def _store(blocks: PartStore | None, folder: Path) -> Iterator[PartStore]:
         yield PartStore(Path(temporary))
 
 
-def _limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:
+def limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:
     """The number of threads of the matrix products."""
     if threads is None:
         return contextlib.nullcontext()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,23 +33,26 @@ def rows_with_neighbours(
     spill: Path,
     threads: int | None,
     progress: Progress,
-) -> tuple[Bools, float]:
+) -> tuple[Bools, float | None]:
     """Of each row, whether another has a static cosine of at least `least` to it; and the recall of the search.
+
+    None where the search's samples had no pair to measure it on.
 
     vectors: static ones (see `distil`). Finished block rows are kept in `parts`.
     """
     no_more = np.empty((0, vectors.shape[1]), dtype=np.float32), np.zeros(len(vectors) + 1, dtype=np.int64)
     windows = Windows(vectors, *no_more)
+    # What the search measures of itself is to be about pairs from `least` up. (It takes half of what it may miss.)
+    search = replace(search, floor=least, target_recall=(1 + search.target_recall) / 2)
     method = search_of(windows, search, least, parts, max_bytes, spill, threads)
     block_rows = ranges(len(vectors), method.block_rows)
-    names = method.names(digests(windows, f"{method.version} static {least!r}", block_rows), progress)
+    names = method.names(digests(windows, f"{method.version} static {search!r}", block_rows), progress)
     marks = _Marks(vectors, least)
     for done, (name, (first, last)) in enumerate(zip(names, block_rows, strict=True), start=1):
         table = parts.get(f"{name}-near", partial(marks.new_in, method, first, last))
         marks.found[table["position"].to_numpy()] = True
         progress(done, len(block_rows))
-    recall = method.about().get("recall")
-    return marks.found, 1.0 if recall is None else recall
+    return marks.found, method.about()["recall"]
 
 
 class _Marks:

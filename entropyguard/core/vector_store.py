@@ -63,8 +63,8 @@ class VectorStore:
                 except FileNotFoundError:  # another process put a bigger part in its place
                     self._refresh()
 
-    def put(self, keys: Keys, vectors: npt.NDArray[np.float32], name: str = "vectors") -> None:
-        """Save vectors in a part of this name; once this returns, no kill can lose them."""
+    def put(self, keys: Keys, vectors: npt.NDArray[np.float32], name: str = "vectors") -> Path:
+        """Save vectors in a part of this name, its path; once this returns, no kill can lose them."""
         table = pa.table({"key": keys_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
         path = self._parts.put(name, table)
         with self._lock:
@@ -72,6 +72,16 @@ class VectorStore:
             new = self._numbered(path, keys, np.arange(len(keys), dtype=np.int32))
             # The vectors of earlier runs stay sorted as they are; only this run's are sorted again.
             self._indexes[1:] = [KeyIndex.joined([*self._indexes[1:], new])]
+        return path
+
+    def put_whole(self, keys: Keys, vectors: npt.NDArray[np.float32], name: str) -> None:
+        """Save vectors in place of all parts of this name."""
+        whole = self.put(keys, vectors, name)
+        for path in self._parts.paths():
+            if path != whole and path.stem.rpartition("-")[0] == name:
+                path.unlink(missing_ok=True)
+        with self._lock:
+            self._refresh()
 
     def link(self, embeddings: Path) -> None:
         """Take a finished embeddings.parquet as a part, without a copy where the filesystem can link.

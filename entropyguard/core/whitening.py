@@ -39,6 +39,6 @@ def _weights(centred: Doubles) -> Doubles:
 
     with threadpool_limits(1):  # the same axes to the last bit, however many threads the run may use
         variance, axes = np.linalg.eigh(centred.T @ centred)
-    scaled = axes * np.maximum(variance, _LEAST_VARIANCE * variance[-1]) ** -_POWER
+    scaled = axes * np.maximum(variance, max(1.0, _LEAST_VARIANCE * variance[-1])) ** -_POWER
     whole: Doubles = np.rint(scaled * (_STEPS / np.abs(scaled).max()))
     return whole
