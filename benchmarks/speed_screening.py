@@ -29,7 +29,7 @@ def time_screening(texts: Sequence[str] | None, rows: int, work: Path) -> None:
                 f"{seconds:.1f}",
                 f"{seconds / base:.2f}",
                 f"{found:.4f}",
-                f"{told.get('estimated_recall', 1):.4f}",
+                "unknown" if told.get("estimated_recall", 1) is None else f"{told.get('estimated_recall', 1):.4f}",
                 f"{len(set(run.dropped) - dropped)} / {len(dropped - set(run.dropped))}",
                 megabytes(run.peak_bytes("embed")),
             ]

@@ -80,10 +80,7 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
     screening = summary.report["screening"]
     if screening.get("applied"):
-        say(
-            f"{screening['rows_left_out']:,} rows were not embedded: no other row is near them by static vectors "
-            f"(estimated recall {screening['estimated_recall']:.4f})"
-        )
+        say(screening_line(screening))
     aside = summary.report["no_part_in_semantic_dedup"]
     if aside["unreadable"] or aside["over_long"]:
         say(
@@ -98,6 +95,14 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
         say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
     for line in [*loss_warnings(summary.report), *reading_warnings(summary.report)]:
         say(line)
+
+
+def screening_line(screening: dict[str, Any]) -> str:
+    """What screening left out. The recall is null where the search for it had nothing to measure itself on."""
+    recall = screening["estimated_recall"]
+    told = "recall unknown" if recall is None else f"estimated recall {recall:.4f}"
+    rows = screening["rows_left_out"]
+    return f"{rows:,} rows were not embedded: no other row is near them by static vectors ({told})"
 
 
 def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:

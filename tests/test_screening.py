@@ -26,6 +26,7 @@ from entropyguard.core.static_neighbours import rows_with_neighbours
 from entropyguard.core.tokens import Tokens
 from entropyguard.core.vector_store import VectorStore
 from entropyguard.core.whitening import spread_out
+from entropyguard.printing import screening_line
 from tests.made_vectors import by_lists, clustered, exhaustive
 from tests.static_model import WORDS, write_static_model
 from tests.test_embed import Counting, write_input
@@ -158,6 +159,12 @@ def test_who_asks_for_every_pair_gets_every_row_embedded(tmp_path: Path, model: 
     every = SearchParams(floor=0.8, target_recall=1.0, exact_below_rows=10)
     found = screen(tmp_path, rows_of(300, similar=0.3), Contextual(model), every)
     assert (found.left_out, found.about["reason"]) == (None, "every similar pair is asked for")
+
+
+@pytest.mark.parametrize(("recall", "told"), [(0.99137, "estimated recall 0.9914"), (None, "recall unknown")])
+def test_the_summary_tells_what_was_left_out(recall: float | None, told: str) -> None:
+    line = screening_line({"rows_left_out": 1234, "estimated_recall": recall})
+    assert line == f"1,234 rows were not embedded: no other row is near them by static vectors ({told})"
 
 
 def test_few_texts_are_all_embedded_at_once(tmp_path: Path, model: Encoder) -> None:
