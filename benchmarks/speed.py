@@ -1,12 +1,11 @@
 """How long entropyguard takes for each of its jobs, beside the tools that do one of them.
 
-    python benchmarks/speed.py [embedding pairs exact screening whole] [--rows N] [--data FILE --text-column NAME]
-                               [--peer-venv DIR ...]
+    python benchmarks/speed.py [PART ...] [--rows N] [--data FILE --text-column NAME] [--peer-venv DIR ...]
 
-embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS. exact: ingest and exact_dedup,
-duckdb and polars. screening: the pipeline with and without it. whole: the command line, semhash and the entropyguard
-that is on PyPI. Every part compares the answers before it prints a time. Without --data the
-texts are docstrings of the packages installed here, or made.
+embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS. cluster: rows that are all alike.
+exact: ingest and exact_dedup, duckdb and polars. screening: the pipeline with and without it. whole: the command line,
+semhash and the entropyguard that is on PyPI. Every part compares the answers before it prints a time. Without --data
+the texts are docstrings of the packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from pathlib import Path
 from corpora import read_texts
 from measure import print_machine
 from peers import add_peer_flags, find_peers
+from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
 from speed_pairs import time_pairs
 from speed_screening import time_screening
 from speed_whole import time_whole
 
-PARTS = {"embedding": 1_000, "pairs": 50_000, "exact": 200_000, "screening": 40_000, "whole": 3_000}
+PARTS = {"embedding": 1_000, "pairs": 50_000, "cluster": 20_000, "exact": 200_000, "screening": 40_000, "whole": 3_000}
 """The parts, and the rows of each unless --rows says otherwise."""
 
 
@@ -46,6 +46,8 @@ def main() -> None:
                 time_embedding(texts, rows, Path(name))
             elif part == "pairs":
                 time_pairs(texts, rows, Path(name))
+            elif part == "cluster":
+                time_cluster(rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
             elif part == "screening":

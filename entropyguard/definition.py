@@ -17,7 +17,7 @@ from entropyguard.core.errors import ProcessingError
 from entropyguard.core.params import load_yaml
 
 STAGE_VERSIONS = {
-    "ingest": 1,
+    "ingest": 2,
     "exact_dedup": 1,
     "embed": 1,
     "similar_pairs": 1,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from entropyguard.core import exact as exact_module
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
+from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.progress import silent
@@ -24,11 +26,16 @@ ABOUT = {"format": "jsonl", "text_column": "text"}
 SCHEMA = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])
 
 
-def write_texts(path: Path, texts: list[str], row_ids: list[int] | None = None) -> Path:
+def write_texts(
+    path: Path, texts: list[str], row_ids: list[int] | None = None, hashed: ExactParams | None = AT_INGEST
+) -> Path:
+    """What ingest makes of the texts, with the hashes of any normalisation or none."""
     ids = row_ids or list(range(len(texts)))
     lines = [json.dumps({"n": at, "text": text}) for at, text in enumerate(texts)]
-    with TableWriter(path, SCHEMA, ABOUT) as writer:
-        writer.write(pa.table([ids, [0] * len(ids), [at + 1 for at in ids], lines], schema=SCHEMA))
+    hashes = hash_columns(pl.Series(texts, dtype=pl.String), hashed) if hashed else {}
+    schema = pa.schema([*SCHEMA, *HASH_FIELDS]) if hashed else SCHEMA
+    with TableWriter(path, schema, {**ABOUT, "hashed": spelled(hashed)} if hashed else ABOUT) as writer:
+        writer.write(pa.table([ids, [0] * len(ids), [at + 1 for at in ids], lines, *hashes.values()], schema=schema))
     return path
 
 
@@ -174,9 +181,10 @@ def test_a_file_without_rows_gives_files_without_rows(tmp_path: Path) -> None:
     assert column(tmp_path / "out.parquet", "row_id") == column(tmp_path / "dropped.parquet", "row_id") == []
 
 
-def test_progress_ends_at_all_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hashed", [AT_INGEST, None])
+def test_progress_ends_at_all_rows(tmp_path: Path, hashed: ExactParams | None) -> None:
     seen: list[tuple[int, int | None]] = []
-    ingested = write_texts(tmp_path / "in.parquet", ["a", "b", "a"])
+    ingested = write_texts(tmp_path / "in.parquet", ["a", "b", "a"], hashed=hashed)
     drop_exact_duplicates(
         ingested,
         tmp_path / "out.parquet",
@@ -207,3 +215,28 @@ def test_every_row_is_kept_or_dropped_and_a_second_pass_drops_nothing(
     again = folder / "again"
     again.mkdir()
     assert dedup(again, folder / "out.parquet", exact, policy).kept == counts.kept
+
+
+@given(
+    texts=texts,
+    hashed=st.sampled_from([None, AT_INGEST, ExactParams("none", lowercase=False, whitespace=False, min_length=0)]),
+    exact=st.builds(ExactParams, st.sampled_from(["NFC", "NFKC", "none"]), st.booleans(), st.booleans(), st.just(1)),
+)
+def test_what_is_dropped_does_not_depend_on_the_hashes_that_ingest_took(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], hashed: ExactParams | None, exact: ExactParams
+) -> None:
+    folder, other = tmp_path_factory.mktemp("as"), tmp_path_factory.mktemp("anew")
+    as_stored = dedup(folder, write_texts(folder / "in.parquet", texts, hashed=hashed), exact)
+    assert as_stored == dedup(other, write_texts(other / "in.parquet", texts, hashed=None), exact)
+    for name in ("out.parquet", "dropped.parquet"):
+        assert (folder / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_the_hashes_that_ingest_took_are_used(tmp_path: Path) -> None:
+    ingested = write_texts(tmp_path / "in.parquet", ["a", "b"])
+    table = pa.concat_tables(read_tables(ingested))
+    alike = table.set_column(4, table.schema.field(4), pa.array(table["hash"].to_pylist()[:1] * 2, pa.binary(16)))
+    with TableWriter(ingested, table.schema, read_about(ingested)) as writer:
+        writer.write(alike)
+    assert dedup(tmp_path, ingested).exact == 1
+    assert dedup(tmp_path, ingested, ExactParams("NFKC", lowercase=True, whitespace=True, min_length=0)).exact == 0

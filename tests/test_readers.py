@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 from entropyguard.core import lines as lines_module
 from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError
 from entropyguard.core.inputs import find_sources
+from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hashed, spelled, stored_hashes
 from entropyguard.core.params import IngestParams
 from entropyguard.core.parquet import read_about, read_tables
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import IngestCounts, ingest
+from entropyguard.core.text import texts_of
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -66,7 +68,11 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
         counts = ingest(find_sources(str(spec)), out, rejected, given or params(), silent)
         table = pa.concat_tables(read_tables(out))
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
-        return Read(counts, table, aside, read_about(out), out.read_bytes())
+        about = read_about(out)
+        hashes, lengths = hashed(texts_of(table, about), AT_INGEST)
+        assert (stored_hashes(table["hash"]) == hashes).all()
+        assert (table["characters"].to_numpy() == lengths).all()
+        return Read(counts, table, aside, about, out.read_bytes())
 
 
 def read_bytes(folder: Path, data: bytes, given: IngestParams | None = None, name: str = "a.jsonl") -> Read:
@@ -102,8 +108,9 @@ def test_every_line_comes_through_byte_for_byte(tmp_path: Path) -> None:
     assert got.records == LINES
     assert got.where == [(at, 0, at + 1) for at in range(len(LINES))]
     assert got.counts == IngestCounts(len(LINES), 0)
-    assert got.about == {"format": "jsonl", "text_column": "text"}
-    assert got.table.schema.types == [pa.int64(), pa.int32(), pa.int64(), pa.large_string()]
+    assert got.about == {"format": "jsonl", "text_column": "text", "hashed": spelled(AT_INGEST)}
+    assert got.table.schema.types[:4] == [pa.int64(), pa.int32(), pa.int64(), pa.large_string()]
+    assert list(got.table.schema)[4:] == list(HASH_FIELDS)
 
 
 def test_only_a_bom_and_the_cr_of_a_line_end_go(tmp_path: Path) -> None:
@@ -321,7 +328,7 @@ def test_csv_values_come_through_with_null_and_empty_apart(tmp_path: Path) -> No
         {"id": "3", "text": "é 漢", "note": "x"},
     ]
     assert got.where == [(0, 0, 2), (1, 0, 3), (2, 0, 6)]
-    assert got.about == {"format": "csv", "text_column": "text"}
+    assert got.about == {"format": "csv", "text_column": "text", "hashed": spelled(AT_INGEST)}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

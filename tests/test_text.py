@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.normalising import content_hash, hash_columns, hashed, normalise, stored_hashes
 from entropyguard.core.params import ExactParams
-from entropyguard.core.text import column_of, content_hash, normalise, texts_of
+from entropyguard.core.text import column_of, texts_of
 
 JSONL = {"format": "jsonl", "text_column": "text"}
 PARQUET = {"format": "parquet", "text_column": "text"}
@@ -149,6 +150,22 @@ def test_the_hash_is_that_of_each_text(texts: list[str]) -> None:
     assert [int(high) << 64 | int(low) for high, low in hashes] == [
         xxhash.xxh3_128_intdigest(text.encode()) for text in texts
     ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(known, max_size=12) | st.text(" \n\t\u3000aBÉ", max_size=6), max_size=8),
+    st.builds(ExactParams, st.sampled_from(["NFC", "NFKC", "none"]), st.booleans(), st.booleans(), st.just(0)),
+)
+def test_hashed_is_the_hash_and_the_length_of_the_normalised_texts(texts: list[str], params: ExactParams) -> None:
+    given = pl.Series(texts, dtype=pl.String)
+    hashes, lengths = hashed(given, params)
+    normal = normalise(given, params)
+    assert (hashes == content_hash(normal)).all()
+    assert lengths.tolist() == [len(text) for text in normal.to_list()]
+    columns, both = pa.table(hash_columns(given, params)), np.concatenate([hashes, hashes[1:]])
+    assert (stored_hashes(pa.concat_tables([columns, columns.slice(1)])["hash"]) == both).all()
+    assert columns["characters"].to_pylist() == lengths.tolist()
 
 
 def test_the_hash_of_a_slice_is_that_of_its_texts() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
@@ -34,7 +35,8 @@ class Rejected:
 class Batch:
     """Some consecutive rows of a file.
 
-    `rows` counts all of them; `positions` and `lines` (int64) and `records` hold one entry for each readable one.
+    `rows` counts all of them; `positions` and `lines` (int64) and `records` hold one entry for each readable one,
+    and so do `texts` where the reader had to decode them.
     """
 
     rows: int
@@ -42,6 +44,7 @@ class Batch:
     lines: npt.NDArray[np.int64]
     records: pa.Array
     rejected: list[Rejected] = field(default_factory=list)
+    texts: pl.Series | None = None
 
 
 class RowReader(Protocol):

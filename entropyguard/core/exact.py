@@ -1,13 +1,12 @@
 """exact_dedup: of the rows whose normalised texts have equal 128-bit hashes, the first in priority order is kept.
 
-Only hashes and ranks are in memory; texts stream through twice, once to be hashed and once to be filtered.
+Only hashes and ranks are in memory; rows stream through. ingest has hashed the texts while it had them at hand; only
+where `exact.*` asks for another normalisation than the usual one are they decoded and hashed again.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pyarrow as pa
 
 from entropyguard.core.batches import ahead
 from entropyguard.core.params import ExactParams, KeepParams
-from entropyguard.core.parquet import TableWriter, group_rows, open_parquet, read_about, read_slices, read_tables
+from entropyguard.core.parquet import TableWriter, open_parquet, read_about, read_slices, read_tables
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
 
@@ -35,10 +34,11 @@ DROPPED = pa.schema(
 )
 """The columns of `dropped/*.parquet`."""
 
+COLUMNS = ("row_id", "file", "line", "record")
+"""The columns of `ingested.parquet` that the later checkpoints have too."""
 NO_PART = -1
 _CHUNK_ROWS = 1 << 20
 _PARTITION_ROWS = 1 << 22
-_MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
 
 
 @dataclass(frozen=True)
@@ -115,40 +115,25 @@ def drop_exact_duplicates(
     A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper.
     Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
     """
+    from entropyguard.core import row_hashes  # other stages need only what losses look like
+
     if keep.source_column:
         from entropyguard.core.sources import check_source_column
 
         check_source_column(ingested, keep.source_column)  # the losses come last: a wrong name is told before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)
-    hashes, long_enough = _hash_texts(ingested, exact, progress)
-    keeper = mark_exact_duplicates(hashes, rank, long_enough)
-    del hashes, long_enough, rank
+    if row_hashes.are_stored(ingested, exact):
+        hashes, lengths = row_hashes.stored(ingested)
+    else:
+        hashes, lengths = row_hashes.taken_anew(ingested, exact, lambda done, rows: progress(done // 2, rows))
+        progress = _second_half(progress)
+    keeper = mark_exact_duplicates(hashes, rank, lengths >= exact.min_length)
+    del hashes, lengths, rank
     return _write(ingested, out, dropped, keeper, progress)
 
 
-def _hash_texts(ingested: Path, exact: ExactParams, progress: Progress) -> tuple[Hashes, Flags]:
-    """The hash of each row's normalised text, and whether it is long enough."""
-    about, ends = read_about(ingested), np.cumsum([0, *group_rows(ingested)])
-    rows = int(ends[-1])
-    hashes = np.empty((rows, 2), dtype=np.uint64)
-    long_enough = np.ones(rows, dtype=np.bool_)
-
-    def hash_group(group: int) -> None:
-        from entropyguard.core.text import content_hash, normalise, texts_of
-
-        start = int(ends[group])
-        for table in read_slices(ingested, ["record"], [group]):
-            texts = normalise(texts_of(table, about), exact)
-            part = slice(start, start + table.num_rows)
-            hashes[part] = content_hash(texts)
-            if exact.min_length:
-                long_enough[part] = (texts.str.len_chars() >= exact.min_length).to_numpy()
-            start = part.stop
-
-    with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
-        for done, _ in zip(ends[1:], pool.map(hash_group, range(len(ends) - 1)), strict=True):
-            progress(int(done) // 2, rows)
-    return hashes, long_enough
+def _second_half(progress: Progress) -> Progress:
+    return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
 def _write(ingested: Path, out: Path, dropped: Path, keeper: Ints, progress: Progress) -> ExactCounts:
@@ -160,21 +145,22 @@ def _write(ingested: Path, out: Path, dropped: Path, keeper: Ints, progress: Pro
         done += table.num_rows
     done = 0
     with open_parquet(ingested) as file:
-        schema = file.schema_arrow
-    with TableWriter(out, schema, read_about(ingested)) as writer, TableWriter(dropped, DROPPED) as losses:
+        schema = pa.schema([file.schema_arrow.field(name) for name in COLUMNS])
+    about = {name: value for name, value in read_about(ingested).items() if name != "hashed"}
+    with TableWriter(out, schema, about) as writer, TableWriter(dropped, DROPPED) as losses:
         for keepers, stays, table in ahead(_sorted_out(ingested, keeper)):
             writer.write(table)
             losses.write(_losses(row_ids[done : done + len(stays)][~stays], keepers[~stays], row_ids))
             kept += table.num_rows
             done += len(stays)
-            progress((rows + done) // 2, rows)
+            progress(done, rows)
     return ExactCounts(rows, kept, short, rows - kept - short)
 
 
 def _sorted_out(ingested: Path, keeper: Ints) -> Iterator[tuple[Ints, Flags, pa.Table]]:
     """For some consecutive rows at a time: their keepers, which of them stay, and those as a table."""
     done = 0
-    for table in read_slices(ingested):
+    for table in read_slices(ingested, COLUMNS):
         keepers = keeper[done : done + table.num_rows]
         stays = keepers == np.arange(done, done + table.num_rows)
         yield keepers, stays, table.filter(pa.array(stays))

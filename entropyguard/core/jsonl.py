@@ -124,41 +124,47 @@ class JsonlRows:
     def _judged(self, block: LineBlock) -> Batch:
         """The block with the lines set apart whose text or required columns are not there."""
         lines = pl.Series(pl.from_arrow(block.records), dtype=pl.String)
+        texts = _fast_values(lines, self._params.text_column)
+        doubtful, found = self._doubtful(lines, texts), []
         rejected, good = list(block.rejected), np.ones(len(lines), dtype=bool)
-        doubtful = self._doubtful(lines)
         for at, line in zip(doubtful.tolist(), lines.gather(doubtful).to_list(), strict=True):
-            reason = self._reason(line)
+            text, reason = self._looked_at(line)
+            found.append(text)
             if reason:
                 good[at] = False
                 rejected.append(Rejected(int(block.positions[at]), int(block.lines[at]), reason, line))
         rejected.sort(key=lambda row: row.position)
-        records = block.records if good.all() else block.records.filter(pa.array(good))
-        return Batch(block.rows, block.positions[good], block.lines[good], records, rejected)
+        records = block.records
+        if found:
+            texts = texts.scatter(doubtful, pl.Series(found, dtype=pl.String))
+        if not good.all():
+            records, texts = records.filter(pa.array(good)), texts.filter(pl.Series(good))
+        return Batch(block.rows, block.positions[good], block.lines[good], records, rejected, texts)
 
-    def _doubtful(self, lines: pl.Series) -> npt.NDArray[np.int64]:
-        """The lines that the fast reader alone does not show to be sound."""
-        doubtful = _undecided(_fast_values(lines, self._params.text_column))
+    def _doubtful(self, lines: pl.Series, texts: pl.Series) -> npt.NDArray[np.int64]:
+        """The lines that the fast reader, which gave the texts, does not show to be sound."""
+        doubtful = _undecided(texts)
         for name in self._params.required_columns:
             doubtful |= _fast_values(lines, name).is_null()
         return np.flatnonzero(doubtful.to_numpy())
 
-    def _reason(self, line: str) -> str | None:
-        """Why the line is rejected, None when it is sound; notes which columns there are."""
+    def _looked_at(self, line: str) -> tuple[str | None, str]:
+        """The line's text, and why it is rejected: nothing when it is sound. Notes which columns there are."""
         try:
             row = parse_line(line)
         except MalformedLineError as error:
-            return str(error)
+            return None, str(error)
         if not isinstance(row, dict):
-            return "not a JSON object"
+            return None, "not a JSON object"
         self._objects += 1
         self._note(row)
-        text = self._params.text_column
-        if row.get(text) is not None and not isinstance(row[text], str):
-            return f"column {text!r} is not text"
-        for name in (text, *self._params.required_columns):
+        text = row.get(self._params.text_column)
+        if text is not None and not isinstance(text, str):
+            return None, f"column {self._params.text_column!r} is not text"
+        for name in (self._params.text_column, *self._params.required_columns):
             if row.get(name) is None:
-                return f"column {name!r} is {'null' if name in row else 'missing'}"
-        return None
+                return None, f"column {name!r} is {'null' if name in row else 'missing'}"
+        return encodable(str(text)), ""
 
     def _note(self, row: dict[str, Any]) -> None:
         if len(self._names) < _NAMES_HELD:

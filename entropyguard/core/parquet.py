@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,6 +56,8 @@ class TableWriter:
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._bytes = 0
+        self._compressing = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
 
     def write(self, table: pa.Table) -> None:
         """Append rows; a row group goes out whenever enough of them have come together."""
@@ -71,14 +74,21 @@ class TableWriter:
                 self._flush()
 
     def _flush(self) -> None:
+        """Have what is waiting compressed and written while the caller makes more; at most one group at a time."""
         if self._waiting:
             group = pa.concat_tables(self._waiting).cast(self._schema).combine_chunks()
-            self._writer.write_table(group, row_group_size=group.num_rows)
+            self._finish()
+            self._written = self._compressing.submit(self._writer.write_table, group, row_group_size=group.num_rows)
         self._waiting, self._rows, self._bytes = [], 0, 0
+
+    def _finish(self) -> None:
+        if self._written is not None:
+            self._written.result()
 
     def close(self) -> None:
         """Write what is waiting and the file's footer."""
         self._flush()
+        self._finish()
         self._writer.close()
 
     def __enter__(self) -> TableWriter:
@@ -87,8 +97,9 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
+        with self._compressing:
+            if kind is None:
+                self.close()
 
 
 def _leaf(field: pa.Field) -> str:

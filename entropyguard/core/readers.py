@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,16 @@ from entropyguard.core.csv_rows import CsvRows
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.inputs import Source
 from entropyguard.core.jsonl import JsonlRows
+from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parquet_rows import ParquetRows
 from entropyguard.core.progress import Progress
+from entropyguard.core.text import texts_of
 
+Hashes = dict[str, pa.Array]
+
+_LARGEST_BLOCK = 31 << 20  # of what is read at a time, or less; from 32 MB on, glibc does not do so
 _READERS: dict[str, Callable[[Sequence[Source], IngestParams], RowReader]] = {
     "jsonl": JsonlRows,
     "csv": CsvRows,
@@ -51,7 +56,8 @@ def ingest(
 ) -> IngestCounts:
     """Write the readable rows to `out` and the others to `rejected`; memory does not grow with the input.
 
-    `out`: row_id int64, file int32, line int64, record (large_string for JSONL, else a struct of the columns).
+    `out`: row_id int64, file int32, line int64, record (large_string for JSONL, else a struct of the columns), and
+    HASH_FIELDS, taken while the texts are at hand.
     `rejected`: one JSON object a row: row_id, file, line, reason, raw. InputError when a file cannot be read or
     there are no rows; DataFormatError when none of them is sound, and for the first one that is not under `strict`.
     Texts longer than `chunks` allows become several rows, which count from then on.
@@ -59,16 +65,19 @@ def ingest(
     chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
     reader = _READERS[sources[0].kind](sources, params)
     about = {"format": sources[0].kind, "text_column": params.text_column, **reader.about}
+    about["hashed"] = spelled(AT_INGEST)
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
+    schema = pa.schema([*fields, *HASH_FIELDS])
     rows = set_aside = 0
     first = ""
-    with TableWriter(out, pa.schema(fields), about) as writer, rejected.open("w", encoding="utf-8") as aside:
-        for file, batch in _all_batches(reader, sources, chunker):
+    _keep_freed_memory()
+    with TableWriter(out, schema, about) as writer, rejected.open("w", encoding="utf-8") as aside:
+        for file, batch, hashes in _all_batches(reader, sources, chunker, about):
             if batch.rejected and not first:
                 first = f"{sources[file]}, line {batch.rejected[0].line}: {batch.rejected[0].reason}"
                 if params.strict:
                     raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
-            writer.write(_table(batch, rows, file))
+            writer.write(_table(batch, hashes, rows, file))
             _set_aside(aside, batch.rejected, rows, file)
             rows += batch.rows
             set_aside += len(batch.rejected)
@@ -80,18 +89,37 @@ def ingest(
     return IngestCounts(rows, set_aside, chunker.split if chunker else 0)
 
 
-def _all_batches(reader: RowReader, sources: Sequence[Source], chunker: Chunker | None) -> Iterator[tuple[int, Batch]]:
+def _keep_freed_memory() -> None:
+    """Have glibc keep memory that is freed for the next block, which saves a seventh of the time.
+
+    It gives blocks back to the system that are larger than any it has seen freed (mallopt(3), M_MMAP_THRESHOLD).
+    """
+    np.empty(_LARGEST_BLOCK, dtype=np.uint8)  # freed at once, and never touched
+
+
+def _all_batches(
+    reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, about: dict[str, Any]
+) -> Iterator[tuple[int, Batch, Hashes]]:
     for file, source in enumerate(sources):
-        for batch in ahead(reader.batches(source)):
-            yield file, chunker.chunked(batch) if chunker else batch
+        # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
+        for batch, hashes in ahead(_hashed(ahead(reader.batches(source)), chunker, about)):
+            yield file, batch, hashes
 
 
-def _table(batch: Batch, before: int, file: int) -> pa.Table:
+def _hashed(batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any]) -> Iterator[tuple[Batch, Hashes]]:
+    for whole in batches:
+        batch = chunker.chunked(whole) if chunker else whole
+        texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts
+        yield batch, hash_columns(texts, AT_INGEST)
+
+
+def _table(batch: Batch, hashes: Hashes, before: int, file: int) -> pa.Table:
     columns = {
         "row_id": batch.positions + before,
         "file": np.full(len(batch.positions), file, dtype=np.int32),
         "line": batch.lines,
         "record": batch.records,
+        **hashes,
     }
     return pa.table(columns)
 
