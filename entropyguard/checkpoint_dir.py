@@ -205,7 +205,9 @@ def free_unused(path: Path) -> None:
 
 def free_old_vectors(path: Path) -> None:
     """Remove the vectors of texts that are gone. Only after a success: a killed run goes on from what it saved."""
-    from entropyguard.core.parts import PartStore  # pyarrow, and only where texts have changed
+    if len(list((path / FOLDER / "vectors").glob("*/*"))) <= 1:
+        return  # those that embed has just linked in
+    from entropyguard.core.parts import PartStore  # pyarrow, which takes longer to load than all else here
     from entropyguard.core.vector_store import keep_generation
 
     record = find_record(path, "embeddings.parquet")

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from entropyguard.core import exact as exact_module
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
-from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.normalising import hashed as text_hashes
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.progress import silent
+from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 
 NORMAL = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=0)
 ABOUT = {"format": "jsonl", "text_column": "text"}
@@ -32,7 +33,7 @@ def write_texts(
     """What ingest makes of the texts, with the hashes of any normalisation or none."""
     ids = row_ids or list(range(len(texts)))
     lines = [json.dumps({"n": at, "text": text}) for at, text in enumerate(texts)]
-    hashes = hash_columns(pl.Series(texts, dtype=pl.String), hashed) if hashed else {}
+    hashes = hash_columns(*text_hashes(pl.Series(texts, dtype=pl.String), hashed)) if hashed else {}
     schema = pa.schema([*SCHEMA, *HASH_FIELDS]) if hashed else SCHEMA
     with TableWriter(path, schema, {**ABOUT, "hashed": spelled(hashed)} if hashed else ABOUT) as writer:
         writer.write(pa.table([ids, [0] * len(ids), [at + 1 for at in ids], lines, *hashes.values()], schema=schema))

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from entropyguard.core import lines as lines_module
 from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError
 from entropyguard.core.inputs import find_sources
-from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hashed, spelled, stored_hashes
+from entropyguard.core.normalising import hashed
 from entropyguard.core.params import IngestParams
 from entropyguard.core.parquet import read_about, read_tables
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import IngestCounts, ingest
+from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
 from entropyguard.core.text import texts_of
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,7 +71,7 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = read_about(out)
         hashes, lengths = hashed(texts_of(table, about), AT_INGEST)
-        assert (stored_hashes(table["hash"]) == hashes).all()
+        assert (hashes_of(table["hash"]) == hashes).all()
         assert (table["characters"].to_numpy() == lengths).all()
         return Read(counts, table, aside, about, out.read_bytes())
 

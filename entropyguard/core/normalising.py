@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,6 @@ import pyarrow.compute as pc
 import xxhash
 
 from entropyguard.core.params import ExactParams
-
-AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
-"""The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
-_HASH_BYTES = 16
-HASH_FIELDS = (pa.field("hash", pa.binary(_HASH_BYTES)), pa.field("characters", pa.int32()))
-"""xxh3-128 of each normalised text, the highest byte first, and the length of that text."""
 
 _ASCII_SPACES = " \t\n\r\v\f"
 _FOREIGN_SPACES = r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
@@ -53,14 +47,6 @@ def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
     if params.whitespace:
         texts = texts.str.strip_chars(_ASCII_SPACES)
     return _as_series(_plain(texts, params))
-
-
-def hash_columns(texts: pl.Series, params: ExactParams) -> dict[str, pa.Array]:
-    """The columns of HASH_FIELDS for texts that are not normalised yet."""
-    hashes, lengths = hashed(texts, params)
-    digests = pa.py_buffer(hashes.astype(">u8"))
-    column = pa.FixedSizeBinaryArray.from_buffers(HASH_FIELDS[0].type, len(texts), [None, digests])
-    return {"hash": column, "characters": pa.array(lengths)}
 
 
 def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
@@ -167,11 +153,7 @@ def _as_series(plain: _Plain) -> pl.Series:
 def _hashes(plain: _Plain) -> Hashes:
     digest, view = xxhash.xxh3_128_digest, plain.data.data
     bounds = zip(plain.starts.tolist(), plain.stops.tolist(), strict=True)
-    return _as_halves(b"".join([digest(view[start:stop]) for start, stop in bounds]))
-
-
-def _as_halves(digests: bytes | memoryview) -> Hashes:
-    """Hashes of 16 bytes each as two numbers each, the high one first."""
+    digests = b"".join([digest(view[start:stop]) for start, stop in bounds])
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
 
 
@@ -179,17 +161,3 @@ def _characters(plain: _Plain) -> Lengths:
     spaces = plain.starts - plain.ends[:-1] + plain.ends[1:] - plain.stops
     lengths: Lengths = (_as_series(plain).str.len_chars().to_numpy() - spaces).astype(np.int32)
     return lengths
-
-
-def stored_hashes(column: pa.ChunkedArray) -> Hashes:
-    """A column of hashes (HASH_FIELDS) as `hashed` gives them."""
-    parts = [
-        _as_halves(memoryview(chunk.buffers()[1])[chunk.offset * _HASH_BYTES :][: len(chunk) * _HASH_BYTES])
-        for chunk in column.chunks
-    ]
-    return np.concatenate([np.empty((0, 2), dtype=np.uint64), *parts])
-
-
-def spelled(params: ExactParams) -> dict[str, Any]:
-    """What decides how texts are normalised, for a checkpoint to say so."""
-    return {"unicode": params.unicode, "lowercase": params.lowercase, "whitespace": params.whitespace}

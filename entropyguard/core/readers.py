@@ -17,11 +17,12 @@ from entropyguard.core.csv_rows import CsvRows
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.inputs import Source
 from entropyguard.core.jsonl import JsonlRows
-from entropyguard.core.normalising import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.normalising import hashed
 from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parquet_rows import ParquetRows
 from entropyguard.core.progress import Progress
+from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.text import texts_of
 
 Hashes = dict[str, pa.Array]
@@ -110,7 +111,7 @@ def _hashed(batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, 
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts
-        yield batch, hash_columns(texts, AT_INGEST)
+        yield batch, hash_columns(*hashed(texts, AT_INGEST))
 
 
 def _table(batch: Batch, hashes: Hashes, before: int, file: int) -> pa.Table:

@@ -1,20 +1,49 @@
-"""The hash and the length of each row's normalised text, as ingest stored them or, for another normalisation, anew."""
+"""The hash and the length of each row's normalised text: as ingest stored them or, for another normalisation, anew."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
-from entropyguard.core.normalising import HASH_FIELDS, Hashes, Lengths, hashed, spelled, stored_hashes
 from entropyguard.core.params import ExactParams
 from entropyguard.core.parquet import group_rows, read_about, read_slices, read_tables, row_count
 from entropyguard.core.progress import Progress
-from entropyguard.core.text import texts_of
+
+Hashes = npt.NDArray[np.uint64]
+Lengths = npt.NDArray[np.int32]
+
+AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
+"""The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
+
+_BYTES = 16
+HASH_FIELDS = (pa.field("hash", pa.binary(_BYTES)), pa.field("characters", pa.int32()))
+"""The columns they are stored in: xxh3-128, its highest byte first, and the number of characters."""
 
 _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
+
+
+def hash_columns(hashes: Hashes, lengths: Lengths) -> dict[str, pa.Array]:
+    """HASH_FIELDS from hashes of shape (rows, 2), high half first, and lengths of shape (rows,)."""
+    digests = pa.py_buffer(hashes.astype(">u8"))
+    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(_BYTES), len(hashes), [None, digests])
+    return {"hash": column, "characters": pa.array(lengths)}
+
+
+def hashes_of(column: pa.ChunkedArray) -> Hashes:
+    """The other way round."""
+    data = [memoryview(chunk.buffers()[1])[chunk.offset * _BYTES :][: len(chunk) * _BYTES] for chunk in column.chunks]
+    return np.frombuffer(b"".join(data), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+
+
+def spelled(params: ExactParams) -> dict[str, Any]:
+    """What decides how texts are normalised, for a checkpoint to say so."""
+    return {"unicode": params.unicode, "lowercase": params.lowercase, "whitespace": params.whitespace}
 
 
 def are_stored(ingested: Path, exact: ExactParams) -> bool:
@@ -23,18 +52,21 @@ def are_stored(ingested: Path, exact: ExactParams) -> bool:
 
 
 def stored(ingested: Path) -> tuple[Hashes, Lengths]:
-    """xxh3-128 of the normalised texts, shape (rows, 2), and their lengths in characters, shape (rows,)."""
+    """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored."""
     rows, done = row_count(ingested), 0
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
     for table in read_tables(ingested, [field.name for field in HASH_FIELDS]):
         part = slice(done, done + table.num_rows)
-        hashes[part], lengths[part] = stored_hashes(table["hash"]), table["characters"].to_numpy()
+        hashes[part], lengths[part] = hashes_of(table["hash"]), table["characters"].to_numpy()
         done = part.stop
     return hashes, lengths
 
 
 def taken_anew(ingested: Path, exact: ExactParams, progress: Progress) -> tuple[Hashes, Lengths]:
-    """The same, from the texts: decoded, normalised and hashed by several threads."""
+    """The same from the texts, which are decoded, normalised and hashed by several threads."""
+    from entropyguard.core.normalising import hashed  # polars, which stored hashes do without
+    from entropyguard.core.text import texts_of
+
     about, ends = read_about(ingested), np.cumsum([0, *group_rows(ingested)])
     rows = int(ends[-1])
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)

@@ -33,9 +33,12 @@ from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 # All tokens of a batch go through the same products, whatever its width: so narrow steps cost nothing but a few dummy
 # rows more, and save a tenth of all tokens where texts are short.
-_WIDTHS = (*range(4, 64, 4), *range(64, 256, 8), *range(256, 512, 32), *range(512, 2048, 128), *range(2048, 8193, 512))
+_WIDTHS = (
+    *(*range(4, 32, 2), *range(32, 64, 4), *range(64, 256, 8), *range(256, 512, 32)),
+    *(*range(512, 2048, 128), *range(2048, 8193, 512)),
+)
 # On a processor a token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
-_BATCH_TOKENS = {"cpu": 384, "cuda": 65_536}
+_BATCH_TOKENS = {"cpu": 256, "cuda": 65_536}
 _ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
 
 
