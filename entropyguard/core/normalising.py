@@ -51,13 +51,21 @@ def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
 
 def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
     """xxh3-128 of each text as `normalise` gives it, shape (texts, 2), high half first; and its characters."""
-    plain = _plain(texts, params)
-    hashes, lengths = _hashes(plain), _characters(plain)
+    hashes, lengths = _hashed_plainly(texts, params)
     odd = _odd(texts, params)
     if len(odd):
-        plain = _plain(_settled(texts.gather(odd), params), params)
-        hashes[odd], lengths[odd] = _hashes(plain), _characters(plain)
+        hashes[odd], lengths[odd] = _hashed_plainly(_settled(texts.gather(odd), params), params)
     return hashes, lengths
+
+
+def _hashed_plainly(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
+    plain = _plain(texts, params)
+    return _hashes(plain), (plain.stops - plain.starts - _further_bytes(texts).to_numpy()).astype(np.int32)
+
+
+def _further_bytes(texts: pl.Series) -> pl.Series:
+    """Of each text, how many bytes it has beyond one a character; what is done to ASCII does not change it."""
+    return texts.str.len_bytes().cast(pl.Int64) - texts.str.len_chars().cast(pl.Int64)
 
 
 def content_hash(texts: pl.Series) -> Hashes:
@@ -67,7 +75,7 @@ def content_hash(texts: pl.Series) -> Hashes:
 
 def _odd(texts: pl.Series, params: ExactParams) -> Ints:
     """The texts that need more than ASCII's lower case and spaces."""
-    is_foreign = texts.str.len_bytes() != texts.str.len_chars()
+    is_foreign = _further_bytes(texts) > 0
     foreign = np.flatnonzero(is_foreign.to_numpy())
     if params.unicode == "NFKC" or not len(foreign):
         return foreign
@@ -155,9 +163,3 @@ def _hashes(plain: _Plain) -> Hashes:
     bounds = zip(plain.starts.tolist(), plain.stops.tolist(), strict=True)
     digests = b"".join([digest(view[start:stop]) for start, stop in bounds])
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64).reshape(-1, 2)
-
-
-def _characters(plain: _Plain) -> Lengths:
-    spaces = plain.starts - plain.ends[:-1] + plain.ends[1:] - plain.stops
-    lengths: Lengths = (_as_series(plain).str.len_chars().to_numpy() - spaces).astype(np.int32)
-    return lengths
