@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import calibration, candidates, ivf, screening, screening_cost
+from entropyguard.core import calibration, candidates, ivf, parquet, screening, screening_cost, static_rows
 from entropyguard.core.calibration import BINS, LEAST, Counted, choose, count_pairs, sampled
 from entropyguard.core.distil import SCALE, as_whole, rounded_unit, static_vectors, token_vectors
 from entropyguard.core.embed import EmbedCounts, embed_texts
@@ -25,6 +26,7 @@ from entropyguard.core.search_parts import Parts
 from entropyguard.core.static_neighbours import rows_with_neighbours
 from entropyguard.core.tokens import Tokens
 from entropyguard.core.vector_store import VectorStore
+from entropyguard.core.vectors import Floats
 from entropyguard.core.whitening import spread_out
 from entropyguard.printing import screening_line
 from tests.made_vectors import by_lists, clustered, exhaustive
@@ -71,6 +73,7 @@ def rows_of(count: int, similar: float, seed: int = 0) -> list[str]:
 def screen(
     folder: Path, texts: Sequence[str], encoder: Encoder, search: SearchParams | None = None, threads: int | None = None
 ) -> Screening:
+    folder.mkdir(exist_ok=True)
     source = write_input(folder / "in.parquet", texts)
     stores = PartStore(folder / "vectors"), PartStore(folder / "static")
     return Screener(encoder, 3, search or exhaustive(0.8), *stores, folder, threads, silent).screen(source)
@@ -129,6 +132,41 @@ def test_stores_and_threads_change_nothing(tmp_path: Path, model: Encoder, monke
     for found in (again, fresh):
         assert found.about == first.about
         assert flags(found) == flags(first)
+
+
+class Adding:
+    """Counts the rows whose static vectors are made; breaks down when there would be more than `most` of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = BIG) -> None:
+        self.rows, self.most = 0, most
+        monkeypatch.setattr(static_rows, "static_vectors", self)
+
+    def __call__(self, table: Floats, tokens: Tokens, windows: npt.NDArray[np.int64]) -> Floats:
+        if self.rows + len(windows) > self.most:
+            raise KeyboardInterrupt
+        self.rows += len(windows)
+        return static_vectors(table, tokens, windows)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_killed_reading_goes_on_where_it_stopped_and_an_append_reads_the_end_alone(
+    tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 100)
+    monkeypatch.setattr(screening_cost, "share_of_all", lambda _, share, *__, **___: share)
+    texts, folder = rows_of(650, similar=0.3), tmp_path / "killed"
+    undisturbed = screen(tmp_path / "undisturbed", texts, Contextual(model))
+    Adding(monkeypatch, most=350)
+    with pytest.raises(KeyboardInterrupt):
+        screen(folder, texts, Contextual(model))
+    rest = Adding(monkeypatch)
+    found = screen(folder, texts, Contextual(model))
+    assert rest.rows == 350
+    assert flags(found) == flags(undisturbed)
+    assert found.about == undisturbed.about
+    appended = Adding(monkeypatch)
+    screen(folder, [*texts, *rows_of(80, similar=0, seed=1)], Contextual(model))
+    assert appended.rows == 50 + 80  # the last row group grows, and is followed by another
 
 
 @pytest.mark.usefixtures("small")

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from entropyguard.core import calibration, screening_cost
-from entropyguard.core.distil import static_vectors, token_vectors
+from entropyguard.core.distil import token_vectors
 from entropyguard.core.encoder import Encoder
 from entropyguard.core.ivf_training import trained_rows
 from entropyguard.core.params import SearchParams
@@ -27,11 +26,10 @@ from entropyguard.core.search_parts import Parts
 from entropyguard.core.similar import is_exhaustive, limited
 from entropyguard.core.similarity import MILLIONTHS, pair_similarity
 from entropyguard.core.static_neighbours import rows_with_neighbours
+from entropyguard.core.static_rows import StaticReader, StaticRows
 from entropyguard.core.text import texts_of
 from entropyguard.core.tokens import Tokens
-from entropyguard.core.vector_keys import text_keys
 from entropyguard.core.vector_store import VectorStore
-from entropyguard.core.vectors import Floats, scratch
 from entropyguard.core.whitening import spread_out
 
 _COMMON_ROWS = 8_192
@@ -52,7 +50,7 @@ NOT_ASKED = Screening(None, {"applied": False, "reason": "off"})
 
 @dataclass(frozen=True)
 class Screener:
-    """What screening works with. store: vectors, those of single tokens among them; static: finished block rows."""
+    """What screening works with. store: vectors, those of single tokens among them; static: what it has finished."""
 
     encoder: Encoder
     max_windows: int
@@ -65,14 +63,17 @@ class Screener:
 
     def screen(self, after_exact: Path) -> Screening:
         """Decide from the texts; the same whatever the stores hold."""
+        parts = Parts(self.static)
         with limited(self.threads):
-            return self._decided(after_exact)
+            found = self._decided(after_exact, parts)
+        self.static.prune(parts.used)
+        return found
 
-    def _decided(self, after_exact: Path) -> Screening:
+    def _decided(self, after_exact: Path, parts: Parts) -> Screening:
         tokens = self.encoder.single_tokens()
         if tokens is None:
             return _not_applied("the model is static itself")
-        return self._needless(after_exact, len(tokens.counts)) or self._by_sample(after_exact, tokens)
+        return self._needless(after_exact, len(tokens.counts)) or self._by_sample(after_exact, tokens, parts)
 
     def _needless(self, after_exact: Path, vocabulary: int) -> Screening | None:
         """The answer, where it needs no sample."""
@@ -84,9 +85,11 @@ class Screener:
             return None
         return _not_applied("there are too few texts to save much", tokens_about=rough)
 
-    def _by_sample(self, after_exact: Path, tokens: Tokens) -> Screening:
+    def _by_sample(self, after_exact: Path, tokens: Tokens, parts: Parts) -> Screening:
         vectors = VectorStore(self.store, self.encoder.fingerprint, self.encoder.dimension)
-        rows = self._read(after_exact, token_vectors(self.encoder, tokens, vectors, self.progress))
+        table = token_vectors(self.encoder, tokens, vectors, self.progress)
+        reader = StaticReader(self.encoder, self.max_windows, table, parts, _MOST_BYTES, self.spill, self.progress)
+        rows = reader.read(after_exact)
         # By the first rows alone, so that appended ones seldom change the vectors of all.
         first = rows.keys[: trained_rows(max(1, len(rows.keys)))]
         spread_out(rows.vectors, calibration.sampled(first, _COMMON_ROWS))
@@ -114,26 +117,7 @@ class Screener:
         }
         if cost > screening_cost.WORTH:
             return _not_applied("it would save too little", **about)
-        return self._applied(rows, threshold, about)
-
-    def _read(self, after_exact: Path, table: Floats) -> _StaticRows:
-        """The static vector of every row that the model can embed."""
-        about, total = read_about(after_exact), row_count(after_exact)
-        fits = total * self.encoder.dimension * 4 <= _MOST_BYTES
-        vectors = scratch((total, self.encoder.dimension), np.float32, fits, self.spill)
-        places, keys, lengths, start, done = [], [], [], 0, 0
-        for rows in read_tables(after_exact, ["record"]):
-            texts = texts_of(rows, about).to_list()
-            tokens = self.encoder.tokenise(texts, self.max_windows)
-            taken = np.flatnonzero(tokens.counts)
-            first = (np.cumsum(tokens.counts) - tokens.counts)[taken]
-            vectors[done : done + len(taken)] = static_vectors(table, tokens, first)
-            places.append(taken + start)
-            keys.append(text_keys([texts[at] for at in taken.tolist()])[:, 0])
-            lengths.append(np.add.reduceat(tokens.lengths(), first) if len(first) else first)
-            start, done = start + len(texts), done + len(taken)
-            self.progress(start, total)
-        return _StaticRows(total, np.concatenate(places), np.concatenate(keys), np.concatenate(lengths), vectors[:done])
+        return self._applied(rows, threshold, about, parts)
 
     def _similar(self, after_exact: Path, one: Ints, other: Ints) -> Bools:
         """Whether the first windows of each pair of rows are similar, by the model itself."""
@@ -147,12 +131,12 @@ class Screener:
         similar: Bools = pair_similarity(vectors, left, right) / MILLIONTHS >= least
         return similar
 
-    def _applied(self, rows: _StaticRows, threshold: calibration.Threshold, about: dict[str, Any]) -> Screening:
-        parts = Parts(self.static)
+    def _applied(
+        self, rows: StaticRows, threshold: calibration.Threshold, about: dict[str, Any], parts: Parts
+    ) -> Screening:
         near, recall = rows_with_neighbours(
             rows.vectors, threshold.cosine, self.search, parts, _MOST_BYTES, self.spill, self.threads, self.progress
         )
-        self.static.prune(parts.used)
         left_out = np.zeros(rows.total, dtype=np.bool_)
         left_out[rows.places[~near]] = True
         about |= {
@@ -161,21 +145,6 @@ class Screener:
             "estimated_recall": None if recall is None else round(threshold.recall * recall, 6),
         }
         return Screening(left_out, {"applied": True, **about})
-
-
-@dataclass(frozen=True)
-class _StaticRows:
-    """Of the rows that can be embedded: place among all `total`, hash, tokens in all windows, and static vector."""
-
-    total: int
-    places: Ints
-    keys: npt.NDArray[np.uint64]
-    tokens: Ints
-    vectors: Floats
-
-    def share_of_tokens(self, some: Ints, of: Ints | None = None) -> float:
-        """The share that some positions have of the tokens of others (None: all)."""
-        return float(self.tokens[some].sum() / max(1, (self.tokens if of is None else self.tokens[of]).sum()))
 
 
 def _not_applied(reason: str, **about: Any) -> Screening:
