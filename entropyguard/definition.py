@@ -19,8 +19,8 @@ from entropyguard.core.params import load_yaml
 STAGE_VERSIONS = {
     "ingest": 2,
     "exact_dedup": 1,
-    "embed": 1,
-    "similar_pairs": 1,
+    "embed": 2,
+    "similar_pairs": 2,
     "semantic_dedup": 1,
     "export": 1,
 }

@@ -257,11 +257,15 @@ def many(rank: int, pairs_each: int = 10) -> list[tuple[int, int, int]]:
     return [(row, rank, pairs_each) for row in range(100)]
 
 
-def test_probes_leave_half_of_the_misses_that_the_target_allows() -> None:
-    sample = sample_of(*many(2, 98), *many(5, 1), *many(9, 1))
+def test_probes_leave_fewer_misses_than_the_target_allows_the_more_so_the_fewer_pairs_are_known() -> None:
+    rows = [(row, rank, 1) for rank, pairs in ((2, 1_960), (5, 20), (9, 20)) for row in range(pairs)]
+    sample = Sample(np.array(rows, dtype=np.int64).T, 2_000, 2_000)
     assert choose_probes([sample], 0.995) == 9
-    assert choose_probes([sample], 0.975) == 5  # one in a hundred is missed, and 2.5 are allowed
-    assert choose_probes([sample], 0.95) == 2
+    assert choose_probes([sample], 0.9865) == 5  # one in a hundred is missed, and 1.35 are allowed
+    assert choose_probes([sample], 0.97) == 2
+    half = Sample(sample.entries[:, ::2], 1_000, 1_000)
+    assert choose_probes([half], 0.9865) == 9  # of half as many one may be seen where 1.35 are the truth
+    assert choose_probes([half, half], 0.9865) == 5
 
 
 def test_a_large_cluster_does_not_speak_for_the_other_rows() -> None:
@@ -272,9 +276,11 @@ def test_a_large_cluster_does_not_speak_for_the_other_rows() -> None:
 
 def test_a_sample_with_few_pairs_is_joined_by_those_before_it() -> None:
     far, near, few = sample_of(*many(40)), sample_of(*many(3)), sample_of((0, 5, 1))
-    assert choose_probes([far, near], 0.97) == 3
-    assert choose_probes([far, near, few], 0.97) == 3
-    assert choose_probes([near, far, few], 0.97) == 40
+    enough = [near] * 4
+    assert choose_probes([far, *enough], 0.97) == 3
+    assert choose_probes([far, *enough, few], 0.97) == 3
+    assert choose_probes([far, near, few], 0.97) == 40
+    assert choose_probes([*enough, far, few], 0.97) == 40
     assert choose_probes([few], 0.995) == 16  # too little to go by
     assert choose_probes([sample_of((0, 70, 1))], 0.995) == 70
 

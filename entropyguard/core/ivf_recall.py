@@ -14,7 +14,10 @@ import pyarrow as pa
 from entropyguard.core.vectors import Ints
 
 ENOUGH_PAIRS = 1_000
+"""Of one block row: with so many its sample is large enough, and with fewer in all samples they say too little."""
+_JOINED_PAIRS = 4_000  # decide together: the few that lie far from their like make a smaller number jump
 _FEWEST_PROBES = 16  # where the samples say too little
+_CAUTION = 1.281552  # standard errors, the normal distribution's for 90 % on one side
 _CONFIDENCE = 1.959964  # the normal distribution's, for 95 %
 _COLUMNS = ("row", "rank", "pairs")
 
@@ -61,21 +64,27 @@ class Sample:
 def choose_probes(samples: Sequence[Sample], target_recall: float) -> int:
     """How many lists to look into for the rows of a block row; `samples` end with its own.
 
-    The fewest that miss at most half as many of the sampled pairs as the target allows: so chance in the sample
-    seldom leaves less than the target. That holds for the pairs, and for the rows' own shares of them, lest one large
-    cluster speaks for all. The own sample decides; while they have too few pairs together, the samples before it
-    join in, from the last on. Where even all have too few, at least `_FEWEST_PROBES`.
+    The fewest that miss so small a share of the sampled pairs that, but for one time in ten, no more than the target
+    allows is missed of all (normal approximation). That holds for the pairs, and for the rows' own shares of them,
+    lest one large cluster speaks for all. The samples before its own join in, from the last on, until there are
+    pairs enough. Where even all have too few, at least `_FEWEST_PROBES`.
     """
     used, evidence = 0, 0
-    while used < len(samples) and evidence < ENOUGH_PAIRS:
+    while used < len(samples) and evidence < _JOINED_PAIRS:
         used += 1
         evidence += samples[-used].evidence()
     ranks = np.concatenate([sample.entries[1] for sample in samples[-used:]])
     pairs = np.concatenate([sample.entries[2] for sample in samples[-used:]])
     shares = np.concatenate([sample.entries[2] / sample.per_row()[sample.entries[0]] for sample in samples[-used:]])
-    found = (1 + target_recall) / 2
+    found = 1 - _cautious(1 - target_recall, evidence)
     probes = max(1, _rank_of(found, ranks, pairs), _rank_of(found, ranks, shares))
     return probes if evidence >= ENOUGH_PAIRS else max(_FEWEST_PROBES, probes)
+
+
+def _cautious(share: float, trials: int) -> float:
+    """The share that, seen in so many trials, is `share` with `_CAUTION` times its standard error on top."""
+    error = _CAUTION / math.sqrt(max(1, trials))
+    return ((math.sqrt(error * error + 4 * share) - error) / 2) ** 2
 
 
 def _rank_of(share: float, ranks: Ints, weights: npt.NDArray[Any]) -> int:
