@@ -205,14 +205,13 @@ def free_unused(path: Path) -> None:
 
 def free_old_vectors(path: Path) -> None:
     """Remove the vectors of texts that are gone. Only after a success: a killed run goes on from what it saved."""
-    if len(list((path / FOLDER / "vectors").glob("*/*"))) <= 1:
-        return  # those that embed has just linked in
+    record, folder = find_record(path, "embeddings.parquet"), path / FOLDER / "vectors"
+    if record is None or all(record.entry["digest"] in part.name for part in folder.glob("*/*")):
+        return  # nothing is there but what embed has just linked in
     from entropyguard.core.parts import PartStore  # pyarrow, which takes longer to load than all else here
     from entropyguard.core.vector_store import keep_generation
 
-    record = find_record(path, "embeddings.parquet")
-    if record is not None:
-        keep_generation(PartStore(path / FOLDER / "vectors"), path / "embeddings.parquet", record.entry["digest"])
+    keep_generation(PartStore(folder), path / "embeddings.parquet", record.entry["digest"])
 
 
 def clean(path: Path) -> int:

@@ -224,6 +224,14 @@ def test_vectors_are_shared_by_a_vector_cache(workspace: Workspace) -> None:
     assert (counts["embedded"], counts["reused"]) == (0, 9)
 
 
+def test_old_vectors_are_freed_when_the_new_ones_lie_in_a_cache(workspace: Workspace) -> None:
+    workspace.run()
+    (stored,) = (workspace.checkpoints / ".entropyguard" / "vectors").glob("*/*.parquet")
+    workspace.write_rows([f"{text} again" for text in TEXTS])
+    workspace.run("--resume", vector_cache=workspace.folder / "vectors")
+    assert not stored.exists()
+
+
 def test_texts_the_model_cannot_read_take_no_part(workspace: Workspace, tmp_path: Path) -> None:
     model = write_static_model(tmp_path / "narrow", window=20)
     longer_than_16_windows = "cat " * 330
