@@ -6,15 +6,17 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.inputs import Source
+
+if TYPE_CHECKING:
+    import polars as pl
 
 T = TypeVar("T")
 SHOWN_BYTES = 1_000

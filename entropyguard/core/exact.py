@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core import row_hashes
 from entropyguard.core.batches import ahead
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.parquet import TableWriter, open_parquet, read_about, read_slices, read_tables
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
+from entropyguard.core.row_hashes import Hashes
 
 Ints = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 DROPPED = pa.schema(
@@ -115,8 +116,6 @@ def drop_exact_duplicates(
     A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper.
     Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
     """
-    from entropyguard.core import row_hashes  # other stages need only what losses look like
-
     if keep.source_column:
         from entropyguard.core.sources import check_source_column
 

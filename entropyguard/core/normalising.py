@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from entropyguard.core.params import ExactParams
+from entropyguard.core.row_hashes import Hashes, Lengths
 
 _ASCII_SPACES = " \t\n\r\v\f"
 _FOREIGN_SPACES = r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
@@ -28,8 +29,6 @@ _NO_TEXT = np.uint8(0xFF)  # a byte that is in no UTF-8
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
-Hashes = npt.NDArray[np.uint64]
-Lengths = npt.NDArray[np.int32]
 
 
 class _Plain(NamedTuple):
@@ -43,7 +42,7 @@ class _Plain(NamedTuple):
 
 def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
     """Texts as exact_dedup compares them: Unicode normal form, lower case, single spaces, by `params`."""
-    texts = _changed(texts, _odd(texts, params), lambda some: _settled(some, params))
+    texts = _changed(texts, _odd(texts, _further_bytes(texts), params), lambda some: _settled(some, params))
     if params.whitespace:
         texts = texts.str.strip_chars(_ASCII_SPACES)
     return _as_series(_plain(texts, params))
@@ -51,16 +50,18 @@ def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
 
 def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
     """xxh3-128 of each text as `normalise` gives it, shape (texts, 2), high half first; and its characters."""
-    hashes, lengths = _hashed_plainly(texts, params)
-    odd = _odd(texts, params)
+    further = _further_bytes(texts)
+    hashes, lengths = _hashed_plainly(texts, further, params)
+    odd = _odd(texts, further, params)
     if len(odd):
-        hashes[odd], lengths[odd] = _hashed_plainly(_settled(texts.gather(odd), params), params)
+        settled = _settled(texts.gather(odd), params)
+        hashes[odd], lengths[odd] = _hashed_plainly(settled, _further_bytes(settled), params)
     return hashes, lengths
 
 
-def _hashed_plainly(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
+def _hashed_plainly(texts: pl.Series, further: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
     plain = _plain(texts, params)
-    return _hashes(plain), (plain.stops - plain.starts - _further_bytes(texts).to_numpy()).astype(np.int32)
+    return _hashes(plain), (plain.stops - plain.starts - further.to_numpy()).astype(np.int32)
 
 
 def _further_bytes(texts: pl.Series) -> pl.Series:
@@ -70,12 +71,12 @@ def _further_bytes(texts: pl.Series) -> pl.Series:
 
 def content_hash(texts: pl.Series) -> Hashes:
     """xxh3-128 of each text's UTF-8 bytes as it is: shape (texts, 2), high half first."""
-    return _hashes(_parts(texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())))
+    return _hashes(_parts(_as_arrow(texts)))
 
 
-def _odd(texts: pl.Series, params: ExactParams) -> Ints:
-    """The texts that need more than ASCII's lower case and spaces."""
-    is_foreign = _further_bytes(texts) > 0
+def _odd(texts: pl.Series, further: pl.Series, params: ExactParams) -> Ints:
+    """The texts that need more than ASCII's lower case and spaces; `further` as `_further_bytes` gives it."""
+    is_foreign = further > 0
     foreign = np.flatnonzero(is_foreign.to_numpy())
     if params.unicode == "NFKC" or not len(foreign):
         return foreign
@@ -111,9 +112,13 @@ def _beyond(blocks: tuple[tuple[int, int], ...]) -> str:
 
 def _plain(texts: pl.Series, params: ExactParams) -> _Plain:
     """Texts as they are compared, as far as ASCII goes."""
-    array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    array = _as_arrow(texts)
     plain = _parts(pc.ascii_lower(array) if params.lowercase else array)
     return _single_spaces(plain.ends, plain.data) if params.whitespace else plain
+
+
+def _as_arrow(texts: pl.Series) -> pa.LargeStringArray:
+    return texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _parts(texts: pa.LargeStringArray) -> _Plain:

@@ -25,7 +25,7 @@ from entropyguard.core.progress import Progress
 from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.text import texts_of
 
-Hashes = dict[str, pa.Array]
+Columns = dict[str, pa.Array]
 
 _LARGEST_BLOCK = 31 << 20  # of what is read at a time, or less; from 32 MB on, glibc does not do so
 _READERS: dict[str, Callable[[Sequence[Source], IngestParams], RowReader]] = {
@@ -100,21 +100,23 @@ def _keep_freed_memory() -> None:
 
 def _all_batches(
     reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, about: dict[str, Any]
-) -> Iterator[tuple[int, Batch, Hashes]]:
+) -> Iterator[tuple[int, Batch, Columns]]:
     for file, source in enumerate(sources):
         # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
         for batch, hashes in ahead(_hashed(ahead(reader.batches(source)), chunker, about)):
             yield file, batch, hashes
 
 
-def _hashed(batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any]) -> Iterator[tuple[Batch, Hashes]]:
+def _hashed(
+    batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any]
+) -> Iterator[tuple[Batch, Columns]]:
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts
         yield batch, hash_columns(*hashed(texts, AT_INGEST))
 
 
-def _table(batch: Batch, hashes: Hashes, before: int, file: int) -> pa.Table:
+def _table(batch: Batch, hashes: Columns, before: int, file: int) -> pa.Table:
     columns = {
         "row_id": batch.positions + before,
         "file": np.full(len(batch.positions), file, dtype=np.int32),

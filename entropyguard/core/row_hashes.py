@@ -14,6 +14,7 @@ import pyarrow as pa
 from entropyguard.core.params import ExactParams
 from entropyguard.core.parquet import group_rows, read_about, read_slices, read_tables, row_count
 from entropyguard.core.progress import Progress
+from entropyguard.core.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 
 Hashes = npt.NDArray[np.uint64]
 Lengths = npt.NDArray[np.int32]
@@ -21,8 +22,7 @@ Lengths = npt.NDArray[np.int32]
 AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
 """The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
 
-_BYTES = 16
-HASH_FIELDS = (pa.field("hash", pa.binary(_BYTES)), pa.field("characters", pa.int32()))
+HASH_FIELDS = (pa.field("hash", KEY_TYPE), pa.field("characters", pa.int32()))
 """The columns they are stored in: xxh3-128, its highest byte first, and the number of characters."""
 
 _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
@@ -30,15 +30,12 @@ _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
 
 def hash_columns(hashes: Hashes, lengths: Lengths) -> dict[str, pa.Array]:
     """HASH_FIELDS from hashes of shape (rows, 2), high half first, and lengths of shape (rows,)."""
-    digests = pa.py_buffer(hashes.astype(">u8"))
-    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(_BYTES), len(hashes), [None, digests])
-    return {"hash": column, "characters": pa.array(lengths)}
+    return {"hash": keys_to_arrow(hashes.astype(">u8")), "characters": pa.array(lengths)}
 
 
 def hashes_of(column: pa.ChunkedArray) -> Hashes:
     """The other way round."""
-    data = [memoryview(chunk.buffers()[1])[chunk.offset * _BYTES :][: len(chunk) * _BYTES] for chunk in column.chunks]
-    return np.frombuffer(b"".join(data), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    return keys_from_arrow(column).view(">u8").astype(np.uint64)
 
 
 def spelled(params: ExactParams) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class StaticReader:
             piece = self.parts.get(self._name(own), partial(self._piece, texts))
             at = piece["row"].to_numpy()
             whole = piece["vector"].combine_chunks().flatten().to_numpy().reshape(-1, dimension)
-            vectors[done : done + len(at)] = whole / SCALE
+            np.divide(whole, SCALE, out=vectors[done : done + len(at)])
             places.append(start + at)
             keys.append(own[at, 0])
             tokens.append(piece["tokens"].to_numpy())
