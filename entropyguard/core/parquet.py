@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.row_groups import RowGroupWriter
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 32 << 20
@@ -43,7 +43,7 @@ class TableWriter:
         self._schema = schema.with_metadata(metadata)
         # Minima and maxima of texts would repeat whole texts in the footer.
         counted = [field.name for field in schema if pa.types.is_integer(field.type)]
-        self._writer = pq.ParquetWriter(
+        self._writer = RowGroupWriter(
             path,
             self._schema,
             compression={_leaf(field): "none" if field.name in plain else "zstd" for field in schema}
@@ -56,8 +56,6 @@ class TableWriter:
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._bytes = 0
-        self._compressing = ThreadPoolExecutor(1)
-        self._written: Future[None] | None = None
 
     def write(self, table: pa.Table) -> None:
         """Append rows; a row group goes out whenever enough of them have come together."""
@@ -74,22 +72,9 @@ class TableWriter:
                 self._flush()
 
     def _flush(self) -> None:
-        """Have what is waiting compressed and written while the caller makes more; at most one group at a time."""
         if self._waiting:
-            group = pa.concat_tables(self._waiting).cast(self._schema).combine_chunks()
-            self._finish()
-            self._written = self._compressing.submit(self._writer.write_table, group, row_group_size=group.num_rows)
+            self._writer.write(pa.concat_tables(self._waiting).cast(self._schema))
         self._waiting, self._rows, self._bytes = [], 0, 0
-
-    def _finish(self) -> None:
-        if self._written is not None:
-            self._written.result()
-
-    def close(self) -> None:
-        """Write what is waiting and the file's footer."""
-        self._flush()
-        self._finish()
-        self._writer.close()
 
     def __enter__(self) -> TableWriter:
         return self
@@ -97,9 +82,11 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._compressing:
-            if kind is None:
-                self.close()
+        if kind is not None:
+            self._writer.__exit__(kind, error, trace)
+            return
+        with self._writer:
+            self._flush()
 
 
 def _leaf(field: pa.Field) -> str:

@@ -1,0 +1,163 @@
+"""The footer of a Parquet file made of row groups that were compressed apart from each other.
+
+A footer is a struct in Thrift's compact encoding (Apache Thrift, thrift-compact-protocol.md; its fields are in
+apache/parquet-format, parquet.thrift). Each row group comes in a file of its own, whose footer says where its pages
+are; put behind other groups, these places move. Nothing else has to be known of a footer, so all else is copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+MAGIC = b"PAR1"
+_TAIL = len(MAGIC) + 4  # a footer is followed by its length and the magic bytes
+
+_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
+# Numbers of fields: of the file, of a row group, of its column chunks, and of what is said of these.
+_ROWS, _GROUPS = 3, 4
+_CHUNKS, _GROUP_PLACE, _ORDINAL = 1, 5, 7
+_CHUNK_PLACE, _CHUNK_ABOUT, _INDEX_PLACES = 2, 3, (4, 6)
+_PAGE_PLACES = (9, 10, 11, 14)
+
+_Change = Callable[[bytes], bytes]
+
+
+class RowGroup(NamedTuple):
+    """A row group: its pages, and what the footer says of it."""
+
+    pages: memoryview
+    entry: bytes
+
+
+def footer_of(file: memoryview) -> bytes:
+    """The footer of a whole Parquet file."""
+    end = len(file) - _TAIL
+    return bytes(file[end - int.from_bytes(file[end : end + 4], "little") : end])
+
+
+def only_group(file: memoryview) -> RowGroup:
+    """The row group of a Parquet file that holds one."""
+    footer = footer_of(file)
+    (groups,) = (footer[field.start : field.stop] for field in _fields(footer) if field.number == _GROUPS)
+    (entry,) = _elements(groups)
+    return RowGroup(file[len(MAGIC) : len(file) - _TAIL - len(footer)], entry)
+
+
+def placed(entry: bytes, by: int, ordinal: int) -> bytes:
+    """What the footer says of a row group when its pages are `by` bytes further on and it is number `ordinal`."""
+
+    def move(value: bytes) -> bytes:
+        place = _signed(_varint(value, 0)[0])
+        return _zigzag(place + by) if place else value  # 0: there is none
+
+    def move_chunk(chunk: bytes) -> bytes:
+        about = dict.fromkeys(_PAGE_PLACES, move)
+        changes = {_CHUNK_PLACE: move, _CHUNK_ABOUT: lambda value: _changed(value, about)}
+        return _changed(chunk, changes | dict.fromkeys(_INDEX_PLACES, move))
+
+    changes: dict[int, _Change] = {
+        _CHUNKS: lambda chunks: _list([move_chunk(chunk) for chunk in _elements(chunks)]),
+        _GROUP_PLACE: move,
+        _ORDINAL: lambda _: _zigzag(ordinal),
+    }
+    return _changed(entry, changes)
+
+
+def whole_footer(footer: bytes, groups: Sequence[bytes], rows: int) -> bytes:
+    """The end of a file: `footer`, that of a file without rows, with these row groups."""
+    whole = _changed(footer, {_ROWS: lambda _: _zigzag(rows), _GROUPS: lambda _: _list(groups)})
+    return whole + len(whole).to_bytes(4, "little") + MAGIC
+
+
+class _Field(NamedTuple):
+    number: int
+    head: int
+    start: int
+    stop: int
+
+
+def _fields(data: bytes, at: int = 0) -> list[_Field]:
+    """The fields of the struct that begins at `at`: where each one's head is, and its value."""
+    fields, number = [], 0
+    while data[at]:
+        head, kind = at, data[at] & 15
+        if data[at] >> 4:
+            number, at = number + (data[at] >> 4), at + 1
+        else:
+            zigzag, at = _varint(data, at + 1)
+            number = _signed(zigzag)
+        stop = at if kind in (_TRUE, _FALSE) else _end(data, at, kind)
+        fields.append(_Field(number, head, at, stop))
+        at = stop
+    return fields
+
+
+def _changed(struct: bytes, changes: Mapping[int, _Change]) -> bytes:
+    """The struct with the values of some fields changed."""
+    parts = []
+    for field in _fields(struct):
+        value = struct[field.start : field.stop]
+        parts += [struct[field.head : field.start], changes.get(field.number, bytes)(value)]
+    return b"".join([*parts, b"\0"])
+
+
+def _elements(data: bytes) -> list[bytes]:
+    """The structs of a list."""
+    count, at = (data[0] >> 4, 1) if data[0] >> 4 < 15 else _varint(data, 1)
+    elements = []
+    for _ in range(count):
+        start, at = at, _end(data, at, _STRUCT)
+        elements.append(data[start:at])
+    return elements
+
+
+def _list(structs: Sequence[bytes]) -> bytes:
+    count = len(structs)
+    head = bytes([count << 4 | _STRUCT]) if count < 15 else bytes([15 << 4 | _STRUCT]) + _unsigned(count)
+    return b"".join([head, *structs])
+
+
+def _end(data: bytes, at: int, kind: int) -> int:
+    """Where the value of this kind that begins at `at` ends."""
+    if kind == _STRUCT:
+        fields = _fields(data, at)
+        return (fields[-1].stop if fields else at) + 1
+    if kind in (_LIST, _SET):
+        inner = data[at] & 15
+        count, at = (data[at] >> 4, at + 1) if data[at] >> 4 < 15 else _varint(data, at + 1)
+        for _ in range(count):
+            at = at + 1 if inner in (_TRUE, _FALSE) else _end(data, at, inner)
+        return at
+    if kind == _BINARY:
+        length, at = _varint(data, at)
+        return at + length
+    if kind == _MAP:
+        raise ValueError("a Parquet footer holds no maps")
+    return at + {_BYTE: 1, _DOUBLE: 8}[kind] if kind in (_BYTE, _DOUBLE) else _varint(data, at)[1]
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned number of seven bits a byte, low ones first, and where it ends."""
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+def _unsigned(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def _signed(zigzag: int) -> int:
+    return zigzag >> 1 ^ -(zigzag & 1)
+
+
+def _zigzag(value: int) -> bytes:
+    return _unsigned(value << 1 ^ value >> 63)

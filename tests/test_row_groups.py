@@ -1,0 +1,58 @@
+"""Row groups that are compressed side by side: byte for byte the file that pyarrow writes with one thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core.row_groups import RowGroupWriter
+from tests.test_parquet import ROWS
+
+VECTORS = pa.table(
+    {
+        "row_id": np.arange(40),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.arange(120, dtype=np.float32)), 3),
+        "word": pa.array(["one", None, "three", "four"] * 10).dictionary_encode(),
+    }
+)
+ZSTD = {"compression": "zstd", "compression_level": 1, "use_dictionary": False, "write_statistics": ["row_id"]}
+
+
+def by_pyarrow(path: Path, groups: list[pa.Table], schema: pa.Schema, options: dict[str, Any]) -> bytes:
+    with pq.ParquetWriter(path, schema, **options) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=group.num_rows)
+    return path.read_bytes()
+
+
+@settings(max_examples=30)
+@given(
+    table=st.sampled_from([ROWS, VECTORS]),
+    sizes=st.lists(st.integers(1, 40), max_size=40),
+    options=st.sampled_from([ZSTD, {"compression": "none"}]),
+)
+def test_the_bytes_are_those_of_pyarrow(
+    table: pa.Table, sizes: list[int], options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("groups")
+    groups = [table.slice(40 - size) for size in sizes]
+    with RowGroupWriter(folder / "ours", table.schema, **options) as writer:
+        for group in groups:
+            writer.write(group)
+    assert (folder / "ours").read_bytes() == by_pyarrow(folder / "theirs", groups, table.schema, options)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")
+    with (
+        pytest.raises(OSError, match="No space left"),
+        RowGroupWriter(tmp_path / "full", ROWS.schema, **ZSTD) as writer,
+    ):
+        writer.write(ROWS)
