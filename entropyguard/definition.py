@@ -17,8 +17,8 @@ from entropyguard.core.errors import ProcessingError
 from entropyguard.core.params import load_yaml
 
 STAGE_VERSIONS = {
-    "ingest": 2,
-    "exact_dedup": 1,
+    "ingest": 3,
+    "exact_dedup": 2,
     "embed": 2,
     "similar_pairs": 2,
     "semantic_dedup": 1,

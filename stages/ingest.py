@@ -2,7 +2,7 @@
 
 from entropyguard.runtime import Counts, StageRun, run_stage
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:

@@ -25,6 +25,7 @@ from entropyguard.core.writers import write_records
 from entropyguard.preflight import default_params
 from entropyguard.separators import one_value_each, unescaped
 from tests.conftest import Workspace
+from tests.row_order import in_order
 
 DEFAULT = default_params().chunks.separators
 
@@ -49,7 +50,7 @@ def ingested(source: Path, size: int, overlap: int = 0) -> tuple[IngestCounts, P
 
 def written(checkpoint: Path, format: str) -> Path:  # noqa: A002  as in write_records
     out = checkpoint.with_name(f"out.{format}")
-    write_records(checkpoint, out, format, silent)
+    write_records(in_order(checkpoint), out, format, silent)
     return out
 
 

@@ -38,21 +38,25 @@ ROWS = pa.table(
 )
 
 
-def write(path: Path, pieces: list[pa.Table]) -> bytes:
+def write(path: Path, pieces: list[pa.Table], every: int = 0) -> bytes:
+    """The bytes of these pieces; each `every`-th row is to stand apart from the others."""
     with TableWriter(path, ROWS.schema, {"format": "parquet"}) as writer:
         for piece in pieces:
-            writer.write(piece)
+            apart = piece["row_id"].to_numpy() % every == 0 if every else None
+            writer.write(piece, apart)
     return path.read_bytes()
 
 
-@given(cuts=st.lists(st.integers(0, 40), max_size=6))
-def test_how_batches_were_cut_changes_no_byte(cuts: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(cuts=st.lists(st.integers(0, 40), max_size=6), every=st.integers(0, 4))
+def test_how_batches_were_cut_changes_no_byte(
+    cuts: list[int], every: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.mktemp("cuts")
     edges = [0, *sorted(cuts), 40]
     pieces = [ROWS.slice(start, end - start) for start, end in pairwise(edges)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "ROW_GROUP_BYTES", 300)
-        assert write(folder / "a", [ROWS]) == write(folder / "b", pieces)
+        assert write(folder / "a", [ROWS], every) == write(folder / "b", pieces, every)
 
 
 def test_row_groups_are_cut_by_what_nested_values_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

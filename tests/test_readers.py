@@ -67,7 +67,7 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
     with tempfile.TemporaryDirectory() as name:
         out, rejected = Path(name, "ingested.parquet"), Path(name, "rejected.jsonl")
         counts = ingest(find_sources(str(spec)), out, rejected, given or params(), silent)
-        table = pa.concat_tables(read_tables(out))
+        table = pa.concat_tables(read_tables(out)).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = read_about(out)
         hashes, lengths = hashed(texts_of(table, about), AT_INGEST)

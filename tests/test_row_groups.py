@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.row_groups import RowGroupWriter
+from entropyguard.core.row_groups import RowGroupWriter, StoredGroups
 from tests.test_parquet import ROWS
 
 VECTORS = pa.table(
@@ -56,3 +56,15 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         RowGroupWriter(tmp_path / "full", ROWS.schema, **ZSTD) as writer,
     ):
         writer.write(ROWS)
+
+
+def test_a_stored_row_group_comes_out_as_if_its_first_columns_had_been_written(tmp_path: Path) -> None:
+    by_pyarrow(tmp_path / "source", [VECTORS.slice(0, 30), VECTORS.slice(30)], VECTORS.schema, ZSTD)
+    first = VECTORS.select(["row_id", "vector"])
+    stored = StoredGroups(tmp_path / "source")
+    with RowGroupWriter(tmp_path / "ours", first.schema, **ZSTD) as writer:
+        writer.write(first.slice(3, 7))
+        writer.copy(stored, 1)
+        writer.copy(stored, 0)
+    groups = [first.slice(3, 7), first.slice(30), first.slice(0, 30)]
+    assert (tmp_path / "ours").read_bytes() == by_pyarrow(tmp_path / "theirs", groups, first.schema, ZSTD)

@@ -126,7 +126,7 @@ def test_new_data_are_noticed_in_a_clone_that_has_none(repo: Repo) -> None:
         ("params.yaml", "dedup_threshold: 0.95", "dedup_threshold: 0.92", "export", "dedup_threshold 0.95 -> 0.92"),
         ("params.yaml", "unicode: NFC", "unicode: NFKC", "exact_dedup", "unicode NFC -> NFKC"),
         ("stages/embed.py", "import Counts", "import  Counts", "embed", "stages/embed.py changed"),
-        ("stages/ingest.py", "STAGE_VERSION = 2", "STAGE_VERSION = 0", "ingest", "is version 0, the installed one is"),
+        ("stages/ingest.py", "STAGE_VERSION = 3", "STAGE_VERSION = 0", "ingest", "is version 0, the installed one is"),
         ("dvc.yaml", "python stages/export.py", "python stages/export.py x", "export", "its command changed"),
         ("dvc.yaml", "      - embeddings.parquet\n    params", "    params", "similar_pairs", "its deps are others"),
         ("dvc.yaml", "      - rejected.jsonl\n\n", "\n", "ingest", "its outs are others"),

@@ -23,6 +23,7 @@ from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
 from entropyguard.core.writers import read_records, write_records
+from tests.row_order import in_order
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LINES = [
@@ -36,7 +37,7 @@ def checkpoint_of(source: Path) -> Path:
     out = source.with_name("checkpoint.parquet")
     params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
     ingest(find_sources(str(source)), out, source.with_name("rejected"), params, silent)
-    return out
+    return in_order(out)
 
 
 def checkpoint(folder: Path, data: str | pa.Table, name: str = "a.jsonl") -> Path:

@@ -104,7 +104,7 @@ def gather_rows(project: Path, row_ids: pl.Series, text_chars: int | None = None
                 pl.when(text.str.len_chars() > text_chars).then(text.str.head(text_chars) + "…").otherwise(text)
             )
         found.append(rows)
-    rows = pl.concat(found, rechunk=True)
+    rows = pl.concat(found).sort("row_id")
     if rows.height != wanted.len():
         missing = wanted.filter(~wanted.is_in(rows["row_id"].implode()))[0]
         raise ProcessingError(f"{INGESTED} has no row {missing}, which another checkpoint names. {_CURE}")

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from entropyguard.core.batches import Batch
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.parquet import read_tables
+from entropyguard.core.row_order import row_places
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are only passed over: as text they have no limit to their digits.
@@ -157,6 +158,7 @@ def count_chunks(ingested: Path) -> dict[str, int]:
     """How many rows of the input were split, and into how many: rows from one line of one file stand together."""
     rows = [_places(table) for table in read_tables(ingested, ["file", "line"])]
     places = np.concatenate([np.empty((0, 2), dtype=np.int64), *rows])
+    places = places[np.argsort(row_places(ingested))]
     begins = np.flatnonzero(np.append(True, (places[1:] != places[:-1]).any(axis=1)))[: len(places)]
     counts = np.diff(np.append(begins, len(places)))
     return {"split": int((counts > 1).sum()), "chunks": int(counts[counts > 1].sum())}

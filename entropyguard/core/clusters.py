@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.parquet import open_parquet, read_tables
+from entropyguard.core.parquet import read_tables
+from entropyguard.core.row_order import last_row_id
 
 Ints = npt.NDArray[np.int64]
 
@@ -34,7 +35,7 @@ class Cluster:
 
 def final_keepers(ingested: Path, dropped: list[Path]) -> Ints:
     """By row id the row of the output that stands for it, NO_KEEPER for rows that none does. 8 bytes a row."""
-    keeper = np.full(_last_row_id(ingested) + 1, NO_KEEPER, dtype=np.int64)
+    keeper = np.full(last_row_id(ingested) + 1, NO_KEEPER, dtype=np.int64)
     for path in dropped:
         for table in read_tables(path, ["row_id", "keeper_row_id"]):
             rows = pl.DataFrame(table).drop_nulls()
@@ -46,14 +47,6 @@ def final_keepers(ingested: Path, dropped: list[Path]) -> Ints:
         further = keeper[part[has]]
         part[has] = np.where(further != NO_KEEPER, further, part[has])
     return keeper
-
-
-def _last_row_id(ingested: Path) -> int:
-    with open_parquet(ingested) as file:
-        if file.num_row_groups == 0:
-            return -1
-        last = file.read_row_group(file.num_row_groups - 1, columns=["row_id"])["row_id"]
-        return int(last[-1].as_py())
 
 
 def largest_clusters(keepers: Ints, dropped: list[Path], clusters: int, members: int) -> list[Cluster]:

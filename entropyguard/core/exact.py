@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from entropyguard.core import row_hashes
-from entropyguard.core.batches import ahead
+from entropyguard.core.keeping import keep_rows
 from entropyguard.core.params import ExactParams, KeepParams
-from entropyguard.core.parquet import TableWriter, open_parquet, read_about, read_slices, read_tables
+from entropyguard.core.parquet import TableWriter, read_about
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_hashes import Hashes
+from entropyguard.core.row_order import ordered_row_ids
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -111,7 +113,7 @@ def _partitions(hashes: Hashes, keeper: Ints, takes_part: Flags | None) -> Itera
 def drop_exact_duplicates(
     ingested: Path, out: Path, dropped: Path, exact: ExactParams, keep: KeepParams, progress: Progress
 ) -> ExactCounts:
-    """Write the rows that stay to `out` and the others to `dropped`, both in the order of `ingested`.
+    """Write the rows that stay to `out` and the others to `dropped`, both in the order of row ids.
 
     A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper.
     Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
@@ -136,46 +138,27 @@ def _second_half(progress: Progress) -> Progress:
 
 
 def _write(ingested: Path, out: Path, dropped: Path, keeper: Ints, progress: Progress) -> ExactCounts:
-    rows, done = len(keeper), 0
-    kept, short = 0, int((keeper == NO_PART).sum())
-    row_ids = np.empty(rows, dtype=np.int64)
-    for table in read_tables(ingested, ["row_id"]):
-        row_ids[done : done + table.num_rows] = table["row_id"].to_numpy()
-        done += table.num_rows
-    done = 0
-    with open_parquet(ingested) as file:
-        schema = pa.schema([file.schema_arrow.field(name) for name in COLUMNS])
+    stays = keeper == np.arange(len(keeper))
     about = {name: value for name, value in read_about(ingested).items() if name != "hashed"}
-    with TableWriter(out, schema, about) as writer, TableWriter(dropped, DROPPED) as losses:
-        for keepers, stays, table in ahead(_sorted_out(ingested, keeper)):
-            writer.write(table)
-            losses.write(_losses(row_ids[done : done + len(stays)][~stays], keepers[~stays], row_ids))
-            kept += table.num_rows
-            done += len(stays)
-            progress(done, rows)
+    keep_rows(ingested, out, COLUMNS, about, stays, progress)
+    row_ids = ordered_row_ids(ingested)
+    with TableWriter(dropped, DROPPED) as losses:
+        for start in range(0, len(keeper), _CHUNK_ROWS):
+            lost = np.flatnonzero(~stays[start : start + _CHUNK_ROWS]) + start
+            losses.write(_losses(lost, keeper, row_ids))
+    rows, kept, short = len(keeper), int(stays.sum()), int((keeper == NO_PART).sum())
     return ExactCounts(rows, kept, short, rows - kept - short)
 
 
-def _sorted_out(ingested: Path, keeper: Ints) -> Iterator[tuple[Ints, Flags, pa.Table]]:
-    """For some consecutive rows at a time: their keepers, which of them stay, and those as a table."""
-    done = 0
-    for table in read_slices(ingested, COLUMNS):
-        keepers = keeper[done : done + table.num_rows]
-        stays = keepers == np.arange(done, done + table.num_rows)
-        yield keepers, stays, table.filter(pa.array(stays))
-        done += table.num_rows
-
-
-def _losses(row_ids: Ints, keepers: Ints, all_row_ids: Ints) -> pa.Table:
+def _losses(rows: Ints, keeper: Ints, row_ids: Ints) -> pa.Table:
     """Rows of `dropped/exact.parquet`."""
-    short = keepers == NO_PART
-    keeper_ids = all_row_ids[keepers] if len(keepers) else keepers
+    short = keeper[rows] == NO_PART
     return pa.Table.from_arrays(
         [
-            pa.array(row_ids),
-            pa.array(np.where(short, "min_length", "exact").tolist(), pa.string()),
-            pa.array(keeper_ids, mask=short),
-            pa.nulls(len(row_ids), pa.float64()),
+            pa.array(row_ids[rows]),
+            pc.if_else(pa.array(short), "min_length", "exact"),
+            pa.array(row_ids[keeper[rows]], mask=short),
+            pa.nulls(len(rows), pa.float64()),
         ],
         schema=DROPPED,
     )

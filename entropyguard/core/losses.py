@@ -67,10 +67,10 @@ def count_losses(ingested: Path, dropped: list[Path], source_column: str) -> Los
     import numpy as np  # here, because the command line only reads what a finished report tells of losses
 
     from entropyguard.core.parquet import read_about, read_tables
+    from entropyguard.core.row_order import last_row_id
 
     about, code = read_about(ingested), {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
-    last = max((int(table["row_id"][-1].as_py()) for table in read_tables(ingested, ["row_id"])), default=-1)
-    fates = np.zeros(last + 1, dtype=np.int8)  # by row id: rejected rows have one too
+    fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)  # by row id: rejected rows have one too
     for path in dropped:
         for table in read_tables(path, ["row_id", "reason"]):
             fates[table["row_id"].to_numpy()] = [code[reason] for reason in table["reason"].to_pylist()]

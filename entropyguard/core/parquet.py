@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.row_groups import RowGroupWriter
+from entropyguard.core.row_groups import RowGroupWriter, StoredGroups
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 32 << 20
@@ -53,28 +53,33 @@ class TableWriter:
             use_dictionary=False,
             write_statistics=counted or False,
         )
-        self._waiting: list[pa.Table] = []
-        self._rows = 0
-        self._bytes = 0
+        self._together, self._apart = _Waiting(), _Waiting()
 
-    def write(self, table: pa.Table) -> None:
-        """Append rows; a row group goes out whenever enough of them have come together."""
-        ends = np.cumsum(_row_bytes(table))
-        start, before = 0, 0
-        while start < table.num_rows:
-            full = int(np.searchsorted(ends, before + ROW_GROUP_BYTES - self._bytes)) + 1
-            end = min(table.num_rows, start + ROW_GROUP_ROWS - self._rows, full)
-            self._waiting.append(table.slice(start, end - start))
-            self._rows += end - start
-            self._bytes += int(ends[end - 1]) - before
-            start, before = end, int(ends[end - 1])
-            if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
-                self._flush()
+    def write(self, table: pa.Table, apart: npt.NDArray[np.bool_] | None = None) -> None:
+        """Append rows; a row group goes out whenever enough of them have come together.
+
+        Rows that are `apart`, shape (rows,), share row groups with each other only.
+        """
+        if apart is None or not apart.any():
+            full = self._together.add(table, range(table.num_rows))
+        else:
+            full = self._together.add(table.filter(pa.array(~apart)), np.flatnonzero(~apart))
+            full += self._apart.add(table.filter(pa.array(apart)), np.flatnonzero(apart))
+        for _, group in sorted(full, key=lambda filled: filled[0]):
+            self._compress(group)
+
+    def copy(self, stored: StoredGroups, group: int) -> None:
+        """Append a row group of another checkpoint as it is stored; this one's columns are its first ones."""
+        self._flush()
+        self._writer.copy(stored, group)
 
     def _flush(self) -> None:
-        if self._waiting:
-            self._writer.write(pa.concat_tables(self._waiting).cast(self._schema))
-        self._waiting, self._rows, self._bytes = [], 0, 0
+        for waiting in (self._together, self._apart):
+            if waiting.tables:
+                self._compress(waiting.taken())
+
+    def _compress(self, group: pa.Table) -> None:
+        self._writer.write(group.cast(self._schema))
 
     def __enter__(self) -> TableWriter:
         return self
@@ -87,6 +92,35 @@ class TableWriter:
             return
         with self._writer:
             self._flush()
+
+
+class _Waiting:
+    """Rows that have not come to a row group yet."""
+
+    def __init__(self) -> None:
+        self.tables: list[pa.Table] = []
+        self._rows = self._bytes = 0
+
+    def add(self, table: pa.Table, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[tuple[int, pa.Table]]:
+        """The row groups that these rows fill, each with the number, of `rows`, of the one that filled it."""
+        ends = np.cumsum(_row_bytes(table))
+        start, before, full = 0, 0, []
+        while start < table.num_rows:
+            most = int(np.searchsorted(ends, before + ROW_GROUP_BYTES - self._bytes)) + 1
+            end = min(table.num_rows, start + ROW_GROUP_ROWS - self._rows, most)
+            self.tables.append(table.slice(start, end - start))
+            self._rows += end - start
+            self._bytes += int(ends[end - 1]) - before
+            start, before = end, int(ends[end - 1])
+            if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+                full.append((int(rows[end - 1]), self.taken()))
+        return full
+
+    def taken(self) -> pa.Table:
+        """What is waiting, which waits no longer."""
+        group = pa.concat_tables(self.tables)
+        self.tables, self._rows, self._bytes = [], 0, 0
+        return group
 
 
 def _leaf(field: pa.Field) -> str:

@@ -1,55 +1,67 @@
 """The footer of a Parquet file made of row groups that were compressed apart from each other.
 
 A footer is a struct in Thrift's compact encoding (Apache Thrift, thrift-compact-protocol.md; its fields are in
-apache/parquet-format, parquet.thrift). Each row group comes in a file of its own, whose footer says where its pages
-are; put behind other groups, these places move. Nothing else has to be known of a footer, so all else is copied.
+apache/parquet-format, parquet.thrift). Each row group comes from a file of its own or from another checkpoint, whose
+footer says where its pages are; put behind other groups, these places move. Nothing else has to be known of a footer,
+so all else is copied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from mmap import mmap
 from typing import NamedTuple
 
 MAGIC = b"PAR1"
-_TAIL = len(MAGIC) + 4  # a footer is followed by its length and the magic bytes
+_TAIL = 4 + len(MAGIC)  # a footer is followed by its length and the magic bytes
 
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 # Numbers of fields: of the file, of a row group, of its column chunks, and of what is said of these.
 _ROWS, _GROUPS = 3, 4
-_CHUNKS, _GROUP_PLACE, _ORDINAL = 1, 5, 7
+_CHUNKS, _GROUP_BYTES, _GROUP_PLACE, _GROUP_STORED_BYTES, _ORDINAL = 1, 2, 5, 6, 7
 _CHUNK_PLACE, _CHUNK_ABOUT, _INDEX_PLACES = 2, 3, (4, 6)
-_PAGE_PLACES = (9, 10, 11, 14)
+_CHUNK_BYTES, _CHUNK_STORED_BYTES, _PAGE_PLACES = 6, 7, (9, 10, 11, 14)
 
 _Change = Callable[[bytes], bytes]
 
 
 class RowGroup(NamedTuple):
-    """A row group: its pages, and what the footer says of it."""
+    """A row group: its pages, where they stand in the file they come from, and what its footer says of it."""
 
-    pages: memoryview
+    pages: Sequence[bytes]
+    place: int
     entry: bytes
 
 
-def footer_of(file: memoryview) -> bytes:
-    """The footer of a whole Parquet file."""
+def footer_of(file: bytes | mmap) -> bytes:
+    """The footer of a Parquet file, or of enough of its end."""
     end = len(file) - _TAIL
-    return bytes(file[end - int.from_bytes(file[end : end + 4], "little") : end])
+    return file[end - int.from_bytes(file[end : end + 4], "little") : end]
 
 
-def only_group(file: memoryview) -> RowGroup:
-    """The row group of a Parquet file that holds one."""
-    footer = footer_of(file)
-    (groups,) = (footer[field.start : field.stop] for field in _fields(footer) if field.number == _GROUPS)
-    (entry,) = _elements(groups)
-    return RowGroup(file[len(MAGIC) : len(file) - _TAIL - len(footer)], entry)
+def entries_of(footer: bytes) -> list[bytes]:
+    """What a footer says of each row group."""
+    return _elements(_value(footer, _GROUPS))
 
 
-def placed(entry: bytes, by: int, ordinal: int) -> bytes:
-    """What the footer says of a row group when its pages are `by` bytes further on and it is number `ordinal`."""
+def first_chunks(entry: bytes, count: int) -> bytes:
+    """What is to be said of a row group of which only so many column chunks are there."""
+    chunks = _elements(_value(entry, _CHUNKS))[:count]
+    abouts = [_value(chunk, _CHUNK_ABOUT) for chunk in chunks]
+    changes: dict[int, _Change] = {
+        _CHUNKS: lambda _: _list(chunks),
+        _GROUP_BYTES: lambda _: _zigzag(sum(_number(_value(about, _CHUNK_BYTES)) for about in abouts)),
+        _GROUP_STORED_BYTES: lambda _: _zigzag(sum(_number(_value(about, _CHUNK_STORED_BYTES)) for about in abouts)),
+    }
+    return _changed(entry, changes)
+
+
+def placed(group: RowGroup, place: int, ordinal: int) -> bytes:
+    """What the footer says of a row group when its pages stand at `place` and it is number `ordinal`."""
 
     def move(value: bytes) -> bytes:
-        place = _signed(_varint(value, 0)[0])
-        return _zigzag(place + by) if place else value  # 0: there is none
+        before = _number(value)
+        return _zigzag(before + place - group.place) if before else value  # 0: there is none
 
     def move_chunk(chunk: bytes) -> bytes:
         about = dict.fromkeys(_PAGE_PLACES, move)
@@ -61,12 +73,12 @@ def placed(entry: bytes, by: int, ordinal: int) -> bytes:
         _GROUP_PLACE: move,
         _ORDINAL: lambda _: _zigzag(ordinal),
     }
-    return _changed(entry, changes)
+    return _changed(group.entry, changes)
 
 
-def whole_footer(footer: bytes, groups: Sequence[bytes], rows: int) -> bytes:
+def whole_footer(footer: bytes, entries: Sequence[bytes], rows: int) -> bytes:
     """The end of a file: `footer`, that of a file without rows, with these row groups."""
-    whole = _changed(footer, {_ROWS: lambda _: _zigzag(rows), _GROUPS: lambda _: _list(groups)})
+    whole = _changed(footer, {_ROWS: lambda _: _zigzag(rows), _GROUPS: lambda _: _list(entries)})
     return whole + len(whole).to_bytes(4, "little") + MAGIC
 
 
@@ -100,6 +112,11 @@ def _changed(struct: bytes, changes: Mapping[int, _Change]) -> bytes:
         value = struct[field.start : field.stop]
         parts += [struct[field.head : field.start], changes.get(field.number, bytes)(value)]
     return b"".join([*parts, b"\0"])
+
+
+def _value(struct: bytes, number: int) -> bytes:
+    """The value of a field that is there."""
+    return next(struct[field.start : field.stop] for field in _fields(struct) if field.number == number)
 
 
 def _elements(data: bytes) -> list[bytes]:
@@ -153,6 +170,10 @@ def _unsigned(value: int) -> bytes:
         out.append(value & 127 | 128)
         value >>= 7
     return bytes([*out, value])
+
+
+def _number(value: bytes) -> int:
+    return _signed(_varint(value, 0)[0])
 
 
 def _signed(zigzag: int) -> int:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
 from entropyguard.core.parquet import read_about, read_tables, row_count
+from entropyguard.core.row_order import row_places
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +30,7 @@ def is_input_order(keep: KeepParams) -> bool:
 
 
 def row_priority(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
-    """Each row's rank, in the file's order: 0 is kept before all others; ties go to the lowest row id.
+    """Each row's rank, in the order of row ids: 0 is kept before all others; ties go to the lowest row id.
 
     With a source priority, rows of the source named first come first, those of no named source last. Among rows
     of one source, `first` ranks by input order, `longest` and `shortest` by the characters of the text as it is,
@@ -70,12 +71,12 @@ def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     """The place of each row's source in the list, behind all of them for a source that is not in it."""
     from entropyguard.core.sources import sources_of_rows
 
-    about, start = read_about(checkpoint), 0
-    places = np.empty(row_count(checkpoint), dtype=np.int64)
+    about, rows, start = read_about(checkpoint), row_places(checkpoint), 0
+    places = np.empty(len(rows), dtype=np.int64)
     known = {source: place for place, source in enumerate(keep.source_priority)}
     for table in read_tables(checkpoint, ["record"]):
         sources = sources_of_rows(table, about, keep.source_column)
-        places[start : start + table.num_rows] = [known.get(source, len(known)) for source in sources]
+        places[rows[start : start + table.num_rows]] = [known.get(source, len(known)) for source in sources]
         start += table.num_rows
     return places
 
@@ -91,10 +92,10 @@ def _length_order(checkpoint: Path, *, longest: bool) -> npt.NDArray[np.int64]:
     """The rows by length of their texts."""
     from entropyguard.core.text import texts_of
 
-    about = read_about(checkpoint)
-    lengths, start = np.empty(row_count(checkpoint), dtype=np.int64), 0
+    about, rows, start = read_about(checkpoint), row_places(checkpoint), 0
+    lengths = np.empty(len(rows), dtype=np.int64)
     for table in read_tables(checkpoint, ["record"]):
-        lengths[start : start + table.num_rows] = texts_of(table, about).str.len_chars().to_numpy()
+        lengths[rows[start : start + table.num_rows]] = texts_of(table, about).str.len_chars().to_numpy()
         start += table.num_rows
     if longest:
         np.negative(lengths, out=lengths)
@@ -155,11 +156,11 @@ def _as_numbers(column: pl.Series, kind: int) -> pl.Series:
 
 def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> npt.NDArray[np.int64]:
     keys: npt.NDArray[np.int64] | npt.NDArray[np.float64]
-    rows, start = row_count(checkpoint), 0
-    keys = np.zeros(rows, dtype=np.int64) if kind == _WHOLE else np.zeros(rows)
-    missing = np.zeros(rows, dtype=np.bool_)
+    rows, start = row_places(checkpoint), 0
+    keys = np.zeros(len(rows), dtype=np.int64) if kind == _WHOLE else np.zeros(len(rows))
+    missing = np.zeros(len(rows), dtype=np.bool_)
     for column in _columns(checkpoint, name):
-        part = slice(start, start + len(column))
+        part = rows[start : start + len(column)]
         numbers = _as_numbers(column, kind)
         missing[part] = numbers.is_null().to_numpy()
         keys[part] = numbers.fill_null(0).to_numpy()
@@ -175,9 +176,11 @@ def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> np
 def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> npt.NDArray[np.int64]:
     import polars as pl
 
-    texts = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)]).to_frame()
-    order = texts.select(pl.arg_sort_by("key", descending=not lowest, nulls_last=True, maintain_order=True)).to_series()
-    del texts
+    keys = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)])
+    rows = pl.DataFrame([keys, pl.Series("row", row_places(checkpoint))]).sort("row")
+    del keys
+    order = rows.select(pl.arg_sort_by("key", descending=not lowest, nulls_last=True, maintain_order=True)).to_series()
+    del rows
     return order.to_numpy().astype(np.int64)
 
 

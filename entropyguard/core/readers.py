@@ -23,6 +23,7 @@ from entropyguard.core.parquet import TableWriter
 from entropyguard.core.parquet_rows import ParquetRows
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.seen import Flags, SeenHashes
 from entropyguard.core.text import texts_of
 
 Columns = dict[str, pa.Array]
@@ -73,12 +74,12 @@ def ingest(
     first = ""
     _keep_freed_memory()
     with TableWriter(out, schema, about) as writer, rejected.open("w", encoding="utf-8") as aside:
-        for file, batch, hashes in _all_batches(reader, sources, chunker, about):
+        for file, batch, hashes, seen in _all_batches(reader, sources, chunker, about):
             if batch.rejected and not first:
                 first = f"{sources[file]}, line {batch.rejected[0].line}: {batch.rejected[0].reason}"
                 if params.strict:
                     raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
-            writer.write(_table(batch, hashes, rows, file))
+            writer.write(_table(batch, hashes, rows, file), apart=seen)
             _set_aside(aside, batch.rejected, rows, file)
             rows += batch.rows
             set_aside += len(batch.rejected)
@@ -100,20 +101,22 @@ def _keep_freed_memory() -> None:
 
 def _all_batches(
     reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, about: dict[str, Any]
-) -> Iterator[tuple[int, Batch, Columns]]:
+) -> Iterator[tuple[int, Batch, Columns, Flags]]:
+    earlier = SeenHashes()
     for file, source in enumerate(sources):
         # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
-        for batch, hashes in ahead(_hashed(ahead(reader.batches(source)), chunker, about)):
-            yield file, batch, hashes
+        for batch, columns, seen in ahead(_hashed(ahead(reader.batches(source)), chunker, about, earlier)):
+            yield file, batch, columns, seen
 
 
 def _hashed(
-    batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any]
-) -> Iterator[tuple[Batch, Columns]]:
+    batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any], earlier: SeenHashes
+) -> Iterator[tuple[Batch, Columns, Flags]]:
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts
-        yield batch, hash_columns(*hashed(texts, AT_INGEST))
+        hashes, lengths = hashed(texts, AT_INGEST)
+        yield batch, hash_columns(hashes, lengths), earlier.seen_before(hashes)
 
 
 def _table(batch: Batch, hashes: Columns, before: int, file: int) -> pa.Table:

@@ -105,10 +105,10 @@ def _fates(ingested: Path, embeddings: Path) -> Any:
     import pyarrow.compute as pc
 
     from entropyguard.core.parquet import read_tables
+    from entropyguard.core.row_order import last_row_id
     from entropyguard.core.tokens import UNREADABLE
 
-    last = max((int(table["row_id"][-1].as_py()) for table in read_tables(ingested, ["row_id"])), default=-1)
-    fates = np.zeros(last + 1, dtype=np.int8)
+    fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)
     for table in read_tables(embeddings, ["row_id", "skipped"]):
         unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
         fates[table["row_id"].to_numpy()] = 1 + unreadable.to_numpy()

@@ -1,9 +1,14 @@
-"""Row groups of a Parquet file, compressed by several threads; the bytes are those that pyarrow writes with one."""
+"""Row groups of a Parquet file: compressed by several threads, with the bytes that pyarrow writes with one; or copied
+as they are stored in another file.
+"""
 
 from __future__ import annotations
 
+import io
+import mmap
 import os
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +17,70 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.parquet_footer import MAGIC, footer_of, only_group, placed, whole_footer
+from entropyguard.core.parquet_footer import (
+    MAGIC,
+    RowGroup,
+    entries_of,
+    first_chunks,
+    footer_of,
+    placed,
+    whole_footer,
+)
 
 _MOST_THREADS = 4  # each holds a row group, and the same one compressed
+
+
+class StoredGroups:
+    """The row groups of a Parquet file, compressed as they are."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._metadata = pq.read_metadata(path)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            self._entries = entries_of(footer_of(data))
+
+    def rows(self, group: int) -> int:
+        """How many rows the row group has."""
+        return int(self._metadata.row_group(group).num_rows)
+
+    def read(self, group: int, columns: Sequence[str]) -> RowGroup:
+        """The row group with these columns alone, which are the first of the file."""
+        about = self._metadata.row_group(group)
+        chunks = [about.column(at) for at in range(about.num_columns)]
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in columns]
+        start, last = _start(chunks[0]), chunks[-1]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            pages = file.read(_start(last) + last.total_compressed_size - start)
+        return RowGroup([pages], start, first_chunks(self._entries[group], len(chunks)))
+
+
+def _start(chunk: pq.ColumnChunkMetaData) -> int:
+    return int(chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset)
+
+
+class _Chunks(io.RawIOBase):
+    """What is written, in the pieces it came in: one growing block of memory would be copied as it grows."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    def write(self, chunk: Any) -> int:
+        self._chunks.append(bytes(chunk))
+        self._size += len(chunk)
+        return len(chunk)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size
+
+    def taken(self) -> list[bytes]:
+        """What was written since the last time."""
+        chunks, self._chunks = self._chunks, []
+        return chunks
 
 
 class RowGroupWriter:
@@ -26,7 +92,7 @@ class RowGroupWriter:
 
     def __init__(self, path: Path, schema: pa.Schema, **options: Any) -> None:
         self._schema, self._options = schema, options
-        self._footer = footer_of(self._file_of(None))
+        self._footer = self._empty_footer()
         self._entries: list[bytes] = []
         self._rows = 0
         self._threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
@@ -38,28 +104,42 @@ class RowGroupWriter:
 
     def write(self, group: pa.Table) -> None:
         """Append a row group of at least one row. Returns while it is compressed, unless all threads are busy."""
+        self._submit(group.num_rows, lambda: self._compressed(group))
+
+    def copy(self, stored: StoredGroups, group: int) -> None:
+        """Append a row group of another file, in which this one's columns come first, written with the same options."""
+        self._submit(stored.rows(group), lambda: stored.read(group, self._schema.names))
+
+    def _submit(self, rows: int, make: Callable[[], RowGroup]) -> None:
         if len(self._at_work) == self._threads:
             self._at_work.popleft().result()
         before = self._at_work[-1] if self._at_work else None
-        self._at_work.append(self._pool.submit(self._compress_and_append, group, before))
+        self._at_work.append(self._pool.submit(self._append_made, rows, make, before))
 
-    def _compress_and_append(self, group: pa.Table, before: Future[None] | None) -> None:
-        alone = only_group(self._file_of(group.combine_chunks()))
+    def _append_made(self, rows: int, make: Callable[[], RowGroup], before: Future[None] | None) -> None:
+        group = make()
         if before is not None:
             before.result()
-        self._entries.append(placed(alone.entry, self._size - len(MAGIC), len(self._entries)))
-        self._rows += group.num_rows
-        self._append(alone.pages)
+        self._entries.append(placed(group, self._size, len(self._entries)))
+        self._rows += rows
+        for page in group.pages:
+            self._append(page)
 
-    def _file_of(self, group: pa.Table | None) -> memoryview:
-        """A Parquet file of this one row group, or of none."""
-        sink = pa.BufferOutputStream()
+    def _compressed(self, group: pa.Table) -> RowGroup:
+        sink = _Chunks()
         with pq.ParquetWriter(sink, self._schema, **self._options) as writer:
-            if group is not None:
-                writer.write_table(group, row_group_size=group.num_rows)
-        return memoryview(sink.getvalue())
+            place = sum(map(len, sink.taken()))
+            writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
+            pages = sink.taken()
+        (entry,) = entries_of(footer_of(b"".join(sink.taken())))
+        return RowGroup(pages, place, entry)
 
-    def _append(self, data: bytes | memoryview) -> None:
+    def _empty_footer(self) -> bytes:
+        sink = _Chunks()
+        pq.ParquetWriter(sink, self._schema, **self._options).close()
+        return footer_of(b"".join(sink.taken()))
+
+    def _append(self, data: bytes) -> None:
         self._file.write(data)
         self._size += len(data)
 

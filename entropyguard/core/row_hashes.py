@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.params import ExactParams
-from entropyguard.core.parquet import group_rows, read_about, read_slices, read_tables, row_count
+from entropyguard.core.parquet import group_rows, read_about, read_slices, read_tables
 from entropyguard.core.progress import Progress
+from entropyguard.core.row_order import row_places
 from entropyguard.core.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 
 Hashes = npt.NDArray[np.uint64]
@@ -49,13 +50,13 @@ def are_stored(ingested: Path, exact: ExactParams) -> bool:
 
 
 def stored(ingested: Path) -> tuple[Hashes, Lengths]:
-    """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored."""
-    rows, done = row_count(ingested), 0
-    hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
+    """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored; in the order of row ids."""
+    places, done = row_places(ingested), 0
+    hashes, lengths = np.empty((len(places), 2), dtype=np.uint64), np.empty(len(places), dtype=np.int32)
     for table in read_tables(ingested, [field.name for field in HASH_FIELDS]):
-        part = slice(done, done + table.num_rows)
+        part = places[done : done + table.num_rows]
         hashes[part], lengths[part] = hashes_of(table["hash"]), table["characters"].to_numpy()
-        done = part.stop
+        done += table.num_rows
     return hashes, lengths
 
 
@@ -64,16 +65,16 @@ def taken_anew(ingested: Path, exact: ExactParams, progress: Progress) -> tuple[
     from entropyguard.core.normalising import hashed  # polars, which stored hashes do without
     from entropyguard.core.text import texts_of
 
-    about, ends = read_about(ingested), np.cumsum([0, *group_rows(ingested)])
-    rows = int(ends[-1])
+    about, ends, places = read_about(ingested), np.cumsum([0, *group_rows(ingested)]), row_places(ingested)
+    rows = len(places)
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
 
     def hash_group(group: int) -> None:
         start = int(ends[group])
         for table in read_slices(ingested, ["record"], [group]):
-            part = slice(start, start + table.num_rows)
+            part = places[start : start + table.num_rows]
             hashes[part], lengths[part] = hashed(texts_of(table, about), exact)
-            start = part.stop
+            start += table.num_rows
 
     with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
         for done, _ in zip(ends[1:], pool.map(hash_group, range(len(ends) - 1)), strict=True):

@@ -1,0 +1,126 @@
+"""The rows that stay, in the order they came in, whatever row groups ingest put them into."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropyguard.core import parquet, seen
+from entropyguard.core.exact import COLUMNS, drop_exact_duplicates
+from entropyguard.core.inputs import find_sources
+from entropyguard.core.keeping import keep_rows
+from entropyguard.core.params import ExactParams, IngestParams, KeepParams
+from entropyguard.core.parquet import group_rows, read_about, read_tables
+from entropyguard.core.places import places_of
+from entropyguard.core.progress import silent
+from entropyguard.core.readers import ingest
+from entropyguard.core.row_groups import StoredGroups
+from entropyguard.core.row_hashes import AT_INGEST
+from entropyguard.core.seen import SeenHashes
+
+CASED = ExactParams("NFC", lowercase=False, whitespace=True, min_length=0)
+
+
+def ingested(folder: Path, texts: list[str]) -> Path:
+    lines = [json.dumps({"text": text, "n": at}) + "\n" for at, text in enumerate(texts)]
+    (folder / "data.jsonl").write_text("".join(lines))
+    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
+    ingest(find_sources(str(folder / "data.jsonl")), folder / "in.parquet", folder / "rejected", params, silent)
+    return folder / "in.parquet"
+
+
+def rows_of(path: Path) -> list[tuple[int, int]]:
+    """(row id, n of the record) of each row."""
+    return [(row["row_id"], json.loads(row["record"])["n"]) for row in listed(path)]
+
+
+def listed(path: Path) -> list[dict[str, Any]]:
+    return [row for table in read_tables(path) for row in table.to_pylist()]
+
+
+@settings(deadline=None)
+@given(
+    texts=st.lists(st.sampled_from(["a", "A", "b", "c", "cc", "d"]), min_size=1, max_size=40),
+    group=st.integers(1, 6),
+    exact=st.sampled_from([AT_INGEST, CASED]),
+    policy=st.sampled_from(["first", "column:n"]),
+)
+def test_one_of_each_text_stays_in_input_order(
+    texts: list[str], group: int, exact: ExactParams, policy: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("keeping")
+    out, dropped = folder / "out.parquet", folder / "dropped.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "ROW_GROUP_ROWS", group)
+        counts = drop_exact_duplicates(ingested(folder, texts), out, dropped, exact, KeepParams(policy, "", ()), silent)
+    compared = [text.lower() if exact.lowercase else text for text in texts]
+    order = range(len(texts)) if policy == "first" else reversed(range(len(texts)))
+    keeper: dict[str, int] = {}
+    for row in order:
+        keeper.setdefault(compared[row], row)
+    kept = sorted(keeper.values())
+    assert rows_of(out) == [(row, row) for row in kept]
+    assert [(row["row_id"], row["keeper_row_id"]) for row in listed(dropped)] == [
+        (row, keeper[compared[row]]) for row in range(len(texts)) if row not in kept
+    ]
+    assert (counts.rows, counts.kept, counts.exact) == (len(texts), len(kept), len(texts) - len(kept))
+
+
+@settings(deadline=None)
+@given(
+    texts=st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40),
+    group=st.integers(1, 6),
+    flags=st.lists(st.booleans(), min_size=40, max_size=40),
+)
+def test_any_rows_may_stay(
+    texts: list[str], group: int, flags: list[bool], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("keeping")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "ROW_GROUP_ROWS", group)
+        source = ingested(folder, texts)
+        stays = np.array(flags[: len(texts)])
+        keep_rows(source, folder / "out", COLUMNS, read_about(source), stays, silent)
+    assert [row for row, _ in rows_of(folder / "out")] == np.flatnonzero(stays).tolist()
+
+
+def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
+    source = ingested(tmp_path, ["a", "b", "A", "c", "d", "B", "e", "a", "b", "f", "g", "h"])
+    out = tmp_path / "out.parquet"
+    drop_exact_duplicates(source, out, tmp_path / "dropped", AT_INGEST, KeepParams("first", "", ()), silent)
+    assert group_rows(source) == [4, 4, 4]  # a b c d, then those seen before, then e f g h
+    kept = [StoredGroups(source).read(group, COLUMNS).pages for group in (0, 1, 2)]
+    kept = [pages for pages in kept if b"".join(pages) in out.read_bytes()]
+    assert len(kept) == 2
+    assert pq.read_metadata(out).num_columns == len(COLUMNS)
+
+
+@given(cuts=st.lists(st.integers(0, 60), max_size=5), keys=st.lists(st.integers(0, 80), max_size=60))
+def test_what_was_seen_before_is_told(cuts: list[int], keys: list[int]) -> None:
+    hashes = np.stack([np.zeros(len(keys), np.uint64), np.array(keys, np.uint64) << np.uint64(33)], axis=1)
+    expected = [key in keys[:at] for at, key in enumerate(keys)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen, "_FIRST_SLOTS", 4)
+        patch.setattr(seen, "_ROWS_AT_ONCE", 8)
+        earlier = SeenHashes()
+        edges = [0, *sorted(cuts), len(keys)]
+        parts = [hashes[start:end] for start, end in pairwise(edges)]
+        found = np.concatenate([earlier.seen_before(part) for part in parts])
+    assert found.tolist()[: len(keys)] == expected
+
+
+@given(flags=st.lists(st.booleans(), max_size=40))
+def test_places_are_those_of_numpy(flags: list[bool]) -> None:
+    as_array = np.array(flags, dtype=np.bool_)
+    assert places_of(as_array).tolist() == np.flatnonzero(as_array).tolist()
