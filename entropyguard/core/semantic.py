@@ -20,9 +20,10 @@ from entropyguard.core.errors import ProcessingError
 from entropyguard.core.exact import DROPPED
 from entropyguard.core.numbers import NumberFree
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.parquet import TableWriter, open_parquet, read_about, read_tables, row_count
+from entropyguard.core.parquet import TableWriter, open_parquet, read_about, read_tables
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
+from entropyguard.core.row_order import ordered_row_ids
 from entropyguard.core.stars import KEPT, Decisions, Ints, PairBatch, decide_stars
 
 _LEAST_COSINE = -1.0
@@ -118,11 +119,7 @@ def _stream(after_exact: Path, pairs: Path, threshold: float) -> PairStream:
             f"Set search.floor in params.yaml to at most {threshold}; "
             "similar_pairs then runs again, from stored vectors."
         )
-    row_ids, start = np.empty(row_count(after_exact), dtype=np.int64), 0
-    for table in read_tables(after_exact, ["row_id"]):
-        row_ids[start : start + table.num_rows] = table["row_id"].to_numpy()
-        start += table.num_rows
-    return PairStream(pairs, row_ids, threshold)
+    return PairStream(pairs, ordered_row_ids(after_exact), threshold)
 
 
 def _rows_in(stream: PairStream) -> npt.NDArray[np.bool_]:
