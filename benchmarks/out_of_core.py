@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -24,9 +23,9 @@ import pyarrow.parquet as pq
 from big_files import BigFile, write_big_file
 from measure import Measured, measure, megabytes, print_machine, print_table
 from peers import TOOLS
+from pipeline import make_repo, run_stage
 
 _DISK_TIMES = 4  # the file, three checkpoints, the cleaned file, and what polars writes
-_ENV = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 _STAGES = ("ingest", "exact_dedup", "semantic_dedup", "export")
 _WITHIN_LIMIT = ("ingest", "exact_dedup", "export")
 CHECKPOINTS = (
@@ -60,9 +59,10 @@ def time_stages(size: int, work: Path) -> None:
     yardstick = measure([sys.executable, TOOLS / "rewrite.py", file.path, work / "parsed.parquet"])
     (work / "parsed.parquet").unlink()
     repo = make_repo(work / "repo", file.path)
+    _write_no_pairs(repo)
     runs = {}
     for stage in _STAGES:
-        runs[stage] = _run_stage(repo, stage)
+        runs[stage] = run_stage(repo, stage)
         if stage == "exact_dedup":
             _write_no_vectors(repo)
     _check(repo, file)
@@ -79,18 +79,14 @@ def time_stages(size: int, work: Path) -> None:
     print(f"Checkpoints / input: {written / file.size_bytes:.2f}. Peak of exact_dedup: {state:,.0f} bytes a row.")
 
 
-def make_repo(repo: Path, file: Path) -> Path:
-    """A data repo whose input is `file`, with a search that found no pairs."""
+def _write_no_pairs(repo: Path) -> None:
+    """similar_pairs.parquet of a search that found none."""
     from entropyguard.core.parquet import TableWriter
     from entropyguard.core.similar import PAIRS
 
-    repo.mkdir()
-    (repo / "data.jsonl").symlink_to(file)
-    for command in (["dvc", "init", "--no-scm", "--quiet"], ["entropyguard", "init", "--input", "data.jsonl"]):
-        measure([sys.executable, "-m", *command], cwd=repo, env=_ENV)
     about = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
     with TableWriter(repo / "similar_pairs.parquet", PAIRS, about):
-        return repo
+        pass
 
 
 def _write_no_vectors(repo: Path) -> None:
@@ -105,10 +101,6 @@ def _write_no_vectors(repo: Path) -> None:
             lines = {"row_id": table["row_id"], "window": np.zeros(rows, np.int32), "skipped": ["screened"] * rows}
             nothing = {name: pa.nulls(rows, schema.field(name).type) for name in ("key", "vector")}
             writer.write(pa.table(lines | nothing, schema=schema))
-
-
-def _run_stage(repo: Path, stage: str) -> Measured:
-    return measure([sys.executable, f"stages/{stage}.py"], cwd=repo, env=_ENV)
 
 
 def _numbers(run: Measured, base: Measured) -> tuple[str, str, str]:

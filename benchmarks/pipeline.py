@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from measure import Measured, measure
 
 _MAX_WINDOWS = 64
+_ENV = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
 STAGES = ("ingest", "exact_dedup", "embed", "similar_pairs", "semantic_dedup", "export")
 
 
@@ -54,6 +56,20 @@ def run_entropyguard(rows: Path, folder: Path, *flags: str | Path, resume: bool 
     measured = measure([*command, *flags])
     dropped = _dropped(log) if audit else {}
     return Run(measured, json.loads(summary.read_text(encoding="utf-8")), dropped)
+
+
+def make_repo(repo: Path, file: Path) -> Path:
+    """A data repo, without git, whose input is `file` (JSONL)."""
+    repo.mkdir()
+    (repo / "data.jsonl").symlink_to(file)
+    for command in (["dvc", "init", "--no-scm", "--quiet"], ["entropyguard", "init", "--input", "data.jsonl"]):
+        measure([sys.executable, "-m", *command], cwd=repo, env=_ENV)
+    return repo
+
+
+def run_stage(repo: Path, stage: str) -> Measured:
+    """Run a stage of a data repo as DVC would start it."""
+    return measure([sys.executable, f"stages/{stage}.py"], cwd=repo, env=_ENV)
 
 
 def kept_ids(run_folder: Path) -> list[int]:

@@ -2,10 +2,11 @@
 
     python benchmarks/speed.py [PART ...] [--rows N] [--data FILE --text-column NAME] [--peer-venv DIR ...]
 
-embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS. cluster: rows that are all alike.
-exact: ingest and exact_dedup, duckdb and polars. screening: the pipeline with and without it. whole: the command line,
-semhash and the entropyguard that is on PyPI. Every part compares the answers before it prints a time. Without --data
-the texts are docstrings of the packages installed here, or made.
+embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
+pairs scored again. pairs: the search and FAISS. cluster: rows that are all alike. exact: ingest and exact_dedup, duckdb
+and polars. screening: the pipeline with and without it. whole: the command line, semhash and the entropyguard that is
+on PyPI. Every part compares the answers before it prints a time. Without --data the texts are docstrings of the
+packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -21,10 +22,19 @@ from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
 from speed_pairs import time_pairs
+from speed_precision import time_precision
 from speed_screening import time_screening
 from speed_whole import time_whole
 
-PARTS = {"embedding": 1_000, "pairs": 50_000, "cluster": 20_000, "exact": 200_000, "screening": 40_000, "whole": 3_000}
+PARTS = {
+    "embedding": 1_000,
+    "precision": 1_000,
+    "pairs": 50_000,
+    "cluster": 20_000,
+    "exact": 200_000,
+    "screening": 40_000,
+    "whole": 3_000,
+}
 """The parts, and the rows of each unless --rows says otherwise."""
 
 
@@ -44,6 +54,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="entropyguard-speed-") as name:
             if part == "embedding":
                 time_embedding(texts, rows, Path(name))
+            elif part == "precision":
+                time_precision(texts, rows, Path(name))
             elif part == "pairs":
                 time_pairs(texts, rows, Path(name))
             elif part == "cluster":

@@ -51,7 +51,7 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 @pytest.fixture(scope="module")
 def minilm() -> Encoder:
-    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2)
+    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2, precision="float32")
 
 
 def test_a_static_model_loads_without_torch(tmp_path: Path) -> None:
@@ -141,9 +141,11 @@ def test_a_text_minilm_cannot_take_is_marked(minilm: Encoder) -> None:
 
 
 @pytest.mark.model
-def test_minilm_bits_do_not_hang_on_order_company_or_threads(minilm: Encoder) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_minilm_bits_do_not_hang_on_order_company_or_threads(precision: str) -> None:
     import torch  # loads slowly, and only for the tests that run the model
 
+    minilm = load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2, precision=precision)
     texts = [*SHORT, *LONG]
     random = np.random.default_rng(0)
     before = encode(minilm, texts)

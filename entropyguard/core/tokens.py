@@ -48,6 +48,21 @@ class Tokens:
         """The ids of one window."""
         return self.ids[self.ends[window - 1] if window else 0 : self.ends[window]]
 
+    def padded(
+        self, windows: npt.NDArray[np.int64], shape: tuple[int, int], pad: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """The windows as the first rows of a matrix of token ids, and which of its places hold them; `pad` elsewhere.
+
+        A row that is left over holds one token: a model that attends to none gives no number.
+        """
+        starts, columns = np.where(windows > 0, self.ends[windows - 1], 0), np.arange(shape[1])
+        held = np.zeros(shape, dtype=np.bool_)
+        held[: len(windows)] = columns < (self.ends[windows] - starts)[:, None]
+        ids = np.full(shape, pad, dtype=np.int64)
+        ids[held] = self.ids[(starts[:, None] + columns)[held[: len(windows)]]]
+        held[len(windows) :, 0] = True
+        return ids, held
+
 
 class TextTokenizer:
     """A `tokenizers.Tokenizer` for a model that reads a limited number of tokens at a time.

@@ -39,6 +39,7 @@ _WIDTHS = (
 )
 # On a processor a token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
 _BATCH_TOKENS = {"cpu": 256, "cuda": 65_536}
+_GPU_WORKERS = 2
 _ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
 
 
@@ -75,9 +76,10 @@ class TransformerEncoder:
         self._widths = [*(width for width in _WIDTHS if width < window), window]
         self._device, self._batch_tokens = hardware.device, _BATCH_TOKENS[hardware.device]
         self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-{self.precision}"
-        # The library's models are not known to bear several threads, and a GPU is kept busy by one.
-        self._workers = threads if bert and self._device == "cpu" else 1
-        each = threads // self._workers
+        # The library's models are not known to bear several threads. A GPU computes one batch while the next is filled.
+        on_cpu = self._device == "cpu"
+        self._workers = 1 if not bert else threads if on_cpu else _GPU_WORKERS
+        each = threads // self._workers if on_cpu else 1
         self._pool = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(each,))
 
     def _facts(self, hardware: Hardware) -> str:
@@ -122,13 +124,7 @@ class TransformerEncoder:
 
     def _encode_batch(self, tokens: Tokens, batch: Positions, shape: tuple[int, int]) -> tuple[Positions, Vectors]:
         """A batch and its vectors, computed in exactly this shape (rows, width)."""
-        ids = np.full(shape, self._parts.pad, dtype=np.int64)
-        mask = np.zeros(shape, dtype=np.bool_)
-        mask[:, 0] = True  # a dummy row attends to one token: attending to none would be no number
-        for row, window in enumerate(batch):
-            own = tokens.of(int(window))
-            ids[row, : len(own)] = own
-            mask[row, : len(own)] = True
+        ids, mask = tokens.padded(batch, shape, self._parts.pad)
         with torch.inference_mode():
             places = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
             vectors: Vectors = self._parts.forward(*places)[: len(batch)].cpu().numpy()
