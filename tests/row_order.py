@@ -10,11 +10,12 @@ from entropyguard.core.exact import COLUMNS
 from entropyguard.core.keeping import keep_rows
 from entropyguard.core.parquet import read_about, row_count
 from entropyguard.core.progress import silent
+from entropyguard.core.row_order import row_places
 
 
 def in_order(ingested: Path) -> Path:
     """The same checkpoint with its rows in order, beside it."""
     out = ingested.with_name(f"ordered-{ingested.name}")
     every = np.ones(row_count(ingested), dtype=np.bool_)
-    keep_rows(ingested, out, COLUMNS, read_about(ingested), every, silent)
+    keep_rows(ingested, out, COLUMNS, read_about(ingested), row_places(ingested), every, silent)
     return out

@@ -24,6 +24,7 @@ from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
 from entropyguard.core.row_groups import StoredGroups
 from entropyguard.core.row_hashes import AT_INGEST
+from entropyguard.core.row_order import row_places
 from entropyguard.core.seen import SeenHashes
 
 CASED = ExactParams("NFC", lowercase=False, whitespace=True, min_length=0)
@@ -88,7 +89,7 @@ def test_any_rows_may_stay(
         patch.setattr(parquet, "ROW_GROUP_ROWS", group)
         source = ingested(folder, texts)
         stays = np.array(flags[: len(texts)])
-        keep_rows(source, folder / "out", COLUMNS, read_about(source), stays, silent)
+        keep_rows(source, folder / "out", COLUMNS, read_about(source), row_places(source), stays, silent)
     assert [row for row, _ in rows_of(folder / "out")] == np.flatnonzero(stays).tolist()
 
 

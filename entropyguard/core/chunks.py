@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from entropyguard.core.batches import Batch
 from entropyguard.core.params import ChunkParams
-from entropyguard.core.parquet import read_tables
-from entropyguard.core.row_order import row_places
+from entropyguard.core.parquet import row_count
+from entropyguard.core.row_order import placed_tables
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are only passed over: as text they have no limit to their digits.
@@ -156,13 +156,13 @@ def _spelled(text: str, *, ascii_only: bool) -> str:
 
 def count_chunks(ingested: Path) -> dict[str, int]:
     """How many rows of the input were split, and into how many: rows from one line of one file stand together."""
-    rows = [_places(table) for table in read_tables(ingested, ["file", "line"])]
-    places = np.concatenate([np.empty((0, 2), dtype=np.int64), *rows])
-    places = places[np.argsort(row_places(ingested))]
-    begins = np.flatnonzero(np.append(True, (places[1:] != places[:-1]).any(axis=1)))[: len(places)]
-    counts = np.diff(np.append(begins, len(places)))
+    lines = np.empty((row_count(ingested), 2), dtype=np.int64)
+    for places, table in placed_tables(ingested, ["file", "line"]):
+        lines[places] = _file_and_line(table)
+    begins = np.flatnonzero(np.append(True, (lines[1:] != lines[:-1]).any(axis=1)))[: len(lines)]
+    counts = np.diff(np.append(begins, len(lines)))
     return {"split": int((counts > 1).sum()), "chunks": int(counts[counts > 1].sum())}
 
 
-def _places(table: pa.Table) -> Places:
+def _file_and_line(table: pa.Table) -> Places:
     return np.stack([table["file"].to_numpy().astype(np.int64), table["line"].to_numpy()], axis=1)

@@ -22,7 +22,7 @@ from entropyguard.core.parquet import TableWriter, read_about
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_hashes import Hashes
-from entropyguard.core.row_order import ordered_row_ids
+from entropyguard.core.row_order import ordered_row_ids, row_places
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -40,8 +40,9 @@ DROPPED = pa.schema(
 COLUMNS = ("row_id", "file", "line", "record")
 """The columns of `ingested.parquet` that the later checkpoints have too."""
 NO_PART = -1
-_CHUNK_ROWS = 1 << 20
+_CHUNK_ROWS = 1 << 22
 _PARTITION_ROWS = 1 << 22
+_LOSSES_TOGETHER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def mark_exact_duplicates(hashes: Hashes, rank: Ints | None = None, takes_part: 
     """The index of each row's keeper, itself where the row is kept, NO_PART where `takes_part` is False.
 
     `hashes` has shape (rows, 2), two halves of 128 bits. The keeper is the row of lowest `rank` among the rows of
-    equal hash; without ranks, the first. Works in slices: beside its arguments it holds 9 bytes a row.
+    equal hash; without ranks, which are all different, the first. Beside its arguments it holds 9 bytes a row, and
+    more for 4 million rows at a time.
     """
     rows = len(hashes)
     keeper = np.arange(rows, dtype=np.int64)
@@ -79,20 +81,33 @@ def mark_exact_duplicates(hashes: Hashes, rank: Ints | None = None, takes_part: 
 
 def _resolve(rows: Ints, hashes: Hashes, rank: Ints | None, keeper: Ints) -> None:
     """Set `keeper` for these rows (ascending), looking at nothing but them."""
-    first = hashes[rows, 0]
-    order = np.argsort(first)
-    same = first[order[1:]] == first[order[:-1]]
+    high = hashes[rows, 0]
+    order = np.argsort(high)
+    high = high[order]
+    same = high[1:] == high[:-1]
     shared = np.zeros(len(rows), dtype=np.bool_)
     shared[1:] |= same
     shared[:-1] |= same
-    rows = np.sort(rows[order[shared]])  # few: sorting all 128 bits of every row would take several times as long
+    rows = rows[order[shared]]
     if not len(rows):
         return
-    high, low = hashes[rows, 0], hashes[rows, 1]
-    order = np.lexsort((rows if rank is None else rank[rows], low, high))
-    high, low, rows = high[order], low[order], rows[order]
-    opens = np.concatenate([[True], (high[1:] != high[:-1]) | (low[1:] != low[:-1])])
-    keeper[rows] = rows[np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))]
+    opens = _first_of_each(hashes[rows, 0])
+    if not np.array_equal(opens, _first_of_each(hashes[rows, 0], hashes[rows, 1])):
+        # Half a hash is shared by texts that differ, which chance hardly brings about: all 128 bits are worth sorting.
+        rows = rows[np.lexsort((hashes[rows, 1], hashes[rows, 0]))]
+        opens = _first_of_each(hashes[rows, 0], hashes[rows, 1])
+    starts = np.flatnonzero(opens)
+    sizes = np.diff(starts, append=len(rows))
+    ranks = rows if rank is None else rank[rows]
+    lowest = np.repeat(np.minimum.reduceat(ranks, starts), sizes)
+    keeper[rows] = np.repeat(rows[ranks == lowest], sizes)
+
+
+def _first_of_each(*sorted_keys: npt.NDArray[np.uint64]) -> Flags:
+    """Whether a row has another key than the one before."""
+    opens = np.ones(len(sorted_keys[0]), dtype=np.bool_)
+    opens[1:] = np.any([key[1:] != key[:-1] for key in sorted_keys], axis=0)
+    return opens
 
 
 def _partitions(hashes: Hashes, keeper: Ints, takes_part: Flags | None) -> Iterator[Ints]:
@@ -123,28 +138,31 @@ def drop_exact_duplicates(
 
         check_source_column(ingested, keep.source_column)  # the losses come last: a wrong name is told before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)
+    places = row_places(ingested)
     if row_hashes.are_stored(ingested, exact):
-        hashes, lengths = row_hashes.stored(ingested)
+        hashes, lengths = row_hashes.stored(ingested, places)
     else:
-        hashes, lengths = row_hashes.taken_anew(ingested, exact, lambda done, rows: progress(done // 2, rows))
+        hashes, lengths = row_hashes.taken_anew(ingested, places, exact, lambda done, rows: progress(done // 2, rows))
         progress = _second_half(progress)
-    keeper = mark_exact_duplicates(hashes, rank, lengths >= exact.min_length)
-    del hashes, lengths, rank
-    return _write(ingested, out, dropped, keeper, progress)
+    takes_part = lengths >= exact.min_length if exact.min_length else None
+    del lengths
+    keeper = mark_exact_duplicates(hashes, rank, takes_part)
+    del hashes, rank
+    return _write(ingested, out, dropped, places, keeper, progress)
 
 
 def _second_half(progress: Progress) -> Progress:
     return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
-def _write(ingested: Path, out: Path, dropped: Path, keeper: Ints, progress: Progress) -> ExactCounts:
+def _write(ingested: Path, out: Path, dropped: Path, places: Ints, keeper: Ints, progress: Progress) -> ExactCounts:
     stays = keeper == np.arange(len(keeper))
     about = {name: value for name, value in read_about(ingested).items() if name != "hashed"}
-    keep_rows(ingested, out, COLUMNS, about, stays, progress)
+    keep_rows(ingested, out, COLUMNS, about, places, stays, progress)
     row_ids = ordered_row_ids(ingested)
     with TableWriter(dropped, DROPPED) as losses:
-        for start in range(0, len(keeper), _CHUNK_ROWS):
-            lost = np.flatnonzero(~stays[start : start + _CHUNK_ROWS]) + start
+        for start in range(0, len(keeper), _LOSSES_TOGETHER):
+            lost = np.flatnonzero(~stays[start : start + _LOSSES_TOGETHER]) + start
             losses.write(_losses(lost, keeper, row_ids))
     rows, kept, short = len(keeper), int(stays.sum()), int((keeper == NO_PART).sum())
     return ExactCounts(rows, kept, short, rows - kept - short)

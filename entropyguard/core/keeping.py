@@ -19,7 +19,6 @@ from entropyguard.core.batches import ahead
 from entropyguard.core.parquet import TableWriter, group_rows, open_parquet, read_slices
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_groups import StoredGroups
-from entropyguard.core.row_order import row_places
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -37,18 +36,25 @@ class _Group:
 
 
 def keep_rows(
-    source: Path, out: Path, columns: Sequence[str], about: dict[str, Any], stays: Flags, progress: Progress
+    source: Path,
+    out: Path,
+    columns: Sequence[str],
+    about: dict[str, Any],
+    places: Ints,
+    stays: Flags,
+    progress: Progress,
 ) -> None:
     """Write to `out` those rows of `source` that stay: its first columns, which are `columns`, ascending by row id.
 
-    `stays` has shape (rows,), in the order of row ids; `about` is what `out` says of itself. Memory: 24 bytes a row,
-    and the row groups of `source` that hold rows between each other's.
+    `stays` has shape (rows,), in the order of row ids; `places` says where in it the rows of `source` are, as they
+    stand there. `about` is what `out` says of itself. Memory: the row groups of `source` that hold rows between each
+    other's.
     """
     with open_parquet(source) as file:
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
     stored, rows = StoredGroups(source), len(stays)
     with TableWriter(out, schema, about) as writer:
-        for piece, last in ahead(_pieces(source, columns, _groups(source, stays), stays)):
+        for piece, last in ahead(_pieces(source, columns, _groups(source, places, stays), stays)):
             if isinstance(piece, _Group):
                 writer.copy(stored, piece.number)
             else:
@@ -57,9 +63,9 @@ def keep_rows(
     progress(rows, rows)
 
 
-def _groups(source: Path, stays: Flags) -> list[_Group]:
+def _groups(source: Path, places: Ints, stays: Flags) -> list[_Group]:
     """The row groups with rows that stay, by the first of them."""
-    places, groups, start = row_places(source), [], 0
+    groups, start = [], 0
     for number, rows in enumerate(group_rows(source)):
         here = places[start : start + rows]
         staying = here[stays[here]]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
 from entropyguard.core.parquet import read_about, read_tables, row_count
-from entropyguard.core.row_order import row_places
+from entropyguard.core.row_order import placed_tables, row_places
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,13 +71,10 @@ def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     """The place of each row's source in the list, behind all of them for a source that is not in it."""
     from entropyguard.core.sources import sources_of_rows
 
-    about, rows, start = read_about(checkpoint), row_places(checkpoint), 0
-    places = np.empty(len(rows), dtype=np.int64)
+    about, places = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
     known = {source: place for place, source in enumerate(keep.source_priority)}
-    for table in read_tables(checkpoint, ["record"]):
-        sources = sources_of_rows(table, about, keep.source_column)
-        places[rows[start : start + table.num_rows]] = [known.get(source, len(known)) for source in sources]
-        start += table.num_rows
+    for rows, table in placed_tables(checkpoint, ["record"]):
+        places[rows] = [known.get(source, len(known)) for source in sources_of_rows(table, about, keep.source_column)]
     return places
 
 
@@ -92,11 +89,9 @@ def _length_order(checkpoint: Path, *, longest: bool) -> npt.NDArray[np.int64]:
     """The rows by length of their texts."""
     from entropyguard.core.text import texts_of
 
-    about, rows, start = read_about(checkpoint), row_places(checkpoint), 0
-    lengths = np.empty(len(rows), dtype=np.int64)
-    for table in read_tables(checkpoint, ["record"]):
-        lengths[rows[start : start + table.num_rows]] = texts_of(table, about).str.len_chars().to_numpy()
-        start += table.num_rows
+    about, lengths = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
+    for rows, table in placed_tables(checkpoint, ["record"]):
+        lengths[rows] = texts_of(table, about).str.len_chars().to_numpy()
     if longest:
         np.negative(lengths, out=lengths)
     return np.argsort(lengths, kind="stable")

@@ -12,11 +12,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.params import ExactParams
-from entropyguard.core.parquet import group_rows, read_about, read_slices, read_tables
+from entropyguard.core.parquet import group_rows, read_about, read_slices
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_order import row_places
+from entropyguard.core.row_order import placed_tables
 from entropyguard.core.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 
+Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
 Lengths = npt.NDArray[np.int32]
 
@@ -49,24 +50,21 @@ def are_stored(ingested: Path, exact: ExactParams) -> bool:
     return bool(read_about(ingested).get("hashed") == spelled(exact))
 
 
-def stored(ingested: Path) -> tuple[Hashes, Lengths]:
+def stored(ingested: Path, places: Ints) -> tuple[Hashes, Lengths]:
     """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored; in the order of row ids."""
-    places, done = row_places(ingested), 0
-    hashes, lengths = np.empty((len(places), 2), dtype=np.uint64), np.empty(len(places), dtype=np.int32)
-    for table in read_tables(ingested, [field.name for field in HASH_FIELDS]):
-        part = places[done : done + table.num_rows]
+    rows = len(places)
+    hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
+    for part, table in placed_tables(ingested, [field.name for field in HASH_FIELDS], places):
         hashes[part], lengths[part] = hashes_of(table["hash"]), table["characters"].to_numpy()
-        done += table.num_rows
     return hashes, lengths
 
 
-def taken_anew(ingested: Path, exact: ExactParams, progress: Progress) -> tuple[Hashes, Lengths]:
+def taken_anew(ingested: Path, places: Ints, exact: ExactParams, progress: Progress) -> tuple[Hashes, Lengths]:
     """The same from the texts, which are decoded, normalised and hashed by several threads."""
     from entropyguard.core.normalising import hashed  # polars, which stored hashes do without
     from entropyguard.core.text import texts_of
 
-    about, ends, places = read_about(ingested), np.cumsum([0, *group_rows(ingested)]), row_places(ingested)
-    rows = len(places)
+    about, ends, rows = read_about(ingested), np.cumsum([0, *group_rows(ingested)]), len(places)
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
 
     def hash_group(group: int) -> None:

@@ -6,10 +6,12 @@ not be its position in the file. Arrays with an entry a row are in the order of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.parquet import read_tables, row_count
@@ -26,8 +28,22 @@ def ordered_row_ids(checkpoint: Path) -> Ints:
 
 def row_places(checkpoint: Path) -> Ints:
     """For the rows as they stand in the file: the place of each in the order of ids. 8 bytes a row, 24 on the way."""
-    row_ids = _row_ids(checkpoint)
-    return np.searchsorted(np.sort(row_ids), row_ids)
+    order = np.argsort(_row_ids(checkpoint), kind="stable")  # in one pass where the ids ascend already
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def placed_tables(
+    checkpoint: Path, columns: Sequence[str], places: Ints | None = None
+) -> Iterator[tuple[Ints, pa.Table]]:
+    """Each row group, with the places of its rows; `places` are those of all rows, where they are at hand."""
+    if places is None:
+        places = row_places(checkpoint)
+    start = 0
+    for table in read_tables(checkpoint, columns):
+        yield places[start : start + table.num_rows], table
+        start += table.num_rows
 
 
 def last_row_id(checkpoint: Path) -> int:
