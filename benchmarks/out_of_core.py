@@ -98,7 +98,7 @@ def _write_no_vectors(repo: Path) -> None:
     with TableWriter(repo / "embeddings.parquet", schema) as writer:
         for table in read_tables(repo / "after_exact_dedup.parquet", ["row_id"]):
             rows = table.num_rows
-            lines = {"row_id": table["row_id"], "window": np.zeros(rows, np.int32), "skipped": ["screened"] * rows}
+            lines = {"row_id": table["row_id"], "window": np.zeros(rows, np.int32), "skipped": ["unreadable"] * rows}
             nothing = {name: pa.nulls(rows, schema.field(name).type) for name in ("key", "vector")}
             writer.write(pa.table(lines | nothing, schema=schema))
 

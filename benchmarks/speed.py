@@ -4,7 +4,7 @@
 
 embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
 pairs scored again. pairs: the search and FAISS. cluster: rows that are all alike. exact: ingest and exact_dedup, duckdb
-and polars. screening: the pipeline with and without it. whole: the command line, semhash and the entropyguard that is
+and polars. whole: the command line, semhash and the entropyguard that is
 on PyPI. Every part compares the answers before it prints a time. Without --data the texts are docstrings of the
 packages installed here, or made.
 """
@@ -23,7 +23,6 @@ from speed_embedding import time_embedding
 from speed_exact import time_exact
 from speed_pairs import time_pairs
 from speed_precision import time_precision
-from speed_screening import time_screening
 from speed_whole import time_whole
 
 PARTS = {
@@ -32,7 +31,6 @@ PARTS = {
     "pairs": 50_000,
     "cluster": 20_000,
     "exact": 200_000,
-    "screening": 40_000,
     "whole": 3_000,
 }
 """The parts, and the rows of each unless --rows says otherwise."""
@@ -62,8 +60,6 @@ def main() -> None:
                 time_cluster(rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
-            elif part == "screening":
-                time_screening(texts, rows, Path(name))
             else:
                 time_whole(texts, rows, peers, Path(name))
 

@@ -22,7 +22,6 @@ def time_precision(texts: Sequence[str] | None, rows: int, work: Path) -> None:
     for precision in _PRECISIONS:
         repo = make_repo(work / precision, file)
         _set(repo, "precision: auto ", f"precision: {precision} ")
-        _set(repo, "screening: auto ", 'screening: "off" ')
         runs = {stage: run_stage(repo, stage) for stage in _STAGES}
         pairs, search = _found(repo)
         if expected is None:

@@ -95,12 +95,6 @@ def run(
     protect_numbers: Annotated[
         bool, typer.Option("--protect-numbers", help="Rows that differ in digits only are not semantic duplicates.")
     ] = False,
-    screening: Annotated[
-        str | None,
-        typer.Option(
-            metavar="auto|off", help="Do not embed rows that no other is near, where that pays. [default: auto]"
-        ),
-    ] = None,
     max_loss: Annotated[
         float | None,
         typer.Option(metavar="SHARE", help="Stop before publishing if more is dropped, of all rows or of a source."),
@@ -177,7 +171,6 @@ def run(
         source_priority=_names(source_priority),
         cluster=cluster,
         protect_numbers=protect_numbers,
-        screening=screening,
         max_loss=max_loss,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,

@@ -14,7 +14,7 @@ from entropyguard.core.files import write_whole
 from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.definition import STAGES, packaged_files
-from entropyguard.new_params import with_new_params
+from entropyguard.new_params import upgraded_params
 from entropyguard.sidecars import FOLDER
 
 _IGNORED = (
@@ -45,15 +45,15 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
     """Write the pipeline into `repo` and say what was done; False when edited files were left as they are.
 
     Existing files that differ are never overwritten, but for `upgrade`, which is the user's word to renew
-    `stages/`, `dvc.yaml` and the model's fingerprint, and to add new parameters. `params.yaml` keeps every value and
-    comment.
+    `stages/`, `dvc.yaml` and the model's fingerprint, to add new parameters and to take out those that are gone.
+    `params.yaml` keeps every other value and comment.
     """
     _check_repo(repo)
     texts = {name: path.read_text(encoding="utf-8") for name, path in packaged_files().items()}
     params_file = repo / "params.yaml"
     if params_file.is_file():
         own = params_file.read_text(encoding="utf-8")
-        own = with_new_params(own, texts["params.yaml"]) if upgrade else own
+        own = upgraded_params(own, texts["params.yaml"]) if upgrade else own
         texts["params.yaml"] = _with_fingerprint(own, params_file, renew=upgrade)
     else:
         texts["params.yaml"] = _with_choices(texts["params.yaml"], choices)

@@ -19,10 +19,10 @@ from entropyguard.core.params import load_yaml
 STAGE_VERSIONS = {
     "ingest": 3,
     "exact_dedup": 2,
-    "embed": 2,
-    "similar_pairs": 2,
-    "semantic_dedup": 1,
-    "export": 1,
+    "embed": 3,
+    "similar_pairs": 3,
+    "semantic_dedup": 2,
+    "export": 2,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

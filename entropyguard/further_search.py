@@ -51,7 +51,7 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
     search = dataclasses.replace(params.search, floor=floor)
     with terminal_progress("similar_pairs") as progress:
         find_similar_pairs(
-            _embeddings(project, params, progress),
+            project / _EMBEDDINGS,
             temporary,
             search,
             PartStore(blocks),
@@ -62,22 +62,7 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
     put_in_place(temporary, pairs)
     write_json(note, {"of": identity, "floor": floor, "digest": content_digest(pairs)})
     shutil.rmtree(blocks)
-    (pairs.parent / _EMBEDDINGS).unlink(missing_ok=True)
     return pairs
-
-
-def _embeddings(project: Path, params: Params, progress: Progress) -> Path:
-    """The vectors of all rows: where screening left some out for the stored floor, they are embedded now."""
-    from entropyguard.core.embed import embed_texts
-    from entropyguard.core.parquet import read_about
-
-    stored = project / _EMBEDDINGS
-    if not read_about(stored)["screening"].get("applied"):
-        return stored
-    out = project / _FOLDER / _EMBEDDINGS
-    encoder = _encoder(params, params.embed.precision)
-    embed_texts(project / _AFTER_EXACT, out, encoder, params.embed.max_windows, _vector_store(project), progress)
-    return out
 
 
 def _encoder(params: Params, precision: str) -> Encoder:
@@ -112,12 +97,10 @@ def cost(project: Path, floor: float) -> str:
     from entropyguard.core.parquet import read_about
 
     about = read_about(project / "similar_pairs.parquet")
-    screened = about["screening"].get("rows_left_out", 0)
-    rows = about["rows"] - about["unreadable"] - about["over_long"] - screened
-    first = f"--extend embeds {screened:,} rows that screening left out, then " if screened else "--extend "
+    rows = about["rows"] - about["unreadable"] - about["over_long"]
     return (
-        f"{floor:g} is below search.floor {about['search']['floor']:g}: similar pairs below it are not stored. {first}"
-        f"searches the stored vectors of {rows:,} rows again: {_duration(project, about['search'])}."
+        f"{floor:g} is below search.floor {about['search']['floor']:g}: similar pairs below it are not stored. "
+        f"--extend searches the stored vectors of {rows:,} rows again: {_duration(project, about['search'])}."
     )
 
 

@@ -1,4 +1,7 @@
-"""An older `params.yaml` made fit for this version: what it lacks is added, every line that is there stays."""
+"""An older `params.yaml` made fit for this version: what it lacks is added, what is no parameter any more is taken out.
+
+Every other line stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import re
 from typing import Any
 
 from entropyguard.core.errors import UsageError
+from entropyguard.core.params import GONE
 
 
-def with_new_params(text: str, packaged: str) -> str:
-    """`text` with the sections and parameters it lacks, as the packaged file has them, comments included.
+def upgraded_params(text: str, packaged: str) -> str:
+    """`text` with the sections and parameters it lacks, as the packaged file has them, and without those in `GONE`.
 
-    UsageError when they cannot be put in, as into a section in flow style.
+    Comments come and go with their parameters. UsageError when that cannot be done, as in a section in flow style.
     """
     import yaml
 
+    text = _without_gone(text)
     own, wanted = yaml.safe_load(text) or {}, yaml.safe_load(packaged)
     for section, values in wanted.items():
         if section not in own:
@@ -30,6 +35,19 @@ def with_new_params(text: str, packaged: str) -> str:
         left = missing
     if left:
         raise UsageError(f"params.yaml lacks {', '.join(left)}. Add them by hand, then run again.")
+    return text
+
+
+def _without_gone(text: str) -> str:
+    import yaml
+
+    for name in GONE:
+        section, _, key = name.partition(".")
+        # The parameter's line, and the comments that go on below it.
+        pattern = rf"(?m)(^{section}:.*\n(?:^(?:[ #].*)?\n)*?)^ +{key}:.*\n(?:^ {{3,}}#.*\n)*"
+        text = re.sub(pattern, r"\1", text)
+        if key in ((yaml.safe_load(text) or {}).get(section) or {}):
+            raise UsageError(f"params.yaml has {name}, which is no parameter any more. Take it out, then run again.")
     return text
 
 

@@ -40,7 +40,6 @@ class Request:
     source_priority: tuple[str, ...] = ()
     cluster: str | None = None
     protect_numbers: bool = False
-    screening: str | None = None
     max_loss: float | None = None
     chunk_size: int | None = None
     chunk_overlap: int | None = None
@@ -149,7 +148,6 @@ def _with_settings(params: Params, request: Request) -> Params:
             dedup_threshold=threshold,
             cluster=request.cluster,
             protect_numbers=request.protect_numbers or None,
-            screening=request.screening,
         ),
         guard=_changed(params.guard, max_loss=request.max_loss),
         output=dataclasses.replace(params.output, format=output_format(request.output)),

@@ -78,9 +78,6 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
-    screening = summary.report["screening"]
-    if screening.get("applied"):
-        say(screening_line(screening))
     aside = summary.report["no_part_in_semantic_dedup"]
     if aside["unreadable"] or aside["over_long"]:
         say(
@@ -95,14 +92,6 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
         say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
     for line in [*loss_warnings(summary.report), *reading_warnings(summary.report)]:
         say(line)
-
-
-def screening_line(screening: dict[str, Any]) -> str:
-    """What screening left out. The recall is null where the search for it had nothing to measure itself on."""
-    recall = screening["estimated_recall"]
-    told = "recall unknown" if recall is None else f"estimated recall {recall:.4f}"
-    rows = screening["rows_left_out"]
-    return f"{rows:,} rows were not embedded: no other row is near them by static vectors ({told})"
 
 
 def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:

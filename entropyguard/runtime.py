@@ -81,10 +81,6 @@ class StageRun:
         """Where finished blocks of the search are kept."""
         return PartStore(self._store("blocks"))
 
-    def static_store(self) -> PartStore:
-        """Where the finished blocks of screening are kept."""
-        return PartStore(self._store("static"))
-
     def _store(self, name: str) -> Path:
         """A fresh run reads nothing of earlier runs, so it saves its work apart; the build brings both together."""
         return self.project / FOLDER / ("fresh" if "ENTROPYGUARD_FRESH" in os.environ else "") / name

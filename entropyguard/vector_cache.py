@@ -8,7 +8,7 @@ from entropyguard.core.encoder import load_encoder
 from entropyguard.core.errors import UsageError
 from entropyguard.core.model import resolve_model
 from entropyguard.core.parts import PartStore
-from entropyguard.core.vector_store import TOKENS, prune_encoders
+from entropyguard.core.vector_store import prune_encoders
 
 
 def cache_sizes(folder: Path) -> dict[str, int]:
@@ -30,7 +30,5 @@ def _check(folder: Path) -> None:
     """Only folders of parts may be in it: a slip of the hand must not cost somebody's data."""
     entries = list(folder.iterdir()) if folder.is_dir() else []
     files = [path for entry in entries for path in (entry.iterdir() if entry.is_dir() else [entry])]
-    if not entries or any(
-        not path.name.startswith((".part-", "vectors-", "embeddings-", f"{TOKENS}-")) for path in files
-    ):
+    if not entries or any(not path.name.startswith((".part-", "vectors-", "embeddings-")) for path in files):
         raise UsageError(f"{folder} is no folder of --vector-cache; nothing was removed.")

@@ -5,7 +5,7 @@ import sys
 
 from entropyguard.runtime import Counts, StageRun, run_stage
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 def work(run: StageRun) -> Counts:

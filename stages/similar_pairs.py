@@ -10,7 +10,7 @@ from entropyguard.runtime import Counts, StageRun, run_stage
 if TYPE_CHECKING:
     from entropyguard.core.vectors import Bools, Floats, Ints
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:

@@ -53,7 +53,7 @@ def write_texts(path: Path, texts: Sequence[Floats | str], dimensions: int = DIM
     ]
     columns = {"row_id": pa.int64(), "window": pa.int32(), "skipped": pa.string(), "key": pa.binary(16)}
     schema = pa.schema([*columns.items(), ("vector", pa.list_(pa.float32(), dimensions))])
-    about = {"dimension": dimensions, "rounding": rounding, "precision": "float32", "max_windows": 16, "screening": {}}
+    about = {"dimension": dimensions, "rounding": rounding, "precision": "float32", "max_windows": 16}
     with TableWriter(path, schema, about) as writer:
         for start in range(0, len(lines), 10):
             writer.write(pa.Table.from_pylist(lines[start : start + 10], schema=schema))

@@ -158,7 +158,7 @@ def test_an_upgrade_adds_new_parameters_and_keeps_every_line(repo: Repo) -> None
     params = repo.folder / "params.yaml"
     full = params.read_text().replace("dedup_threshold: 0.95", "dedup_threshold: 0.93  # mine")
     older = re.sub(r"\nchunks:\n(  .*\n)+", "", full)
-    older = re.sub(r"  screening: .*\n +#.*\n", "", older)
+    older = re.sub(r"  cluster: .*\n", "", older)
     params.write_text(older)
     assert "chunks is missing from params.yaml. `entropyguard init --upgrade` adds it" in repo.sh(
         "entropyguard status", code=2
@@ -167,6 +167,16 @@ def test_an_upgrade_adds_new_parameters_and_keeps_every_line(repo: Repo) -> None
     assert set(older.splitlines()) <= set(params.read_text().splitlines())
     assert sorted(params.read_text().split()) == sorted(full.split())
     repo.repro()
+
+
+def test_an_upgrade_takes_out_what_is_no_parameter_any_more(repo: Repo) -> None:
+    params = repo.folder / "params.yaml"
+    now = params.read_text()
+    old = "semantic:\n  screening: auto  # rows that no other is near\n                   # are left out\n"
+    params.write_text(now.replace("semantic:\n", old))
+    assert "`entropyguard init --upgrade` takes it out" in repo.sh("entropyguard status", code=2)
+    repo.sh("entropyguard init --upgrade")
+    assert params.read_text() == now
 
 
 def test_another_model_under_the_same_name_is_refused_and_names_the_cure(repo: Repo, tmp_path: Path) -> None:

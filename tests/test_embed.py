@@ -43,9 +43,6 @@ class Counting:
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         return self._encoder.tokenise(texts, max_windows)
 
-    def single_tokens(self) -> Tokens | None:
-        return self._encoder.single_tokens()
-
     def encode(
         self, tokens: Tokens, wanted: npt.NDArray[np.int64]
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
@@ -95,7 +92,7 @@ def run(
 def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder) -> None:
     texts = ["the cat sat", "你好", "dog " * 21, "music and dance"]
     counts, _ = run(tmp_path, texts, model)
-    assert counts == EmbedCounts(rows=4, embedded=2, reused=0, unreadable=1, over_long=1, screened=0)
+    assert counts == EmbedCounts(rows=4, embedded=2, reused=0, unreadable=1, over_long=1)
     table = pq.read_table(tmp_path / "embeddings.parquet")
     assert table.schema.names == ["row_id", "window", "skipped", "key", "vector"]
     assert table.schema.field("vector").type == pa.list_(pa.float32(), DIMENSION)
@@ -111,7 +108,7 @@ def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder)
 def test_a_text_longer_than_the_window_has_a_line_for_each_window(tmp_path: Path, model: Encoder) -> None:
     texts = ["a dog", "cat " * 45, "dog " * 61, "cat " * 20]
     counts, _ = run(tmp_path, texts, model, max_windows=3)
-    assert counts == EmbedCounts(rows=4, embedded=3, reused=0, unreadable=0, over_long=1, screened=0)
+    assert counts == EmbedCounts(rows=4, embedded=3, reused=0, unreadable=0, over_long=1)
     table = pq.read_table(tmp_path / "embeddings.parquet")
     assert table.column("row_id").to_pylist() == [0, 1, 1, 1, 3, 4]
     assert table.column("window").to_pylist() == [0, 0, 1, 2, 0, 0]
@@ -175,7 +172,7 @@ def test_equal_texts_are_embedded_once(tmp_path: Path, model: Encoder) -> None:
 
 def test_no_rows_give_an_empty_file(tmp_path: Path, model: Encoder) -> None:
     counts, _ = run(tmp_path, [], model, PartStore(tmp_path / "store"))
-    assert counts == EmbedCounts(0, 0, 0, 0, 0, 0)
+    assert counts == EmbedCounts(0, 0, 0, 0, 0)
     assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 0
 
 

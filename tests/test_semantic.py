@@ -68,7 +68,7 @@ def dedup(
         write_pairs(folder / "pairs.parquet", pairs),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        SemanticParams(threshold, cluster, protect_numbers, "off"),
+        SemanticParams(threshold, cluster, protect_numbers),
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
@@ -235,7 +235,7 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
     _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
     before = sorted(path.name for path in tmp_path.iterdir())
     semantic, keep = (
-        SemanticParams(0.95, "stars", protect_numbers=False, screening="off"),
+        SemanticParams(0.95, "stars", protect_numbers=False),
         KeepParams("column:score", "", ()),
     )
     found = decide(tmp_path / "rows.parquet", tmp_path / "pairs.parquet", semantic, keep, BIG)

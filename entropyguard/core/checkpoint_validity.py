@@ -27,7 +27,6 @@ FLAG_NAMES = {
     "dedup_threshold": "semantic.dedup_threshold",
     "cluster": "semantic.cluster",
     "protect_numbers": "semantic.protect_numbers",
-    "screening": "semantic.screening",
     "chunk_size": "chunks.size",
     "chunk_overlap": "chunks.overlap",
     "separators": "chunks.separators",

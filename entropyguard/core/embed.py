@@ -15,8 +15,7 @@ from entropyguard.core.parts import PartStore
 from entropyguard.core.portions import Portion
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_vectors import embedded_portions, open_store
-from entropyguard.core.screening import NOT_ASKED, Screening
-from entropyguard.core.tokens import OVER_LONG, SCREENED, UNREADABLE
+from entropyguard.core.tokens import OVER_LONG, UNREADABLE
 from entropyguard.core.vector_keys import KEY_TYPE, keys_to_arrow
 from entropyguard.core.vector_saver import VectorSaver
 from entropyguard.core.vector_store import vectors_to_arrow
@@ -24,7 +23,7 @@ from entropyguard.core.vector_store import vectors_to_arrow
 
 @dataclass(frozen=True)
 class EmbedCounts:
-    """rows = embedded + reused + unreadable + over_long + screened.
+    """rows = embedded + reused + unreadable + over_long.
 
     reused: all of its vectors came from the store, or another row of this run has the same text.
     """
@@ -34,7 +33,6 @@ class EmbedCounts:
     reused: int
     unreadable: int
     over_long: int
-    screened: int
 
 
 def embed_texts(
@@ -44,13 +42,11 @@ def embed_texts(
     max_windows: int,
     store: PartStore | None,
     progress: Progress,
-    screening: Screening = NOT_ASKED,
 ) -> EmbedCounts:
     """Write embeddings.parquet for after_exact_dedup.parquet: a line per window of its rows, in its order.
 
-    The bytes hang on the texts, the encoder, `max_windows` and the rows that screening left out, not on what the
-    store held. store: where vectors are looked up and, at least every half minute of work, saved; None does neither.
-    Memory holds a few row groups.
+    The bytes depend on the texts, the encoder and `max_windows`, not on what the store held. store: where vectors are
+    looked up and, at least every half minute of work, saved; None does neither. Memory holds a few row groups.
     """
     vectors, rows = open_store(store, encoder), row_count(after_exact)
     about = {
@@ -58,20 +54,15 @@ def embed_texts(
         "precision": encoder.precision,
         "rounding": encoder.rounding,
         "max_windows": max_windows,
-        "screening": screening.about,
     }
     schema = embeddings_schema(encoder.dimension)
-    counts = dict.fromkeys(("rows", "embedded", "reused", UNREADABLE, OVER_LONG, SCREENED), 0)
+    counts = dict.fromkeys(("rows", "embedded", "reused", UNREADABLE, OVER_LONG), 0)
     # The files are closed after the threads that write to them have ended.
     with (
         TableWriter(out, schema, about, plain=("vector",)) as writer,
         ThreadPoolExecutor(1) as background,
         VectorSaver(vectors, background) as saver,
-        closing(
-            embedded_portions(
-                after_exact, rows, encoder, max_windows, vectors, saver, progress, left_out=screening.left_out
-            )
-        ) as portions,
+        closing(embedded_portions(after_exact, rows, encoder, max_windows, vectors, saver, progress)) as portions,
     ):
         for row_ids, portion in portions:
             saver.run(writer.write, _table(row_ids, portion, schema))
@@ -102,7 +93,7 @@ def _table(row_ids: pa.ChunkedArray, portion: Portion, schema: pa.Schema) -> pa.
 def _count(portion: Portion, counts: dict[str, int]) -> None:
     """Add a portion to the run's counts."""
     rows = len(portion.skipped)
-    skipped = {why: int((portion.skipped == why).sum()) for why in (UNREADABLE, OVER_LONG, SCREENED)}
+    skipped = {why: int((portion.skipped == why).sum()) for why in (UNREADABLE, OVER_LONG)}
     reused = rows - portion.embedded - sum(skipped.values())
     for name, number in {"rows": rows, "embedded": portion.embedded, "reused": reused, **skipped}.items():
         counts[name] += number

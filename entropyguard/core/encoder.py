@@ -35,9 +35,6 @@ class Encoder(Protocol):
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded and why."""
 
-    def single_tokens(self) -> Tokens | None:
-        """Each token of the vocabulary as a window of its own; None for a model whose vectors are those of tokens."""
-
     def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
         """Unit vectors of the windows at the positions `wanted`.
 

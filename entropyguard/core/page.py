@@ -43,12 +43,8 @@ _LABELS = {
     "search_floor": "search floor",
     "max_loss": "largest loss allowed",
     "cluster": "rule",
-    "estimated_cost": "estimated cost, of embedding every row",
 }
 _EXPLAINED = {
-    "screened": "Rows that no other row is near, by the vectors of a static model, were not embedded. How near is near "
-    "was measured on a sample.",
-    "not screened": "Every row that the model can read was embedded.",
     "exact": "Every row was compared with every other: no pair at or above the floor is missed.",
     "ivf": "Each row was compared with the rows of the lists nearest to it, so some pairs are missed: "
     "the recall is the share that was found, measured on sampled rows by an exhaustive search.",

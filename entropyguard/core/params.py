@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 
+GONE = ("semantic.screening",)
+"""Parameters of earlier versions, which `entropyguard init --upgrade` takes out."""
+
 
 @dataclass(frozen=True)
 class IngestParams:
@@ -98,10 +101,8 @@ class SemanticParams:
     dedup_threshold: float
     cluster: str
     protect_numbers: bool
-    screening: str
 
     def __post_init__(self) -> None:
-        _check(self.screening in ("auto", "off"), "semantic.screening", self.screening, "auto or off")
         _check_cosine("semantic.dedup_threshold", self.dedup_threshold)
         _check(self.cluster in ("stars", "components"), "semantic.cluster", self.cluster, "stars or components")
 
@@ -176,6 +177,11 @@ def _build(kind: type[T], values: Any, prefix: str) -> T:
     if not isinstance(values, dict):
         raise UsageError(f"{where} should hold {', '.join(hints)}; it holds {values!r}.")
     for key in values:
+        if prefix + key in GONE:
+            raise UsageError(
+                f"{prefix}{key} is no parameter any more. `entropyguard init --upgrade` takes it out "
+                "(in a checkpoint dir: a run with --resume)."
+            )
         if key not in hints:
             raise UsageError(f"{prefix}{key} is no parameter of entropyguard; known here: {', '.join(hints)}.")
     given = {}

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.encoder import Encoder, Vectors
-from entropyguard.core.tokens import SCREENED
 from entropyguard.core.vector_keys import Keys, text_keys, window_keys
 from entropyguard.core.vector_store import VectorStore
 
@@ -26,27 +25,19 @@ class Portion:
     A text that cannot be embedded has one line; `skipped` says for each text why, or None.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        encoder: Encoder,
-        max_windows: int,
-        store: VectorStore | None,
-        left_out: Bools | None = None,
-    ) -> None:
-        """left_out: flags of texts that are to have no vector; a text's line does not depend on the others."""
+    def __init__(self, texts: Sequence[str], encoder: Encoder, max_windows: int, store: VectorStore | None) -> None:
+        """A text's lines do not depend on the other texts."""
         self._encoder = encoder
-        asked = np.ones(len(texts), dtype=np.bool_) if left_out is None else ~left_out
+        asked = np.ones(len(texts), dtype=np.bool_)
         # Of a longer text the tokeniser says whether it is too long for so many windows, whatever the store has of it.
         short = np.array([len(text) <= _SHORT_CHARACTERS for text in texts], dtype=np.bool_)
-        keys, candidates = text_keys(texts), np.flatnonzero(asked & short)
+        keys, candidates = text_keys(texts), np.flatnonzero(short)
         is_known, found = _look_up(store, keys[candidates], encoder.dimension)
         known = candidates[is_known]
         asked[known] = False
         missing = np.flatnonzero(asked)
         self._tokens = encoder.tokenise([texts[at] for at in missing.tolist()], max_windows)
-        self.skipped: npt.NDArray[np.object_] = np.full(len(texts), SCREENED, dtype=object)
-        self.skipped[known] = None
+        self.skipped: npt.NDArray[np.object_] = np.full(len(texts), None, dtype=object)
         self.skipped[missing] = self._tokens.skipped
         counts = np.ones(len(texts), dtype=np.int64)
         counts[missing] = np.maximum(self._tokens.counts, 1)

@@ -72,7 +72,6 @@ def build_report(
             "output_format": params.output.format,
         },
         "search": about.get("search", {}),
-        "screening": about.get("screening", {}),
     }
 
 

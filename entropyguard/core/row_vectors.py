@@ -36,11 +36,10 @@ def embedded_portions(
     saver: VectorSaver,
     progress: Progress,
     wanted: Bools | None = None,
-    left_out: Bools | None = None,
 ) -> Generator[tuple[pa.ChunkedArray, Portion]]:
     """The wanted rows (None: all), `rows` in number, as many at a time as a row group has, with their row ids.
 
-    left_out: rows that get no vector, whatever their text. Close it before `saver` ends.
+    Close it before `saver` ends.
     """
     done = 0
 
@@ -48,9 +47,7 @@ def embedded_portions(
         saver.add(keys, new)
         progress(done + int(len(portion.skipped) * share), rows)
 
-    with closing(
-        ahead(_portions(after_exact, encoder, max_windows, vectors, wanted, left_out), _PORTIONS_AHEAD)
-    ) as portions:
+    with closing(ahead(_portions(after_exact, encoder, max_windows, vectors, wanted), _PORTIONS_AHEAD)) as portions:
         for row_ids, portion in portions:
             portion.embed(listen)
             yield row_ids, portion
@@ -64,7 +61,6 @@ def _portions(
     max_windows: int,
     vectors: VectorStore | None,
     wanted: Bools | None,
-    left_out: Bools | None,
 ) -> Iterator[tuple[pa.ChunkedArray, Portion]]:
     about, start = read_about(after_exact), 0
     for table in read_tables(after_exact, ["row_id", "record"]):
@@ -73,8 +69,7 @@ def _portions(
         own = table if wanted is None else table.filter(pa.array(wanted[here]))
         if own.num_rows:
             texts = texts_of(own, about).to_list()
-            out = None if left_out is None else left_out[here]
-            yield own["row_id"], Portion(texts, encoder, max_windows, vectors, out)
+            yield own["row_id"], Portion(texts, encoder, max_windows, vectors)
 
 
 def open_store(store: PartStore | None, encoder: Encoder) -> VectorStore | None:

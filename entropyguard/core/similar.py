@@ -157,7 +157,6 @@ class _Work:
             "rows": vectors.rows,
             "unreadable": vectors.skipped["unreadable"],
             "over_long": vectors.skipped["over_long"],
-            "screening": vectors.screening,
             "search": {"floor": self.search.floor, **block_rows.about()},
         }
 

@@ -53,9 +53,6 @@ class StaticEncoder:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._tokenizer(texts, max_windows)
 
-    def single_tokens(self) -> None:
-        """See `Encoder`."""
-
     def encode(
         self, tokens: Tokens, wanted: npt.NDArray[np.int64]
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:

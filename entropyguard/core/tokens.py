@@ -16,7 +16,6 @@ from entropyguard.core.scripts import Reading
 
 UNREADABLE = "unreadable"
 OVER_LONG = "over_long"
-SCREENED = "screened"
 
 _GROUP_TEXTS = 1_024
 _GROUP_CHARACTERS = 1_000_000
@@ -115,14 +114,6 @@ class TextTokenizer:
         windows = [window for own in pieces for window in own]
         ids = np.concatenate([_NO_IDS, *windows])
         return Tokens(ids, np.cumsum([len(window) for window in windows], dtype=np.int64), counts, skipped)
-
-    def single_tokens(self) -> Tokens:
-        """Each token of the vocabulary as a window of its own, by its id."""
-        ones = np.ones(self.vocabulary, dtype=np.int64)
-        own = np.arange(self.vocabulary, dtype=np.int32)[:, None]
-        around = [np.tile(tokens, (self.vocabulary, 1)) for tokens in (self._before, self._after)]
-        ids = np.concatenate([around[0], own, around[1]], axis=1)
-        return Tokens(ids.reshape(-1), np.cumsum(ones * ids.shape[1]), ones, [None] * self.vocabulary)
 
     def _split(self, ids: Ids) -> tuple[Ids, Ids]:
         """The prompt's ids, none where they are not told apart from the text's, and the others."""

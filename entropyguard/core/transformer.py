@@ -96,10 +96,6 @@ class TransformerEncoder:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._parts.tokenizer(texts, max_windows)
 
-    def single_tokens(self) -> Tokens:
-        """Each token of the vocabulary as a window of its own."""
-        return self._parts.tokenizer.single_tokens()
-
     def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
         """Unit vectors of the wanted windows, a batch at a time, each with the positions it is for."""
         buckets = np.searchsorted(self._widths, tokens.lengths()[wanted])

@@ -29,11 +29,6 @@ def window_keys(text: str, count: int) -> Keys:
     return _as_keys(b"".join(xxhash.xxh3_128_digest(data, seed=count << 32 | window) for window in range(count)))
 
 
-def token_keys(count: int) -> Keys:
-    """The keys of the tokens of a vocabulary, each by itself: seeded with their ids, above all seeds of windows."""
-    return _as_keys(b"".join(xxhash.xxh3_128_digest(b"", seed=1 << 63 | token) for token in range(count)))
-
-
 def _as_keys(digests: bytes) -> Keys:
     return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
 

@@ -21,13 +21,12 @@ _SAVE_BYTES = 64 << 20
 class VectorSaver:
     """Collects new vectors and saves them every half minute, and when the work is cut short; a context manager.
 
-    name: of the parts. background: an executor with one thread. One task is under way at a time; the next waits for
-    it, so that memory stays bounded, and raises what it raised.
+    background: an executor with one thread. One task is under way at a time; the next waits for it, so that memory
+    stays bounded, and raises what it raised.
     """
 
-    def __init__(self, store: VectorStore | None, background: Executor, name: str = "vectors") -> None:
+    def __init__(self, store: VectorStore | None, background: Executor) -> None:
         self._store = store
-        self._name = name
         self._background = background
         self._under_way: Future[Any] | None = None
         self._keys: list[Keys] = []
@@ -57,7 +56,7 @@ class VectorSaver:
     def save(self) -> None:
         """Save what was added since the last time."""
         if self._store is not None and self._keys:
-            self.run(self._store.put, np.concatenate(self._keys), np.concatenate(self._vectors), self._name)
+            self.run(self._store.put, np.concatenate(self._keys), np.concatenate(self._vectors))
         self._keys, self._vectors, self._since = [], [], time.monotonic()
 
     def __enter__(self) -> VectorSaver:

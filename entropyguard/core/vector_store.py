@@ -20,9 +20,6 @@ from entropyguard.core.files import FileState, sync_file
 from entropyguard.core.parts import PartStore
 from entropyguard.core.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
 
-TOKENS = "tokens"
-"""The name of parts that hold the vectors of a vocabulary's tokens, each by itself."""
-
 
 def vectors_to_arrow(vectors: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None = None) -> pa.Array:
     """Rows of a float32 matrix as the Parquet column `vector`; null where `mask` is true."""
@@ -63,25 +60,15 @@ class VectorStore:
                 except FileNotFoundError:  # another process put a bigger part in its place
                     self._refresh()
 
-    def put(self, keys: Keys, vectors: npt.NDArray[np.float32], name: str = "vectors") -> Path:
-        """Save vectors in a part of this name, its path; once this returns, no kill can lose them."""
+    def put(self, keys: Keys, vectors: npt.NDArray[np.float32]) -> None:
+        """Save vectors; once this returns, no kill can lose them."""
         table = pa.table({"key": keys_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
-        path = self._parts.put(name, table)
+        path = self._parts.put("vectors", table)
         with self._lock:
             self._checked[path] = FileState.of(path)
             new = self._numbered(path, keys, np.arange(len(keys), dtype=np.int32))
             # The vectors of earlier runs stay sorted as they are; only this run's are sorted again.
             self._indexes[1:] = [KeyIndex.joined([*self._indexes[1:], new])]
-        return path
-
-    def put_whole(self, keys: Keys, vectors: npt.NDArray[np.float32], name: str) -> None:
-        """Save vectors in place of all parts of this name."""
-        whole = self.put(keys, vectors, name)
-        for path in self._parts.paths():
-            if path != whole and path.stem.rpartition("-")[0] == name:
-                path.unlink(missing_ok=True)
-        with self._lock:
-            self._refresh()
 
     def link(self, embeddings: Path) -> None:
         """Take a finished embeddings.parquet as a part, without a copy where the filesystem can link.
@@ -181,16 +168,15 @@ class VectorStore:
 def keep_generation(store: PartStore, embeddings: Path, digest: str) -> None:
     """Of a project's own store keep the vectors of what `embeddings` (its content's digest is given) has rows of.
 
-    Those of its own encoder are in the file itself, which is linked in, and beside it those of single tokens. There
-    stay also the vectors of the same windows by encoders that differ from that one in precision alone; all else goes.
+    Those of its own encoder are in the file itself, which is linked in. There stay also the vectors of the same
+    windows by encoders that differ from that one in precision alone; all else goes.
     """
     folders = [folder for folder in store.folder.iterdir() if folder.is_dir()] if store.folder.is_dir() else []
     linked = {folder: set(folder.glob(f"*-{digest}.parquet")) for folder in folders}
     models = {folder.name.rpartition("-")[0] for folder in folders if linked[folder]}
     for folder in folders:
         if linked[folder] or folder.name.rpartition("-")[0] not in models:
-            tokens = folder.glob(f"{TOKENS}-*.parquet") if linked[folder] else ()
-            PartStore(folder).prune(keep=linked[folder].union(tokens))
+            PartStore(folder).prune(keep=linked[folder])
         else:
             dimension = pq.read_schema(embeddings).field("vector").type.list_size
             VectorStore(store, folder.name, dimension).keep_only(_keys_in(embeddings)[0])

@@ -74,8 +74,6 @@ class Vectors:
     """How many rows take no part, by reason."""
     rounding: float
     """How far a cosine of two of the vectors may lie from that of the float32 ones."""
-    screening: dict[str, Any]
-    """What embed tells of rows that screening left out."""
 
 
 def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
@@ -93,7 +91,6 @@ def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
         len(row_ids),
         skipped,
         float(about["rounding"]),
-        about["screening"],
     )
 
 
