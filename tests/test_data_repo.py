@@ -112,7 +112,7 @@ def test_a_threshold_below_the_floor_names_the_cure(repo: Repo) -> None:
     repo.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.8/' params.yaml")
     assert "search.floor" in repo.sh("dvc repro", code=255)
     repo.sh("sed -i 's/floor: 0.9 /floor: 0.8 /' params.yaml")
-    assert repo.repro() == ["embed", "similar_pairs", "semantic_dedup", "export"]
+    assert repo.repro() == ["similar_pairs", "semantic_dedup", "export"]
 
 
 def test_edited_files_are_kept_unless_an_upgrade_is_asked_for(repo: Repo) -> None:
