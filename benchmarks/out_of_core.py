@@ -81,8 +81,8 @@ def time_stages(size: int, work: Path) -> None:
 
 def _write_no_pairs(repo: Path) -> None:
     """similar_pairs.parquet of a search that found none."""
-    from entropyguard.core.parquet import TableWriter
     from entropyguard.core.similar import PAIRS
+    from entropyguard.core.storage.parquet import TableWriter
 
     about = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
     with TableWriter(repo / "similar_pairs.parquet", PAIRS, about):
@@ -92,7 +92,7 @@ def _write_no_pairs(repo: Path) -> None:
 def _write_no_vectors(repo: Path) -> None:
     """embeddings.parquet of a model that was not asked: export reads why rows have no vector."""
     from entropyguard.core.embed import embeddings_schema
-    from entropyguard.core.parquet import TableWriter, read_tables
+    from entropyguard.core.storage.parquet import TableWriter, read_tables
 
     schema = embeddings_schema(8)
     with TableWriter(repo / "embeddings.parquet", schema) as writer:
@@ -109,7 +109,7 @@ def _numbers(run: Measured, base: Measured) -> tuple[str, str, str]:
 
 def _check(repo: Path, file: BigFile) -> None:
     """The rows that must stay, in input order; their lines, byte for byte; every row accounted for."""
-    from entropyguard.core.files import content_digest
+    from entropyguard.core.storage.files import content_digest
 
     kept = pq.read_table(repo / "after_exact_dedup.parquet", columns=["row_id"])["row_id"].to_numpy()
     if not np.array_equal(kept, file.kept):

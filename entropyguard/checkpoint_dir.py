@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
-from entropyguard.core.files import write_json, write_whole
 from entropyguard.core.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
+from entropyguard.core.storage.files import write_json, write_whole
 from entropyguard.definition import load_lock, packaged_files
 from entropyguard.sidecars import FOLDER, find_record
 
@@ -208,7 +208,7 @@ def free_old_vectors(path: Path) -> None:
     record, folder = find_record(path, "embeddings.parquet"), path / FOLDER / "vectors"
     if record is None or all(record.entry["digest"] in part.name for part in folder.glob("*/*")):
         return  # nothing is there but what embed has just linked in
-    from entropyguard.core.parts import PartStore  # pyarrow, which takes longer to load than all else here
+    from entropyguard.core.storage.parts import PartStore  # pyarrow, which takes longer to load than all else here
     from entropyguard.core.vector_store import keep_generation
 
     keep_generation(PartStore(folder), path / "embeddings.parquet", record.entry["digest"])

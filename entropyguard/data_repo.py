@@ -10,9 +10,9 @@ from pathlib import Path
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir
 from entropyguard.core.errors import UsageError
-from entropyguard.core.files import write_whole
 from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params, load_yaml
+from entropyguard.core.storage.files import write_whole
 from entropyguard.definition import STAGES, packaged_files
 from entropyguard.new_params import upgraded_params
 from entropyguard.sidecars import FOLDER

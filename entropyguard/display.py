@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core import progress as core_progress
-from entropyguard.core.files import read_json, write_json
+from entropyguard.core.storage.files import read_json, write_json
 
 Show = Callable[[str, int, int | None], None]
 """Told of a stage, how far it is, and how far it has to go."""

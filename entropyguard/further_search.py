@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entropyguard.core.files import FileState, content_digest, put_in_place, read_json, write_json
 from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.files import FileState, content_digest, put_in_place, read_json, write_json
 from entropyguard.definition import STAGE_VERSIONS
 from entropyguard.display import terminal_progress
 from entropyguard.runtime import default_max_memory
@@ -22,7 +22,7 @@ from entropyguard.sidecars import FOLDER, find_record, read_sidecar
 if TYPE_CHECKING:
     from entropyguard.core.encoder import Encoder
     from entropyguard.core.float32_pairs import ExactVectors
-    from entropyguard.core.parts import PartStore
+    from entropyguard.core.storage.parts import PartStore
     from entropyguard.core.vectors import Bools, Floats, Ints
 
 _FOLDER = f"{FOLDER}/sweep"
@@ -41,8 +41,8 @@ def known_pairs(project: Path, params: Params, floor: float) -> Path | None:
 
 def search_further(project: Path, params: Params, floor: float) -> Path:
     """Search the stored vectors from `floor` up, in place of any earlier such search; a killed one goes on."""
-    from entropyguard.core.parts import PartStore
     from entropyguard.core.similar import find_similar_pairs
+    from entropyguard.core.storage.parts import PartStore
 
     pairs, note = _places(project)
     pairs.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def _encoder(params: Params, precision: str) -> Encoder:
 
 
 def _vector_store(project: Path) -> PartStore:
-    from entropyguard.core.parts import PartStore
+    from entropyguard.core.storage.parts import PartStore
 
     return PartStore(project / FOLDER / "vectors")
 
@@ -94,7 +94,7 @@ def _exact_vectors(project: Path, params: Params, progress: Progress) -> ExactVe
 
 def cost(project: Path, floor: float) -> str:
     """What a search from `floor` up would take, for people."""
-    from entropyguard.core.parquet import read_about
+    from entropyguard.core.storage.parquet import read_about
 
     about = read_about(project / "similar_pairs.parquet")
     rows = about["rows"] - about["unreadable"] - about["over_long"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from entropyguard.checkpoint_dir import free_unused
-from entropyguard.core.files import FileState, md5_digest
+from entropyguard.core.storage.files import FileState, md5_digest
 from entropyguard.definition import METRICS, load_lock
 from entropyguard.lock_copy import keep_good_lock, restore_lock, write_lock
 from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from entropyguard.core.files import write_whole
+from entropyguard.core.storage.files import write_whole
 from entropyguard.sidecars import FOLDER
 
 _SCHEMA = "2.0"

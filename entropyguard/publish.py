@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
-from entropyguard.core.files import sync_file
+from entropyguard.core.storage.files import sync_file
 
 STDOUT = "-"
 _CHUNK = 64 << 20

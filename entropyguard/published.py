@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from entropyguard.core.files import FileState, read_json, write_json
+from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.publish import STDOUT, publish
 from entropyguard.sidecars import FOLDER, find_record
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from entropyguard.core.errors import OutputError, ProcessingError
-from entropyguard.core.files import read_json
+from entropyguard.core.storage.files import read_json
 from entropyguard.heal import remove_leftovers
 from entropyguard.sidecars import FOLDER
 

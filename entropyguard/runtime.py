@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
-from entropyguard.core.files import FileState, put_in_place, write_json
 from entropyguard.core.params import Params
-from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.files import FileState, put_in_place, write_json
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.definition import STAGE_VERSIONS
 from entropyguard.display import file_progress, terminal_progress
 from entropyguard.dvc_process import die_with_parent

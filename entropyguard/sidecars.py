@@ -14,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from entropyguard.core.files import FileState, content_digest, md5_digest, read_json, write_json
+from entropyguard.core.storage.files import FileState, content_digest, md5_digest, read_json, write_json
 from entropyguard.definition import STAGES, load_lock
 
 FOLDER = ".entropyguard"
@@ -54,7 +54,7 @@ def describe_output(path: Path) -> dict[str, Any]:
 def _rows(path: Path) -> int | None:
     if path.suffix != ".parquet":
         return None
-    from entropyguard.core.parquet import row_count  # pyarrow, where a file is new or another one
+    from entropyguard.core.storage.parquet import row_count  # pyarrow, where a file is new or another one
 
     return row_count(path)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
-from entropyguard.core.files import FileState
 from entropyguard.core.params import Params
+from entropyguard.core.storage.files import FileState
 from entropyguard.core.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.display import terminal_progress
 from entropyguard.explaining import input_names
@@ -81,7 +81,7 @@ def sweep(project: Path, request: SweepRequest, say: Callable[[str], None]) -> S
     UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
     is missing or out of date. Nothing of the pipeline is written.
     """
-    from entropyguard.core.parquet import read_about
+    from entropyguard.core.storage.parquet import read_about
 
     check_range(request)
     check_up_to_date(project)

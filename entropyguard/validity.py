@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.checkpoint_validity import files_hash
-from entropyguard.core.files import FileState, md5_digest, read_json
+from entropyguard.core.storage.files import FileState, md5_digest, read_json
 from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
 from entropyguard.sidecars import FOLDER, is_damaged
 

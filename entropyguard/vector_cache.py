@@ -7,7 +7,7 @@ from pathlib import Path
 from entropyguard.core.encoder import load_encoder
 from entropyguard.core.errors import UsageError
 from entropyguard.core.model import resolve_model
-from entropyguard.core.parts import PartStore
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.vector_store import prune_encoders
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.params import SearchParams
-from entropyguard.core.parquet import TableWriter, read_tables
-from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
+from entropyguard.core.storage.parquet import TableWriter, read_tables
+from entropyguard.core.storage.parts import PartStore
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int, float]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from entropyguard.core.exact import COLUMNS
-from entropyguard.core.keeping import keep_rows
-from entropyguard.core.parquet import read_about, row_count
 from entropyguard.core.progress import silent
-from entropyguard.core.row_order import row_places
+from entropyguard.core.storage.parquet import read_about, row_count
+from entropyguard.core.storage.row_filter import keep_rows
+from entropyguard.core.storage.row_order import row_places
 
 
 def in_order(ingested: Path) -> Path:

@@ -16,16 +16,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import audit, parquet
+from entropyguard.core import audit
 from entropyguard.core.audit import audit_format, write_audit
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact import drop_exact_duplicates
 from entropyguard.core.explain import Explanation, Row, explain, sample_dropped
 from entropyguard.core.inputs import find_sources
-from entropyguard.core.parquet import TableWriter
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
 from entropyguard.core.semantic import drop_semantic_duplicates
+from entropyguard.core.storage import parquet
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params
 from entropyguard.printing import print_explanation
 

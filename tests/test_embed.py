@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from entropyguard.core import static, vector_saver
 from entropyguard.core.embed import EmbedCounts, embed_texts
 from entropyguard.core.encoder import Encoder, load_encoder
-from entropyguard.core.parquet import TableWriter
-from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
 from entropyguard.core.row_vectors import exact_vectors
+from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.tokens import Tokens
 from entropyguard.core.vector_keys import text_keys, window_keys
 from tests.static_model import DIMENSION, write_static_model

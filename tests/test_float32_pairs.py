@@ -16,10 +16,10 @@ from entropyguard.core import candidates, ivf, pair_scores
 from entropyguard.core.errors import InternalError, ProcessingError
 from entropyguard.core.float32_pairs import ExactVectors
 from entropyguard.core.params import SearchParams
-from entropyguard.core.parquet import read_about
-from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import silent
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
+from entropyguard.core.storage.parquet import read_about
+from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
     Floats,

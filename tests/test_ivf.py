@@ -17,10 +17,10 @@ from entropyguard.core.ivf_recall import Sample, choose_probes, measured_recall,
 from entropyguard.core.ivf_training import Quantiser, lists_for, train, trained_rows
 from entropyguard.core.pair_scores import Pairs
 from entropyguard.core.params import SearchParams
-from entropyguard.core.parquet import read_about, read_tables
-from entropyguard.core.parts import PartStore
 from entropyguard.core.search_parts import stripe_table
 from entropyguard.core.similar import find_similar_pairs, is_exhaustive
+from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
     Floats,

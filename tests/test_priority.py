@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
-from entropyguard.core.parquet import TableWriter
 from entropyguard.core.priority import row_priority
+from entropyguard.core.storage.parquet import TableWriter
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:

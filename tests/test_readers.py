@@ -22,10 +22,10 @@ from entropyguard.core.errors import DataFormatError, EntropyguardError, InputEr
 from entropyguard.core.inputs import find_sources
 from entropyguard.core.normalising import hashed
 from entropyguard.core.params import IngestParams
-from entropyguard.core.parquet import read_about, read_tables
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import IngestCounts, ingest
 from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
+from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.text import texts_of
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -20,7 +20,6 @@ from entropyguard.core.findings import Findings, find
 from entropyguard.core.inputs import find_sources
 from entropyguard.core.page import render_page, row_steps
 from entropyguard.core.pairs_told import Pair, count_pairs, least_similar_dropped, most_similar_kept
-from entropyguard.core.parquet import TableWriter
 from entropyguard.core.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
@@ -28,6 +27,7 @@ from entropyguard.core.report import build_report, reading_warnings
 from entropyguard.core.semantic import drop_semantic_duplicates
 from entropyguard.core.shown_texts import shown, shown_beside, visible
 from entropyguard.core.similar import PAIRS
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params
 from tests.conftest import Workspace
 from tests.test_data_repo import Repo

@@ -16,11 +16,11 @@ from entropyguard.core.components import decide_components
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.numbers import NumberFree
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.parquet import TableWriter, read_about, read_tables
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic import SemanticCounts, decide, drop_semantic_duplicates
 from entropyguard.core.similar import PAIRS
 from entropyguard.core.stars import KEPT, Ints
+from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables
 
 Pairs = dict[tuple[int, int], float]
 Dropped = dict[int, tuple[int, float]]

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core import block_rows, candidates, pair_scores, products
-from entropyguard.core.parquet import read_about, read_tables
-from entropyguard.core.parts import PartStore
 from entropyguard.core.search_parts import stripe_table
 from entropyguard.core.similar import SimilarCounts, find_similar_pairs
 from entropyguard.core.similarity import _settle, block_similarity, pair_similarity
+from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
     brute_force,

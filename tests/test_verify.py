@@ -16,8 +16,8 @@ from entropyguard.core.decisions import Difference, decision_differences, vector
 from entropyguard.core.embed import embeddings_schema
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.exact import DROPPED
-from entropyguard.core.files import content_digest, md5_digest
-from entropyguard.core.parquet import TableWriter, open_parquet, read_about
+from entropyguard.core.storage.files import content_digest, md5_digest
+from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
 from entropyguard.core.vector_store import vectors_to_arrow
 from entropyguard.definition import STAGES
 from entropyguard.verify import verify

@@ -18,7 +18,7 @@ from entropyguard.core.audit_rows import (
     rejected_rows,
 )
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.parquet import TableWriter
+from entropyguard.core.storage.parquet import TableWriter
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """The formats of an audit by the ending of its path."""

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.parquet import open_parquet, read_about, read_tables, row_count
+from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables, row_count
 from entropyguard.core.text import texts_of
 
 INGESTED, REJECTED, KEPT = "ingested.parquet", "rejected.jsonl", "after_semantic_dedup.parquet"

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.files import read_json
+from entropyguard.core.storage.files import read_json
 
 POOLINGS = ("cls", "max", "mean")
 

@@ -25,7 +25,7 @@ from entropyguard.core.checkpoint_removal import (
 )
 from entropyguard.core.checkpoint_validity import config_hash, files_hash, input_hash, pipeline_config_matches
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
-from entropyguard.core.files import FileState, content_digest, put_in_place
+from entropyguard.core.storage.files import FileState, content_digest, put_in_place
 
 __all__ = ["CheckpointManager", "CheckpointMetadata"]
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from entropyguard.core.checkpoint_metadata import Entry
 from entropyguard.core.errors import OutputError, ProcessingError, UsageError
-from entropyguard.core.files import FileState, content_digest
+from entropyguard.core.storage.files import FileState, content_digest
 
 
 def check_dir(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from entropyguard.core.checkpoint_metadata import FOLDER, alone
 from entropyguard.core.errors import BusyError, ProcessingError
-from entropyguard.core.files import read_json
+from entropyguard.core.storage.files import read_json
 
 OWNED_FILE = f"{FOLDER}/owned.json"
 _BUILD_LOCKS = ("lock", "stage.lock")

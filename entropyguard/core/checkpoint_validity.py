@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import InputError, UsageError
-from entropyguard.core.files import directory_hash, md5_digest
 from entropyguard.core.inputs import CHECKPOINT_MARKER
 from entropyguard.core.model import PACKAGED_NAMES
+from entropyguard.core.storage.files import directory_hash, md5_digest
 
 FLAG_NAMES = {
     "text_column": "ingest.text_column",

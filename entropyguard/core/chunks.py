@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from entropyguard.core.batches import Batch
 from entropyguard.core.params import ChunkParams
-from entropyguard.core.parquet import row_count
-from entropyguard.core.row_order import placed_tables
+from entropyguard.core.storage.parquet import row_count
+from entropyguard.core.storage.row_order import placed_tables
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are only passed over: as text they have no limit to their digits.

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.parquet import read_tables
-from entropyguard.core.row_order import last_row_id
+from entropyguard.core.storage.parquet import read_tables
+from entropyguard.core.storage.row_order import last_row_id
 
 Ints = npt.NDArray[np.int64]
 

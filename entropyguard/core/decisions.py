@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.exact import DROPPED
-from entropyguard.core.parquet import read_tables
+from entropyguard.core.storage.parquet import read_tables
 
 SIMILARITY_TOLERANCE = 1e-5
 """How far rounding may move a similarity.

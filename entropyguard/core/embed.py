@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from entropyguard.core.encoder import Encoder
-from entropyguard.core.parquet import TableWriter, row_count
-from entropyguard.core.parts import PartStore
 from entropyguard.core.portions import Portion
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_vectors import embedded_portions, open_store
+from entropyguard.core.storage.parquet import TableWriter, row_count
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.tokens import OVER_LONG, UNREADABLE
 from entropyguard.core.vector_keys import KEY_TYPE, keys_to_arrow
 from entropyguard.core.vector_saver import VectorSaver

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.files import read_json
+from entropyguard.core.storage.files import read_json
 from entropyguard.core.tokens import Tokens
 
 Positions = npt.NDArray[np.int64]

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core import row_hashes
-from entropyguard.core.keeping import keep_rows
 from entropyguard.core.params import ExactParams, KeepParams
-from entropyguard.core.parquet import TableWriter, read_about
 from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
 from entropyguard.core.row_hashes import Hashes
-from entropyguard.core.row_order import ordered_row_ids, row_places
+from entropyguard.core.storage.parquet import TableWriter, read_about
+from entropyguard.core.storage.row_filter import keep_rows
+from entropyguard.core.storage.row_order import ordered_row_ids, row_places
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

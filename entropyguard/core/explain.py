@@ -18,7 +18,7 @@ from entropyguard.core.audit_rows import (
     rejected_rows,
 )
 from entropyguard.core.errors import UsageError
-from entropyguard.core.parquet import row_count
+from entropyguard.core.storage.parquet import row_count
 
 _EXAMPLES = 5
 

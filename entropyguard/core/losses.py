@@ -66,8 +66,8 @@ def count_losses(ingested: Path, dropped: list[Path], source_column: str) -> Los
     """Count the rows of `ingested` by what became of them. Memory: a byte a row, and the names of the sources."""
     import numpy as np  # here, because the command line only reads what a finished report tells of losses
 
-    from entropyguard.core.parquet import read_about, read_tables
-    from entropyguard.core.row_order import last_row_id
+    from entropyguard.core.storage.parquet import read_about, read_tables
+    from entropyguard.core.storage.row_order import last_row_id
 
     about, code = read_about(ingested), {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
     fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)  # by row id: rejected rows have one too

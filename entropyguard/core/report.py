@@ -32,7 +32,7 @@ def build_report(
 
     from entropyguard.core.chunks import count_chunks
     from entropyguard.core.losses import REASONS, check_losses, count_losses, for_report
-    from entropyguard.core.parquet import read_about, read_tables, row_count
+    from entropyguard.core.storage.parquet import read_about, read_tables, row_count
 
     with rejected.open("rb") as file:
         rejected_rows = sum(1 for _ in file)
@@ -83,8 +83,8 @@ def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int
     import numpy as np
     import pyarrow as pa
 
-    from entropyguard.core.parquet import read_about, read_tables
     from entropyguard.core.scripts import main_scripts, script_names
+    from entropyguard.core.storage.parquet import read_about, read_tables
     from entropyguard.core.text import texts_of
 
     names, about, fates = [*script_names(), NO_SCRIPT], read_about(ingested), _fates(ingested, embeddings)
@@ -103,8 +103,8 @@ def _fates(ingested: Path, embeddings: Path) -> Any:
     import numpy as np
     import pyarrow.compute as pc
 
-    from entropyguard.core.parquet import read_tables
-    from entropyguard.core.row_order import last_row_id
+    from entropyguard.core.storage.parquet import read_tables
+    from entropyguard.core.storage.row_order import last_row_id
     from entropyguard.core.tokens import UNREADABLE
 
     fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)

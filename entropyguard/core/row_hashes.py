@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.params import ExactParams
-from entropyguard.core.parquet import group_rows, read_about, read_slices
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_order import placed_tables
+from entropyguard.core.storage.parquet import group_rows, read_about, read_slices
+from entropyguard.core.storage.row_order import placed_tables
 from entropyguard.core.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 
 Ints = npt.NDArray[np.int64]

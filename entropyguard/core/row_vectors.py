@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from entropyguard.core.batches import ahead
 from entropyguard.core.encoder import Encoder, Vectors
-from entropyguard.core.parquet import read_about, read_tables
-from entropyguard.core.parts import PartStore
 from entropyguard.core.portions import Bools, Ints, Portion
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.text import texts_of
 from entropyguard.core.vector_keys import Keys
 from entropyguard.core.vector_saver import VectorSaver

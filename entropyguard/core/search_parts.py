@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.parquet import open_parquet
-from entropyguard.core.parts import PartStore
+from entropyguard.core.storage.parquet import open_parquet
+from entropyguard.core.storage.parts import PartStore
 
 _STRIPE = [("a", pa.int32()), ("b", pa.int32()), ("millionths", pa.int32())]
 _READ_ROWS = 1 << 20

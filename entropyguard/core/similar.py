@@ -23,11 +23,11 @@ from entropyguard.core.errors import InternalError
 from entropyguard.core.float32_pairs import Candidates, ExactVectors, rescore, rescored_tables
 from entropyguard.core.ivf import IvfSearch
 from entropyguard.core.params import SearchParams
-from entropyguard.core.parquet import TableWriter
-from entropyguard.core.parts import PartStore
 from entropyguard.core.progress import Progress
 from entropyguard.core.search_parts import Parts
 from entropyguard.core.similarity import MILLIONTHS
+from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.vectors import Vectors, Windows, load_vectors
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])

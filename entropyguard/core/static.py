@@ -17,9 +17,9 @@ import tokenizers
 from safetensors.numpy import load_file
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.files import read_json
 from entropyguard.core.model import model_fingerprint
 from entropyguard.core.scripts import READING_VERSION
+from entropyguard.core.storage.files import read_json
 from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing

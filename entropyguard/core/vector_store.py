@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.files import FileState, sync_file
-from entropyguard.core.parts import PartStore
+from entropyguard.core.storage.files import FileState, sync_file
+from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.parquet import open_parquet, read_about, read_tables
+from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -17,9 +17,9 @@ import zstandard
 
 from entropyguard.core.json_rows import csv_table, json_lines
 from entropyguard.core.json_schema import common_schema, typed_rows
-from entropyguard.core.parquet import read_about, read_tables
 from entropyguard.core.parquet_rows import schema_of
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.parquet import read_about, read_tables
 
 _LINES_AT_ONCE = 2_048
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.row_groups import RowGroupWriter, StoredGroups
-from tests.test_parquet import ROWS
+from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
+from tests.storage.test_parquet import ROWS
 
 VECTORS = pa.table(
     {

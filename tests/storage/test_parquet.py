@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core import parquet
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.parquet import TableWriter, read_about, read_tables, row_count
+from entropyguard.core.storage import parquet
+from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables, row_count
 
 ROWS = pa.table(
     {

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.files import content_digest, put_in_place
+from entropyguard.core.storage.files import content_digest, put_in_place
 
 _DIGEST_LENGTH = 32
 _LEFT_BEHIND_SECONDS = 3_600

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.row_groups import RowGroupWriter, StoredGroups
+from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 32 << 20

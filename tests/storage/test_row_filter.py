@@ -13,19 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import parquet, seen
+from entropyguard.core import seen
 from entropyguard.core.exact import COLUMNS, drop_exact_duplicates
 from entropyguard.core.inputs import find_sources
-from entropyguard.core.keeping import keep_rows
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
-from entropyguard.core.parquet import group_rows, read_about, read_tables
 from entropyguard.core.places import places_of
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
-from entropyguard.core.row_groups import StoredGroups
 from entropyguard.core.row_hashes import AT_INGEST
-from entropyguard.core.row_order import row_places
 from entropyguard.core.seen import SeenHashes
+from entropyguard.core.storage import parquet
+from entropyguard.core.storage.parquet import group_rows, read_about, read_tables
+from entropyguard.core.storage.row_filter import keep_rows
+from entropyguard.core.storage.row_groups import StoredGroups
+from entropyguard.core.storage.row_order import row_places
 
 CASED = ExactParams("NFC", lowercase=False, whitespace=True, min_length=0)
 

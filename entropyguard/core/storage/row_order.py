@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.parquet import read_tables, row_count
+from entropyguard.core.storage.parquet import read_tables, row_count
 
 Ints = npt.NDArray[np.int64]
 

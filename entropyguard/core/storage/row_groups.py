@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.parquet_footer import (
+from entropyguard.core.storage.parquet_footer import (
     MAGIC,
     RowGroup,
     entries_of,

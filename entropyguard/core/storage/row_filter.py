@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.batches import ahead
-from entropyguard.core.parquet import TableWriter, group_rows, open_parquet, read_slices
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_groups import StoredGroups
+from entropyguard.core.storage.parquet import TableWriter, group_rows, open_parquet, read_slices
+from entropyguard.core.storage.row_groups import StoredGroups
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
