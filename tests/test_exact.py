@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from entropyguard.core import exact as exact_module
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
-from entropyguard.core.normalising import hashed as text_hashes
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import silent
-from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.rows.normalise import hashed as text_hashes
 from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables
 
 NORMAL = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=0)

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from entropyguard.core import lines as lines_module
 from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError
 from entropyguard.core.inputs import find_sources
-from entropyguard.core.normalising import hashed
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import IngestCounts, ingest
-from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
+from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
+from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import read_about, read_tables
-from entropyguard.core.text import texts_of
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables, row_count
-from entropyguard.core.text import texts_of
 
 INGESTED, REJECTED, KEPT = "ingested.parquet", "rejected.jsonl", "after_semantic_dedup.parquet"
 DROPPED = {"exact_dedup": "dropped/exact.parquet", "semantic_dedup": "dropped/semantic.parquet"}

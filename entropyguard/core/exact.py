@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core import row_hashes
 from entropyguard.core.params import ExactParams, KeepParams
-from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_hashes import Hashes
+from entropyguard.core.rows import hashes as row_hashes
+from entropyguard.core.rows.hashes import Hashes
+from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.storage.parquet import TableWriter, read_about
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_order import ordered_row_ids, row_places
@@ -134,7 +134,7 @@ def drop_exact_duplicates(
     Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
     """
     if keep.source_column:
-        from entropyguard.core.sources import check_source_column
+        from entropyguard.core.rows.source_column import check_source_column
 
         check_source_column(ingested, keep.source_column)  # the losses come last: a wrong name is told before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)

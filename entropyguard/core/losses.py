@@ -90,7 +90,7 @@ def _by_source(table: Any, about: dict[str, Any], column: str, fate: Any) -> lis
     """How many rows of a table have each source and fate."""
     import polars as pl
 
-    from entropyguard.core.sources import sources_of_rows
+    from entropyguard.core.rows.source_column import sources_of_rows
 
     rows = pl.DataFrame({"source": sources_of_rows(table, about, column), "fate": fate})
     return rows.group_by("source", "fate").len().rows()

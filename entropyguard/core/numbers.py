@@ -30,8 +30,8 @@ class NumberFree:
     @classmethod
     def of(cls, checkpoint: Path, wanted: Flags) -> NumberFree:
         """Hash the texts of the rows of a checkpoint that are wanted; the others stay 0. 16 bytes a row."""
-        from entropyguard.core.normalising import content_hash, normalise
-        from entropyguard.core.text import texts_of
+        from entropyguard.core.rows.normalise import content_hash, normalise
+        from entropyguard.core.rows.text import texts_of
 
         about, done = read_about(checkpoint), 0
         whole, masked = np.zeros(len(wanted), dtype=np.uint64), np.zeros(len(wanted), dtype=np.uint64)

@@ -17,14 +17,14 @@ from entropyguard.core.csv_rows import CsvRows
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.inputs import Source
 from entropyguard.core.jsonl import JsonlRows
-from entropyguard.core.normalising import hashed
 from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.parquet_rows import ParquetRows
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
-from entropyguard.core.seen import Flags, SeenHashes
+from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
+from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.seen_hashes import Flags, SeenHashes
+from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.core.text import texts_of
 
 Columns = dict[str, pa.Array]
 

@@ -83,9 +83,9 @@ def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int
     import numpy as np
     import pyarrow as pa
 
+    from entropyguard.core.rows.text import texts_of
     from entropyguard.core.scripts import main_scripts, script_names
     from entropyguard.core.storage.parquet import read_about, read_tables
-    from entropyguard.core.text import texts_of
 
     names, about, fates = [*script_names(), NO_SCRIPT], read_about(ingested), _fates(ingested, embeddings)
     counts = np.zeros(len(names) * 3, dtype=np.int64)

@@ -17,9 +17,9 @@ from entropyguard.core.batches import ahead
 from entropyguard.core.encoder import Encoder, Vectors
 from entropyguard.core.portions import Bools, Ints, Portion
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.text import texts_of
 from entropyguard.core.vector_keys import Keys
 from entropyguard.core.vector_saver import VectorSaver
 from entropyguard.core.vector_store import VectorStore

@@ -20,8 +20,8 @@ from entropyguard.core.errors import ProcessingError
 from entropyguard.core.exact import DROPPED
 from entropyguard.core.numbers import NumberFree
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.priority import is_input_order, row_priority
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.stars import KEPT, Decisions, Ints, PairBatch, decide_stars
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about, read_tables
 from entropyguard.core.storage.row_order import ordered_row_ids

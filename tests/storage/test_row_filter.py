@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import seen
 from entropyguard.core.exact import COLUMNS, drop_exact_duplicates
 from entropyguard.core.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
 from entropyguard.core.places import places_of
 from entropyguard.core.progress import silent
 from entropyguard.core.readers import ingest
-from entropyguard.core.row_hashes import AT_INGEST
-from entropyguard.core.seen import SeenHashes
+from entropyguard.core.rows import seen_hashes as seen
+from entropyguard.core.rows.hashes import AT_INGEST
+from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import group_rows, read_about, read_tables
 from entropyguard.core.storage.row_filter import keep_rows

@@ -14,7 +14,7 @@ import xxhash
 
 from entropyguard.core.params import ExactParams
 from entropyguard.core.places import places_of
-from entropyguard.core.row_hashes import Hashes, Lengths
+from entropyguard.core.rows.hashes import Hashes, Lengths
 
 _ASCII_SPACES = " \t\n\r\v\f"
 _FOREIGN_SPACES = r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"

@@ -61,8 +61,8 @@ def stored(ingested: Path, places: Ints) -> tuple[Hashes, Lengths]:
 
 def taken_anew(ingested: Path, places: Ints, exact: ExactParams, progress: Progress) -> tuple[Hashes, Lengths]:
     """The same from the texts, which are decoded, normalised and hashed by several threads."""
-    from entropyguard.core.normalising import hashed  # polars, which stored hashes do without
-    from entropyguard.core.text import texts_of
+    from entropyguard.core.rows.normalise import hashed  # polars, which stored hashes do without
+    from entropyguard.core.rows.text import texts_of
 
     about, ends, rows = read_about(ingested), np.cumsum([0, *group_rows(ingested)]), len(places)
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
-from entropyguard.core.priority import row_priority
+from entropyguard.core.rows.priority import row_priority
 from entropyguard.core.storage.parquet import TableWriter
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.row_hashes import Hashes
+from entropyguard.core.rows.hashes import Hashes
 
 Flags = npt.NDArray[np.bool_]
 

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.normalising import content_hash, hashed, normalise
 from entropyguard.core.params import ExactParams
-from entropyguard.core.row_hashes import hash_columns, hashes_of
-from entropyguard.core.text import column_of, texts_of
+from entropyguard.core.rows.hashes import hash_columns, hashes_of
+from entropyguard.core.rows.normalise import content_hash, hashed, normalise
+from entropyguard.core.rows.text import column_of, texts_of
 
 JSONL = {"format": "jsonl", "text_column": "text"}
 PARQUET = {"format": "parquet", "text_column": "text"}

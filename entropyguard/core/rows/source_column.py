@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.jsonl import decode_texts, encodable, parse_line
-from entropyguard.core.priority import check_column
+from entropyguard.core.rows.priority import check_column
+from entropyguard.core.rows.text import column_of
 from entropyguard.core.storage.parquet import open_parquet, read_about
-from entropyguard.core.text import column_of
 
 NO_SOURCE = "(none)"
 

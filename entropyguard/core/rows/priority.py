@@ -69,7 +69,7 @@ def _column_policy(policy: str) -> tuple[str, bool]:
 
 def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     """The place of each row's source in the list, behind all of them for a source that is not in it."""
-    from entropyguard.core.sources import sources_of_rows
+    from entropyguard.core.rows.source_column import sources_of_rows
 
     about, places = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
     known = {source: place for place, source in enumerate(keep.source_priority)}
@@ -87,7 +87,7 @@ def _ranks(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _length_order(checkpoint: Path, *, longest: bool) -> npt.NDArray[np.int64]:
     """The rows by length of their texts."""
-    from entropyguard.core.text import texts_of
+    from entropyguard.core.rows.text import texts_of
 
     about, lengths = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
     for rows, table in placed_tables(checkpoint, ["record"]):
@@ -101,7 +101,7 @@ def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
     """The user's column, one series per row group; dates as numbers, categories as text, NaN as no value."""
     import polars as pl
 
-    from entropyguard.core.text import column_of
+    from entropyguard.core.rows.text import column_of
 
     about = read_about(checkpoint)
     for table in read_tables(checkpoint, ["record"]):
