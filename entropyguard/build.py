@@ -16,7 +16,7 @@ from typing import Any
 from entropyguard.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
 from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
-from entropyguard.core.inputs import Source
+from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params
 from entropyguard.core.report import check_rows
 from entropyguard.core.storage.files import FileState, read_json, write_json

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
-from entropyguard.core.inputs import Source
+from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.storage.files import write_json, write_whole
 from entropyguard.definition import load_lock, packaged_files

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from entropyguard.checkpoint_dir import check_usable, input_param
 from entropyguard.core.errors import DataFormatError, UsageError
-from entropyguard.core.inputs import Source, find_sources, input_columns
+from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
 from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params
 from entropyguard.definition import packaged_files

@@ -6,8 +6,8 @@ STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.inputs import find_sources
-    from entropyguard.core.readers import ingest
+    from entropyguard.core.ingest.ingest import ingest
+    from entropyguard.core.ingest.inputs import find_sources
 
     sources = find_sources(run.params.input)
     for source in sources:

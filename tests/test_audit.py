@@ -21,9 +21,9 @@ from entropyguard.core.audit import audit_format, write_audit
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact import drop_exact_duplicates
 from entropyguard.core.explain import Explanation, Row, explain, sample_dropped
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest.ingest import ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import ingest
 from entropyguard.core.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import TableWriter

@@ -26,9 +26,9 @@ from entropyguard.core.checkpoint import CheckpointManager, CheckpointMetadata
 from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, read_metadata, write_entries
 from entropyguard.core.checkpoint_validity import config_hash, files_hash, input_hash
 from entropyguard.core.errors import BusyError, InputError, OutputError, ProcessingError, UsageError
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest.ingest import ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import ingest
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest
 from entropyguard.core.storage.parquet import row_count
 from entropyguard.preflight import default_params

@@ -17,12 +17,12 @@ import pytest
 from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
 from entropyguard.core.exact import drop_exact_duplicates
 from entropyguard.core.findings import Findings, find
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest.ingest import ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.page import render_page, row_steps
 from entropyguard.core.pairs_told import Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import ingest
 from entropyguard.core.report import build_report, reading_warnings
 from entropyguard.core.semantic import drop_semantic_duplicates
 from entropyguard.core.shown_texts import shown, shown_beside, visible

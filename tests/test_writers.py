@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest.ingest import ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import ingest
 from entropyguard.core.writers import read_records, write_records
 from tests.row_order import in_order
 

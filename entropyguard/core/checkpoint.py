@@ -185,7 +185,7 @@ class CheckpointManager:
             return False
 
     def _is_pipeline_input(self, entry: Entry, spec: str) -> bool:
-        from entropyguard.core.inputs import find_sources
+        from entropyguard.core.ingest.inputs import find_sources
 
         try:
             found = [source.path.resolve() for source in find_sources(spec)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import InputError, UsageError
-from entropyguard.core.inputs import CHECKPOINT_MARKER
+from entropyguard.core.ingest.inputs import CHECKPOINT_MARKER
 from entropyguard.core.model import PACKAGED_NAMES
 from entropyguard.core.storage.files import directory_hash, md5_digest
 

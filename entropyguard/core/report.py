@@ -30,7 +30,7 @@ def build_report(
     """
     import pyarrow.compute as pc  # the command line checks a finished report without it
 
-    from entropyguard.core.chunks import count_chunks
+    from entropyguard.core.ingest.chunks import count_chunks
     from entropyguard.core.losses import REASONS, check_losses, count_losses, for_report
     from entropyguard.core.storage.parquet import read_about, read_tables, row_count
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.batches import ahead
 from entropyguard.core.encoder import Encoder, Vectors
+from entropyguard.core.ingest.batches import ahead
 from entropyguard.core.portions import Bools, Ints, Portion
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.text import texts_of

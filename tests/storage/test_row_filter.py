@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.exact import COLUMNS, drop_exact_duplicates
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest.ingest import ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
 from entropyguard.core.places import places_of
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import ingest
 from entropyguard.core.rows import seen_hashes as seen
 from entropyguard.core.rows.hashes import AT_INGEST
 from entropyguard.core.rows.seen_hashes import SeenHashes

@@ -181,7 +181,7 @@ def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> npt.NDArray[np.
 
 def check_column(checkpoint: Path, name: str, whose: str) -> None:
     """DataFormatError, naming the columns there are, unless a row has the column; `whose` says who asks for it."""
-    from entropyguard.core.jsonl import parse_line
+    from entropyguard.core.ingest.jsonl_rows import parse_line
 
     there: dict[str, None] = {}
     for table in read_tables(checkpoint, ["record"]):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.jsonl import decode_texts, encodable, parse_line
+from entropyguard.core.ingest.jsonl_rows import decode_texts, encodable, parse_line
 
 _LARGEST_INT = 2**63
 

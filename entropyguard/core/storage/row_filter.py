@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.batches import ahead
+from entropyguard.core.ingest.batches import ahead
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import TableWriter, group_rows, open_parquet, read_slices
 from entropyguard.core.storage.row_groups import StoredGroups

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.inputs import Source, find_sources, input_columns
+from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
 
 ROW = '{"text": "a"}\n'
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.inputs import Source
+from entropyguard.core.ingest.inputs import Source
 
 if TYPE_CHECKING:
     import polars as pl

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.batches import Batch
+from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.storage.parquet import row_count
 from entropyguard.core.storage.row_order import placed_tables

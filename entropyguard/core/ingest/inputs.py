@@ -119,26 +119,26 @@ def input_columns(sources: list[Source]) -> dict[str, bool]:
     A column of a JSONL file holds text when it has a string and nothing else but null.
     """
     if sources[0].kind == "parquet":
-        from entropyguard.core.parquet_rows import is_text, open_input
+        from entropyguard.core.ingest.parquet_rows import is_text, open_input
 
         with open_input(sources[0]) as file:
             return {field.name: is_text(field.type) for field in file.schema_arrow}
     if sources[0].kind == "csv":
-        from entropyguard.core.csv_rows import header_of
+        from entropyguard.core.ingest.csv_rows import header_of
 
         return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
     return _json_columns(islice(_sample_lines(sources[0]), _SAMPLE_ROWS))
 
 
 def _sample_lines(source: Source) -> Iterator[str]:
-    from entropyguard.core.lines import read_lines
+    from entropyguard.core.ingest.lines import read_lines
 
     for block in read_lines(source, _SAMPLE_LINE_BYTES):
         yield from block.records.to_pylist()
 
 
 def _json_columns(lines: Iterable[str]) -> dict[str, bool]:
-    from entropyguard.core.jsonl import MalformedLineError, parse_line
+    from entropyguard.core.ingest.jsonl_rows import MalformedLineError, parse_line
 
     texts: dict[str, bool] = {}
     others: set[str] = set()

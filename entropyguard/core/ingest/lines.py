@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.errors import InputError
-from entropyguard.core.inputs import Source
+from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
+from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.places import places_of
 
 BLOCK_BYTES = 4 << 20

@@ -17,12 +17,12 @@ import zstandard
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import lines as lines_module
 from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError
-from entropyguard.core.inputs import find_sources
+from entropyguard.core.ingest import lines as lines_module
+from entropyguard.core.ingest.ingest import IngestCounts, ingest
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
-from entropyguard.core.readers import IngestCounts, ingest
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
 from entropyguard.core.rows.normalise import hashed
 from entropyguard.core.rows.text import texts_of

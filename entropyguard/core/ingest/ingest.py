@@ -11,14 +11,14 @@ from typing import Any, TextIO
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.batches import Batch, Rejected, RowReader, ahead
-from entropyguard.core.chunks import Chunker
-from entropyguard.core.csv_rows import CsvRows
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.inputs import Source
-from entropyguard.core.jsonl import JsonlRows
+from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, ahead
+from entropyguard.core.ingest.chunks import Chunker
+from entropyguard.core.ingest.csv_rows import CsvRows
+from entropyguard.core.ingest.inputs import Source
+from entropyguard.core.ingest.jsonl_rows import JsonlRows
+from entropyguard.core.ingest.parquet_rows import ParquetRows
 from entropyguard.core.params import ChunkParams, IngestParams
-from entropyguard.core.parquet_rows import ParquetRows
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.rows.normalise import hashed

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from entropyguard.core.batches import Batch, Rejected, listed
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.inputs import Source
-from entropyguard.core.lines import LineBlock, read_lines
+from entropyguard.core.ingest.batches import Batch, Rejected, listed
+from entropyguard.core.ingest.inputs import Source
+from entropyguard.core.ingest.lines import LineBlock, read_lines
 from entropyguard.core.params import IngestParams
 
 MAX_DEPTH = 500

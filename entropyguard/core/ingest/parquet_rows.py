@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.batches import Batch, Rejected, check_columns, null_reasons
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.inputs import Source
+from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
+from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.json_rows import shown_row
 from entropyguard.core.params import IngestParams
 

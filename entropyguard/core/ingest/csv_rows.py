@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from entropyguard.core.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
 from entropyguard.core.errors import DataFormatError, InputError, InternalError
-from entropyguard.core.inputs import Source
-from entropyguard.core.lines import is_utf8, read_pieces
+from entropyguard.core.ingest.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
+from entropyguard.core.ingest.inputs import Source
+from entropyguard.core.ingest.lines import is_utf8, read_pieces
 from entropyguard.core.params import IngestParams
 
 Positions = npt.NDArray[np.int64]
