@@ -6,7 +6,7 @@ STAGE_VERSION = 2
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.exact import drop_exact_duplicates
+    from entropyguard.core.exact.exact import drop_exact_duplicates
 
     counts = drop_exact_duplicates(
         run.input("ingested.parquet"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from entropyguard.core import audit
 from entropyguard.core.audit import audit_format, write_audit
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.exact import drop_exact_duplicates
+from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.explain import Explanation, Row, explain, sample_dropped
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources

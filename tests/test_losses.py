@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import LossError
-from entropyguard.core.exact import DROPPED
+from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.losses import REASONS, Loss, Losses, check_losses, count_losses, for_report, loss_warnings
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.repro import dvc_environment

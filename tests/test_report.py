@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
-from entropyguard.core.exact import drop_exact_duplicates
+from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.findings import Findings, find
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources

@@ -15,7 +15,7 @@ import yaml
 from entropyguard.core.decisions import Difference, decision_differences, vector_distance
 from entropyguard.core.embed import embeddings_schema
 from entropyguard.core.errors import InputError, UsageError
-from entropyguard.core.exact import DROPPED
+from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
 from entropyguard.core.vector_store import vectors_to_arrow

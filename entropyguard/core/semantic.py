@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from entropyguard.core.components import decide_components
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.exact import DROPPED
+from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.numbers import NumberFree
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.exact import COLUMNS, drop_exact_duplicates
+from entropyguard.core.exact.exact import COLUMNS, drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams

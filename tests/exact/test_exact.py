@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core import exact as exact_module
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
+from entropyguard.core.exact import exact as exact_module
+from entropyguard.core.exact.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
