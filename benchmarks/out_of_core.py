@@ -91,7 +91,7 @@ def _write_no_pairs(repo: Path) -> None:
 
 def _write_no_vectors(repo: Path) -> None:
     """embeddings.parquet of a model that was not asked: export reads why rows have no vector."""
-    from entropyguard.core.embed import embeddings_schema
+    from entropyguard.core.embed.embed import embeddings_schema
     from entropyguard.core.storage.parquet import TableWriter, read_tables
 
     schema = embeddings_schema(8)

@@ -89,7 +89,7 @@ def _dropped(log: Path) -> dict[int, Drop]:
 
 def encoded(texts: Sequence[str], model: Path) -> npt.NDArray[np.float32]:
     """A float32 unit vector for each text, of its first window; zeros where the model cannot read it."""
-    from entropyguard.core.encoder import load_encoder
+    from entropyguard.core.embed.encoder import load_encoder
 
     encoder = load_encoder(model, precision="float32")
     tokens = encoder.tokenise(texts, _MAX_WINDOWS)
@@ -103,6 +103,6 @@ def encoded(texts: Sequence[str], model: Path) -> npt.NDArray[np.float32]:
 
 def packaged_model() -> Path:
     """The folder of the packaged MiniLM, for the peers."""
-    from entropyguard.core.model import resolve_model
+    from entropyguard.core.embed.model import resolve_model
 
     return resolve_model("all-MiniLM-L6-v2", allow_download=False)

@@ -208,8 +208,8 @@ def free_old_vectors(path: Path) -> None:
     record, folder = find_record(path, "embeddings.parquet"), path / FOLDER / "vectors"
     if record is None or all(record.entry["digest"] in part.name for part in folder.glob("*/*")):
         return  # nothing is there but what embed has just linked in
+    from entropyguard.core.embed.vector_store import keep_generation
     from entropyguard.core.storage.parts import PartStore  # pyarrow, which takes longer to load than all else here
-    from entropyguard.core.vector_store import keep_generation
 
     keep_generation(PartStore(folder), path / "embeddings.parquet", record.entry["digest"])
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir
+from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.storage.files import write_whole
 from entropyguard.definition import STAGES, packaged_files

@@ -20,7 +20,7 @@ from entropyguard.runtime import default_max_memory
 from entropyguard.sidecars import FOLDER, find_record, read_sidecar
 
 if TYPE_CHECKING:
-    from entropyguard.core.encoder import Encoder
+    from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.float32_pairs import ExactVectors
     from entropyguard.core.storage.parts import PartStore
     from entropyguard.core.vectors import Bools, Floats, Ints
@@ -66,8 +66,8 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
 
 
 def _encoder(params: Params, precision: str) -> Encoder:
-    from entropyguard.core.encoder import load_encoder
-    from entropyguard.core.model import check_fingerprint, resolve_model
+    from entropyguard.core.embed.encoder import load_encoder
+    from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
     folder = resolve_model(params.embed.model, allow_download=False)
     check_fingerprint(folder, params.embed.model_fingerprint)
@@ -84,7 +84,7 @@ def _exact_vectors(project: Path, params: Params, progress: Progress) -> ExactVe
     """Float32 vectors for the search to ask for, as the stage similar_pairs has them."""
 
     def embedded(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core.row_vectors import exact_vectors
+        from entropyguard.core.embed.row_vectors import exact_vectors
 
         encoder, store = _encoder(params, "float32"), _vector_store(project)
         return exact_vectors(project / _AFTER_EXACT, wanted, encoder, params.embed.max_windows, store, progress)

@@ -8,8 +8,8 @@ from typing import Any
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir, linked_files
 from entropyguard.core.checkpoint_validity import files_of
+from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import model_fingerprint, resolve_model
 from entropyguard.core.params import Params
 from entropyguard.definition import STAGE_VERSIONS, own_files, packaged_files, script_version
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entropyguard.core.encoder import load_encoder
+from entropyguard.core.embed.encoder import load_encoder
+from entropyguard.core.embed.model import resolve_model
+from entropyguard.core.embed.vector_store import prune_encoders
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import resolve_model
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.vector_store import prune_encoders
 
 
 def cache_sizes(folder: Path) -> dict[str, int]:

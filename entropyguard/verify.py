@@ -15,8 +15,8 @@ from typing import Any
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir
 from entropyguard.core.checkpoint_validity import files_hash, files_of
+from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import PACKAGED_NAMES
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.storage.files import md5_digest
 from entropyguard.definition import METRICS, STAGES, LockedStage, Stage, load_lock, load_stages, stage_params

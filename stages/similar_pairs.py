@@ -17,9 +17,9 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.similar import find_similar_pairs
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core import row_vectors
-        from entropyguard.core.encoder import load_encoder
-        from entropyguard.core.model import check_fingerprint, resolve_model
+        from entropyguard.core.embed import row_vectors
+        from entropyguard.core.embed.encoder import load_encoder
+        from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
         folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
         check_fingerprint(folder, run.params.embed.model_fingerprint)

@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from entropyguard.core.decisions import Difference, decision_differences, vector_distance
-from entropyguard.core.embed import embeddings_schema
+from entropyguard.core.embed.embed import embeddings_schema
+from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
-from entropyguard.core.vector_store import vectors_to_arrow
 from entropyguard.definition import STAGES
 from entropyguard.verify import verify
 from tests.conftest import TEXTS, Workspace

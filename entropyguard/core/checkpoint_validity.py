@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.ingest.inputs import CHECKPOINT_MARKER
-from entropyguard.core.model import PACKAGED_NAMES
 from entropyguard.core.storage.files import directory_hash, md5_digest
 
 FLAG_NAMES = {

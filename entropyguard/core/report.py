@@ -83,8 +83,8 @@ def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int
     import numpy as np
     import pyarrow as pa
 
+    from entropyguard.core.embed.scripts import main_scripts, script_names
     from entropyguard.core.rows.text import texts_of
-    from entropyguard.core.scripts import main_scripts, script_names
     from entropyguard.core.storage.parquet import read_about, read_tables
 
     names, about, fates = [*script_names(), NO_SCRIPT], read_about(ingested), _fates(ingested, embeddings)
@@ -103,9 +103,9 @@ def _fates(ingested: Path, embeddings: Path) -> Any:
     import numpy as np
     import pyarrow.compute as pc
 
+    from entropyguard.core.embed.tokenizer import UNREADABLE
     from entropyguard.core.storage.parquet import read_tables
     from entropyguard.core.storage.row_order import last_row_id
-    from entropyguard.core.tokens import UNREADABLE
 
     fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)
     for table in read_tables(embeddings, ["row_id", "skipped"]):

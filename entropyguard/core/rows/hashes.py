@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.embed.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 from entropyguard.core.params import ExactParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import group_rows, read_about, read_slices
 from entropyguard.core.storage.row_order import placed_tables
-from entropyguard.core.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]

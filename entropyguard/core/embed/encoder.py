@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.storage.files import read_json
-from entropyguard.core.tokens import Tokens
 
 Positions = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -49,10 +49,10 @@ def load_encoder(folder: Path, threads: int | None = None, precision: str = "aut
     precision: float32, bfloat16, or auto: bfloat16 where this machine is fast at it. A static model has float32 only.
     """
     if is_static(folder):
-        from entropyguard.core.static import StaticEncoder  # each kind loads only what it needs
+        from entropyguard.core.embed.static import StaticEncoder  # each kind loads only what it needs
 
         return StaticEncoder(folder)
-    from entropyguard.core.transformer import TransformerEncoder  # torch takes a second to load
+    from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
     return TransformerEncoder(folder, threads, precision)
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.encoder import Encoder, Vectors
+from entropyguard.core.embed.batch import Bools, Ints, Portion
+from entropyguard.core.embed.encoder import Encoder, Vectors
+from entropyguard.core.embed.vector_keys import Keys
+from entropyguard.core.embed.vector_store import VectorStore
+from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.ingest.batches import ahead
-from entropyguard.core.portions import Bools, Ints, Portion
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.vector_keys import Keys
-from entropyguard.core.vector_saver import VectorSaver
-from entropyguard.core.vector_store import VectorStore
 
 _PORTIONS_AHEAD = 1
 

@@ -13,9 +13,9 @@ from fontTools.unicodedata import script, script_name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.encoder import Encoder, load_encoder
-from entropyguard.core.model import resolve_model
-from entropyguard.core.scripts import Reading, main_scripts, script_names
+from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.model import resolve_model
+from entropyguard.core.embed.scripts import Reading, main_scripts, script_names
 
 UNKNOWN = ""
 SYLLABLES = [first + second for first in ascii_lowercase for second in "aeiou"]

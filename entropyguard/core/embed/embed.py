@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from entropyguard.core.encoder import Encoder
-from entropyguard.core.portions import Portion
+from entropyguard.core.embed.batch import Portion
+from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.row_vectors import embedded_portions, open_store
+from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
+from entropyguard.core.embed.vector_keys import KEY_TYPE, keys_to_arrow
+from entropyguard.core.embed.vector_store import vectors_to_arrow
+from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.progress import Progress
-from entropyguard.core.row_vectors import embedded_portions, open_store
 from entropyguard.core.storage.parquet import TableWriter, row_count
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.tokens import OVER_LONG, UNREADABLE
-from entropyguard.core.vector_keys import KEY_TYPE, keys_to_arrow
-from entropyguard.core.vector_saver import VectorSaver
-from entropyguard.core.vector_store import vectors_to_arrow
 
 
 @dataclass(frozen=True)

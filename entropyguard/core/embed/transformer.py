@@ -23,13 +23,13 @@ import torch
 import xxhash
 from torch.nn import functional
 
-from entropyguard.core.bert import Bert, plain_bert
-from entropyguard.core.encoder import Positions, Vectors
+from entropyguard.core.embed.bert import Bert, plain_bert
+from entropyguard.core.embed.encoder import Positions, Vectors
+from entropyguard.core.embed.hardware import Hardware, find_hardware
+from entropyguard.core.embed.model import model_fingerprint
+from entropyguard.core.embed.scripts import READING_VERSION
+from entropyguard.core.embed.tokenizer import TextTokenizer, Tokens, read_tokenizer
 from entropyguard.core.errors import UsageError
-from entropyguard.core.hardware import Hardware, find_hardware
-from entropyguard.core.model import model_fingerprint
-from entropyguard.core.scripts import READING_VERSION
-from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 # All tokens of a batch go through the same products, whatever its width: so narrow steps cost nothing but a few dummy
 # rows more, and save a tenth of all tokens where texts are short.
@@ -59,7 +59,7 @@ class _Parts:
 
 
 class TransformerEncoder:
-    """The encoder of one folder; see `entropyguard.core.encoder.Encoder`.
+    """The encoder of one folder; see `entropyguard.core.embed.encoder.Encoder`.
 
     own_forward: False loads through sentence_transformers even where `Bert` would do.
     """

@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from entropyguard.core.embed.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
 from entropyguard.core.storage.files import FileState, sync_file
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
 
 
 def vectors_to_arrow(vectors: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None = None) -> pa.Array:

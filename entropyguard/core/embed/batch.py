@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.encoder import Encoder, Vectors
-from entropyguard.core.vector_keys import Keys, text_keys, window_keys
-from entropyguard.core.vector_store import VectorStore
+from entropyguard.core.embed.encoder import Encoder, Vectors
+from entropyguard.core.embed.vector_keys import Keys, text_keys, window_keys
+from entropyguard.core.embed.vector_store import VectorStore
 
 _SHORT_CHARACTERS = 1_024  # with a window of 16 tokens or more, no text so short has too many
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from entropyguard.core.embed.scripts import Reading
 from entropyguard.core.errors import UsageError
-from entropyguard.core.scripts import Reading
 
 UNREADABLE = "unreadable"
 OVER_LONG = "over_long"

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from entropyguard.core.encoder import Encoder, load_encoder
+from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import resolve_model
 from tests.static_model import write_static_model
 
 Vectors = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ def minilm() -> Encoder:
 def test_a_static_model_loads_without_torch(tmp_path: Path) -> None:
     folder = write_static_model(tmp_path / "model")
     code = (
-        "import sys; from pathlib import Path; from entropyguard.core.encoder import load_encoder;"
+        "import sys; from pathlib import Path; from entropyguard.core.embed.encoder import load_encoder;"
         f"load_encoder(Path({str(folder)!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -165,7 +165,7 @@ def test_minilm_bits_do_not_hang_on_order_company_or_threads(precision: str) -> 
 def test_minilm_gives_what_sentence_transformers_gives(minilm: Encoder) -> None:
     from sentence_transformers import SentenceTransformer  # loads slowly, and only for this test
 
-    from entropyguard.core.transformer import TransformerEncoder  # loads torch
+    from entropyguard.core.embed.transformer import TransformerEncoder  # loads torch
 
     folder = resolve_model("all-MiniLM-L6-v2", allow_download=False)
     texts = [*SHORT, *LONG]
@@ -189,7 +189,7 @@ def test_minilm_gives_what_sentence_transformers_gives(minilm: Encoder) -> None:
     ],
 )
 def test_what_our_forward_pass_does_not_cover_goes_to_the_library(tmp_path: Path, file: str, change: object) -> None:
-    from entropyguard.core.bert import plain_bert  # loads torch
+    from entropyguard.core.embed.bert import plain_bert  # loads torch
 
     packaged, folder = resolve_model("all-MiniLM-L6-v2", allow_download=False), tmp_path
     for path in packaged.rglob("*"):

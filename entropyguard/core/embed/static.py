@@ -16,18 +16,18 @@ import numpy.typing as npt
 import tokenizers
 from safetensors.numpy import load_file
 
+from entropyguard.core.embed.model import model_fingerprint
+from entropyguard.core.embed.scripts import READING_VERSION
+from entropyguard.core.embed.tokenizer import TextTokenizer, Tokens, read_tokenizer
 from entropyguard.core.errors import UsageError
-from entropyguard.core.model import model_fingerprint
-from entropyguard.core.scripts import READING_VERSION
 from entropyguard.core.storage.files import read_json
-from entropyguard.core.tokens import TextTokenizer, Tokens, read_tokenizer
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
 _PIECE_WINDOWS = 4_096
 
 
 class StaticEncoder:
-    """The encoder of one folder; see `entropyguard.core.encoder.Encoder`."""
+    """The encoder of one folder; see `entropyguard.core.embed.encoder.Encoder`."""
 
     precision = "float32"
     rounding = 0.0

@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import static, vector_saver
-from entropyguard.core.embed import EmbedCounts, embed_texts
-from entropyguard.core.encoder import Encoder, load_encoder
+from entropyguard.core.embed import static
+from entropyguard.core.embed import vector_writer as vector_saver
+from entropyguard.core.embed.embed import EmbedCounts, embed_texts
+from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.row_vectors import exact_vectors
+from entropyguard.core.embed.tokenizer import Tokens
+from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.progress import silent
-from entropyguard.core.row_vectors import exact_vectors
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.tokens import Tokens
-from entropyguard.core.vector_keys import text_keys, window_keys
 from tests.static_model import DIMENSION, write_static_model
 
 TEXTS = [

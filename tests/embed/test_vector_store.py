@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.embed import embeddings_schema
+from entropyguard.core.embed.embed import embeddings_schema
+from entropyguard.core.embed.vector_keys import KeyIndex, Keys, keys_to_arrow, text_keys, window_keys
+from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.vector_keys import KeyIndex, Keys, keys_to_arrow, text_keys, window_keys
-from entropyguard.core.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 
 DIMENSION = 4
 A, B, C, D = (text_keys([name]) for name in "abcd")

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from entropyguard.core.encoder import Vectors
-from entropyguard.core.vector_keys import Keys
-from entropyguard.core.vector_store import VectorStore
+from entropyguard.core.embed.encoder import Vectors
+from entropyguard.core.embed.vector_keys import Keys
+from entropyguard.core.embed.vector_store import VectorStore
 
 SAVE_SECONDS = 30.0
 _SAVE_BYTES = 64 << 20
