@@ -81,7 +81,7 @@ def time_stages(size: int, work: Path) -> None:
 
 def _write_no_pairs(repo: Path) -> None:
     """similar_pairs.parquet of a search that found none."""
-    from entropyguard.core.similar import PAIRS
+    from entropyguard.core.pairs.similar_pairs import PAIRS
     from entropyguard.core.storage.parquet import TableWriter
 
     about = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}

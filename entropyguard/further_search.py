@@ -21,9 +21,9 @@ from entropyguard.sidecars import FOLDER, find_record, read_sidecar
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
-    from entropyguard.core.float32_pairs import ExactVectors
+    from entropyguard.core.pairs.rescoring import ExactVectors
+    from entropyguard.core.pairs.vectors import Bools, Floats, Ints
     from entropyguard.core.storage.parts import PartStore
-    from entropyguard.core.vectors import Bools, Floats, Ints
 
 _FOLDER = f"{FOLDER}/sweep"
 _EMBEDDINGS = "embeddings.parquet"
@@ -41,7 +41,7 @@ def known_pairs(project: Path, params: Params, floor: float) -> Path | None:
 
 def search_further(project: Path, params: Params, floor: float) -> Path:
     """Search the stored vectors from `floor` up, in place of any earlier such search; a killed one goes on."""
-    from entropyguard.core.similar import find_similar_pairs
+    from entropyguard.core.pairs.similar_pairs import find_similar_pairs
     from entropyguard.core.storage.parts import PartStore
 
     pairs, note = _places(project)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from entropyguard.runtime import Counts, StageRun, run_stage
 
 if TYPE_CHECKING:
-    from entropyguard.core.vectors import Bools, Floats, Ints
+    from entropyguard.core.pairs.vectors import Bools, Floats, Ints
 
 STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.similar import find_similar_pairs
+    from entropyguard.core.pairs.similar_pairs import find_similar_pairs
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
         from entropyguard.core.embed import row_vectors

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import silent
-from entropyguard.core.similar import SimilarCounts, find_similar_pairs
 from entropyguard.core.storage.parquet import TableWriter, read_tables
 from entropyguard.core.storage.parts import PartStore
 

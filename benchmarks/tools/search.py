@@ -23,8 +23,8 @@ _QUERY_ROWS = 8_192
 
 def entropyguard(embeddings: Path, out: Path, floor: float, every: int) -> float:  # noqa: ARG001  searches them all
     """The function behind the similar_pairs stage, with nothing kept from an earlier search."""
+    from entropyguard.core.pairs.similar_pairs import find_similar_pairs
     from entropyguard.core.params import Params
-    from entropyguard.core.similar import find_similar_pairs
 
     params = Params.load(Path(__file__).parents[2] / "params.yaml").search
     start = time.perf_counter()

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.clusters import NO_KEEPER
-from entropyguard.core.similarity import MILLIONTHS
+from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.storage.parquet import read_tables
 
 Ints = npt.NDArray[np.int64]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs_told import Histogram
-from entropyguard.core.similarity import MILLIONTHS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

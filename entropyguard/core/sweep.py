@@ -11,10 +11,10 @@ import polars as pl
 
 from entropyguard.core.audit_rows import check_names, gather_rows, printable
 from entropyguard.core.explain import Row
+from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs_told import Pair
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.semantic import decide
-from entropyguard.core.similarity import MILLIONTHS
 from entropyguard.core.stars import KEPT, Decisions
 
 TEXT_CHARS = 200

@@ -18,16 +18,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from entropyguard.core import candidates
-from entropyguard.core.candidates import Tile
-from entropyguard.core.ivf_recall import ENOUGH_PAIRS, Sample, choose_probes, measured_recall
-from entropyguard.core.ivf_training import Quantiser, train, trained_rows
-from entropyguard.core.pair_scores import scored
+from entropyguard.core.pairs import candidates
+from entropyguard.core.pairs.block_store import Parts
+from entropyguard.core.pairs.candidates import Tile
+from entropyguard.core.pairs.dot_products import Product, Rows, product_of
+from entropyguard.core.pairs.quantizer import Quantiser, train, trained_rows
+from entropyguard.core.pairs.recall import ENOUGH_PAIRS, Sample, choose_probes, measured_recall
+from entropyguard.core.pairs.scoring import scored
+from entropyguard.core.pairs.vectors import Windows
 from entropyguard.core.params import SearchParams
-from entropyguard.core.products import Product, Rows, product_of
 from entropyguard.core.progress import Progress
-from entropyguard.core.search_parts import Parts
-from entropyguard.core.vectors import Windows
 
 BLOCK_ROWS = 65_536
 _TILE_ROWS = 4_096

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.pair_scores import listed_similarity, window_similarity
-from entropyguard.core.search_parts import stripe_tables
-from entropyguard.core.similarity import MILLIONTHS, Millionths
-from entropyguard.core.vectors import Bools, Floats, Ints, Windows, scratch
+from entropyguard.core.pairs.block_store import stripe_tables
+from entropyguard.core.pairs.scoring import listed_similarity, window_similarity
+from entropyguard.core.pairs.similarity import MILLIONTHS, Millionths
+from entropyguard.core.pairs.vectors import Bools, Floats, Ints, Windows, scratch
 
 ExactVectors = Callable[[Bools], Iterator[tuple[Ints, Floats]]]
 """Given which rows of after_exact_dedup.parquet are wanted: their float32 vectors in order, with the row of each."""

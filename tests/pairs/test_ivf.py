@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import block_rows, candidates, ivf, ivf_training, products
-from entropyguard.core.ivf_recall import Sample, choose_probes, measured_recall, wilson_interval
-from entropyguard.core.ivf_training import Quantiser, lists_for, train, trained_rows
-from entropyguard.core.pair_scores import Pairs
+from entropyguard.core.pairs import candidates, ivf
+from entropyguard.core.pairs import dot_products as products
+from entropyguard.core.pairs import quantizer as ivf_training
+from entropyguard.core.pairs import query_blocks as block_rows
+from entropyguard.core.pairs.block_store import stripe_table
+from entropyguard.core.pairs.quantizer import Quantiser, lists_for, train, trained_rows
+from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recall, wilson_interval
+from entropyguard.core.pairs.scoring import Pairs
+from entropyguard.core.pairs.similar_pairs import find_similar_pairs, is_exhaustive
 from entropyguard.core.params import SearchParams
-from entropyguard.core.search_parts import stripe_table
-from entropyguard.core.similar import find_similar_pairs, is_exhaustive
 from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
@@ -80,7 +83,7 @@ def test_pairs_are_a_part_of_the_exhaustive_ones_as_large_as_asked_for(
     monkeypatch.setattr(ivf, "BLOCK_ROWS", 1_000)
     monkeypatch.setattr(ivf, "_FIRST_SAMPLE_ROWS", 100)
     monkeypatch.setattr(ivf, "ENOUGH_PAIRS", 300)
-    monkeypatch.setattr("entropyguard.core.ivf_recall.ENOUGH_PAIRS", 300)
+    monkeypatch.setattr("entropyguard.core.pairs.recall.ENOUGH_PAIRS", 300)
     embeddings = write_vectors(tmp_path / "e.parquet", crowds(3_500))
     search(embeddings)
     every = set(stored_pairs(tmp_path))

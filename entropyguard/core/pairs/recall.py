@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.vectors import Ints
+from entropyguard.core.pairs.vectors import Ints
 
 ENOUGH_PAIRS = 1_000
 """Of one block row: with so many its sample is large enough, and with fewer in all samples they say too little."""

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import block_rows, candidates, pair_scores, products
-from entropyguard.core.search_parts import stripe_table
-from entropyguard.core.similar import SimilarCounts, find_similar_pairs
-from entropyguard.core.similarity import _settle, block_similarity, pair_similarity
+from entropyguard.core.pairs import candidates
+from entropyguard.core.pairs import dot_products as products
+from entropyguard.core.pairs import query_blocks as block_rows
+from entropyguard.core.pairs import scoring as pair_scores
+from entropyguard.core.pairs.block_store import stripe_table
+from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
+from entropyguard.core.pairs.similarity import _settle, block_similarity, pair_similarity
 from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (

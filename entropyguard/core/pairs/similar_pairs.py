@@ -17,18 +17,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.block_rows import BlockRows
-from entropyguard.core.candidates import CandidateSearch, ExactSearch
 from entropyguard.core.errors import InternalError
-from entropyguard.core.float32_pairs import Candidates, ExactVectors, rescore, rescored_tables
-from entropyguard.core.ivf import IvfSearch
+from entropyguard.core.pairs.block_store import Parts
+from entropyguard.core.pairs.candidates import CandidateSearch, ExactSearch
+from entropyguard.core.pairs.ivf import IvfSearch
+from entropyguard.core.pairs.query_blocks import BlockRows
+from entropyguard.core.pairs.rescoring import Candidates, ExactVectors, rescore, rescored_tables
+from entropyguard.core.pairs.similarity import MILLIONTHS
+from entropyguard.core.pairs.vectors import Vectors, Windows, load_vectors
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import Progress
-from entropyguard.core.search_parts import Parts
-from entropyguard.core.similarity import MILLIONTHS
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.vectors import Vectors, Windows, load_vectors
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 """The columns of `similar_pairs.parquet`."""

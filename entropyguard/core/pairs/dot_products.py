@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.vectors import Bools, Floats, scratch
+from entropyguard.core.pairs.vectors import Bools, Floats, scratch
 
 # Below this many rows the import of torch takes longer than it saves.
 _WORTH_TORCH_ROWS = 30_000

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.candidates import Tile
-from entropyguard.core.similarity import MILLIONTHS, Millionths, block_similarity, pair_similarity
-from entropyguard.core.vectors import Floats, Windows
+from entropyguard.core.pairs.candidates import Tile
+from entropyguard.core.pairs.similarity import MILLIONTHS, Millionths, block_similarity, pair_similarity
+from entropyguard.core.pairs.vectors import Floats, Windows
 
 _DENSE = 1 / 64  # of a tile: from here on scoring all of it takes less time than picking vectors one by one
 _SLICE_ROWS = 128

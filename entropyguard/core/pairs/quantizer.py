@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.similarity import halving_sum
-from entropyguard.core.vectors import Bools, Floats, Ints
+from entropyguard.core.pairs.similarity import halving_sum
+from entropyguard.core.pairs.vectors import Bools, Floats, Ints
 
 _SCALE = 4_000
 _SAMPLE_ROWS_PER_LIST = 64

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import candidates, ivf, pair_scores
 from entropyguard.core.errors import InternalError, ProcessingError
-from entropyguard.core.float32_pairs import ExactVectors
+from entropyguard.core.pairs import candidates, ivf
+from entropyguard.core.pairs import scoring as pair_scores
+from entropyguard.core.pairs.rescoring import ExactVectors
+from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import silent
-from entropyguard.core.similar import SimilarCounts, find_similar_pairs
 from entropyguard.core.storage.parquet import read_about
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from entropyguard.core.candidates import CandidateSearch
-from entropyguard.core.pair_scores import Pairs, joined, scored
+from entropyguard.core.pairs.block_store import Parts, StoredBlock, in_pieces, stripe_table, stripe_tables
+from entropyguard.core.pairs.candidates import CandidateSearch
+from entropyguard.core.pairs.scoring import Pairs, joined, scored
+from entropyguard.core.pairs.vectors import Windows
 from entropyguard.core.progress import Progress
-from entropyguard.core.search_parts import Parts, StoredBlock, in_pieces, stripe_table, stripe_tables
-from entropyguard.core.vectors import Windows
 
 _PAIR_BYTES = 64  # of work for one pair while a stripe is sorted
 _MOST_PAIRS = 1 << 24

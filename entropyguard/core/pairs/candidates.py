@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.products import Product, product_of
+from entropyguard.core.pairs.dot_products import Product, product_of
+from entropyguard.core.pairs.vectors import Bools, Floats
 from entropyguard.core.progress import Progress
-from entropyguard.core.vectors import Bools, Floats
 
 BLOCK_ROWS = 4_096
 TILE_COLUMNS = 2_048
