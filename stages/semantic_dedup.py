@@ -6,7 +6,7 @@ STAGE_VERSION = 2
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.semantic import drop_semantic_duplicates
+    from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 
     counts = drop_semantic_duplicates(
         run.input("after_exact_dedup.parquet"),

@@ -24,7 +24,7 @@ from entropyguard.core.explain import Explanation, Row, explain, sample_dropped
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
-from entropyguard.core.semantic import drop_semantic_duplicates
+from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params

@@ -25,7 +25,7 @@ from entropyguard.core.pairs_told import Pair, count_pairs, least_similar_droppe
 from entropyguard.core.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.progress import silent
 from entropyguard.core.report import build_report, reading_warnings
-from entropyguard.core.semantic import drop_semantic_duplicates
+from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.shown_texts import shown, shown_beside, visible
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params

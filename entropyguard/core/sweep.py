@@ -14,8 +14,8 @@ from entropyguard.core.explain import Row
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs_told import Pair
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.semantic import decide
-from entropyguard.core.stars import KEPT, Decisions
+from entropyguard.core.semantic.greedy import KEPT, Decisions
+from entropyguard.core.semantic.semantic import decide
 
 TEXT_CHARS = 200
 """How much of an example's text is given."""

@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.components import decide_components
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.exact.exact import DROPPED
-from entropyguard.core.numbers import NumberFree
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
-from entropyguard.core.stars import KEPT, Decisions, Ints, PairBatch, decide_stars
+from entropyguard.core.semantic.components import decide_components
+from entropyguard.core.semantic.greedy import KEPT, Decisions, Ints, PairBatch, decide_stars
+from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about, read_tables
 from entropyguard.core.storage.row_order import ordered_row_ids
 

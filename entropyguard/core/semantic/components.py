@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from entropyguard.core.stars import KEPT, Decisions, Ints, PairBatch
+from entropyguard.core.semantic.greedy import KEPT, Decisions, Ints, PairBatch
 
 
 def decide_components(
