@@ -9,13 +9,13 @@ STAGE_VERSION = 2
 
 
 def work(run: StageRun) -> Counts:
+    from entropyguard.core.export.writers import write_records
     from entropyguard.core.findings import find
     from entropyguard.core.losses import loss_warnings
     from entropyguard.core.page import render_page, row_steps
     from entropyguard.core.plots import rows_plot, similarity_plot
     from entropyguard.core.report import build_report, reading_warnings
     from entropyguard.core.storage.files import write_json
-    from entropyguard.core.writers import write_records
 
     kept = run.input("after_semantic_dedup.parquet")
     report = build_report(

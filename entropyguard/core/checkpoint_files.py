@@ -63,6 +63,6 @@ def read_frame(path: Path, entry: Entry) -> pl.DataFrame:
             return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ProcessingError(f"Failed to load checkpoint: {path.name}: {error}; {cure}.") from error
-    from entropyguard.core.writers import read_records
+    from entropyguard.core.export.writers import read_records
 
     return read_records(path)

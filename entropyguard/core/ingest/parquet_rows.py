@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.export.json_rows import shown_row
 from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
 from entropyguard.core.ingest.inputs import Source
-from entropyguard.core.json_rows import shown_row
 from entropyguard.core.params import IngestParams
 
 BATCH_BYTES = 8 << 20

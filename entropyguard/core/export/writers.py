@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
+from entropyguard.core.export.json_rows import csv_table, json_lines
+from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.ingest.parquet_rows import schema_of
-from entropyguard.core.json_rows import csv_table, json_lines
-from entropyguard.core.json_schema import common_schema, typed_rows
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import read_about, read_tables
 

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.export.writers import read_records, write_records
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
-from entropyguard.core.writers import read_records, write_records
 from tests.row_order import in_order
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
