@@ -18,7 +18,7 @@ from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_e
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params
-from entropyguard.core.report import check_rows
+from entropyguard.core.report.report import check_rows
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.definition import METRICS, PAGE, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
 from entropyguard.display import watched_progress
@@ -236,12 +236,15 @@ def _entry(
 def _publish(project: Path, request: Request, names: list[str], stages: dict[str, StageOutcome]) -> None:
     """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
     if request.report is not None:
-        from entropyguard.core.page import publish_page  # jinja2, only for those who ask for a report
+        from entropyguard.core.report.page import publish_page  # jinja2, only for those who ask for a report
 
         with whole_file(request.report, "--report") as temporary:
             publish_page(project / PAGE, temporary, stages)
     if request.audit_log is not None:
-        from entropyguard.core.audit import audit_format, write_audit  # polars, only for those who ask for an audit
+        from entropyguard.core.report.audit import (  # polars, only for those who ask for an audit
+            audit_format,
+            write_audit,
+        )
 
         with whole_file(request.audit_log, "--audit-log") as temporary:
             write_audit(project, names, temporary, audit_format(request.audit_log))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.explain import Explanation, explain, sample_dropped
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params
+from entropyguard.core.report.explain import Explanation, explain, sample_dropped
 from entropyguard.core.storage.files import read_json
 from entropyguard.sidecars import FOLDER
 

@@ -80,7 +80,7 @@ def check_request(request: Request) -> None:
         if path is not None and path != STDOUT:
             check_writable(Path(path), flag)
     if request.audit_log is not None:
-        from entropyguard.core.audit import audit_format  # polars, only for those who ask for an audit
+        from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
 
         audit_format(request.audit_log)
     for flag, path in (("--audit-log", request.audit_log), ("--report", request.report)):

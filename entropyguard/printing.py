@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.losses import loss_warnings
-from entropyguard.core.report import reading_warnings
+from entropyguard.core.report.drop_rates import loss_warnings
+from entropyguard.core.report.report import reading_warnings
 from entropyguard.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
     from entropyguard.build import StageOutcome, Summary
-    from entropyguard.core.explain import Explanation, Row
+    from entropyguard.core.report.explain import Explanation, Row
     from entropyguard.status import StageLine
     from entropyguard.validity import StageStatus
 

@@ -8,9 +8,9 @@ from rich.box import HORIZONTALS
 from rich.table import Table
 from rich.text import Text
 
-from entropyguard.core.explain import Row
-from entropyguard.core.sweep import TEXT_CHARS, Example, Step
-from entropyguard.core.sweep_plot import plot_format, write_plot
+from entropyguard.core.report.explain import Row
+from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
+from entropyguard.core.report.sweep_plot import plot_format, write_plot
 from entropyguard.printing import print_line, terminal, write_answer
 from entropyguard.publish import STDOUT, check_writable, whole_file
 from entropyguard.sweeping import Sweep, share

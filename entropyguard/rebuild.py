@@ -19,10 +19,10 @@ from polars.exceptions import PolarsError
 
 from entropyguard.build import RunFailedError
 from entropyguard.checkpoint_dir import input_param, materialise, owned
-from entropyguard.core.decisions import VECTOR_TOLERANCE, Difference, decision_differences, vector_distance
 from entropyguard.core.errors import InputError, ProcessingError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params, load_yaml
+from entropyguard.core.report.build_diff import VECTOR_TOLERANCE, Difference, decision_differences, vector_distance
 from entropyguard.core.storage.files import content_digest, md5_digest, write_whole
 from entropyguard.definition import METRICS, STAGES, load_stages
 from entropyguard.display import watched_progress

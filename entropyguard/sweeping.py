@@ -11,8 +11,8 @@ from typing import Any
 
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
+from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.core.storage.files import FileState
-from entropyguard.core.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.display import terminal_progress
 from entropyguard.explaining import input_names
 from entropyguard.further_search import cost, known_pairs, search_further

@@ -10,11 +10,11 @@ STAGE_VERSION = 2
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.export.writers import write_records
-    from entropyguard.core.findings import find
-    from entropyguard.core.losses import loss_warnings
-    from entropyguard.core.page import render_page, row_steps
-    from entropyguard.core.plots import rows_plot, similarity_plot
-    from entropyguard.core.report import build_report, reading_warnings
+    from entropyguard.core.report.drop_rates import loss_warnings
+    from entropyguard.core.report.examples import find
+    from entropyguard.core.report.page import render_page, row_steps
+    from entropyguard.core.report.plots import rows_plot, similarity_plot
+    from entropyguard.core.report.report import build_report, reading_warnings
     from entropyguard.core.storage.files import write_json
 
     kept = run.input("after_semantic_dedup.parquet")

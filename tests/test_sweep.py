@@ -15,12 +15,12 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from entropyguard.core import sweep as core_sweep
 from entropyguard.core.errors import OutputError, UsageError
-from entropyguard.core.explain import Row
-from entropyguard.core.pairs_told import Pair
 from entropyguard.core.params import KeepParams, Params, SemanticParams
-from entropyguard.core.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
+from entropyguard.core.report import sweep as core_sweep
+from entropyguard.core.report.explain import Row
+from entropyguard.core.report.pair_stats import Pair
+from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
 from entropyguard.further_search import known_pairs, search_further
 from entropyguard.printing_sweep import check_targets, visible
 from entropyguard.sweeping import SweepRequest, check_range

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from entropyguard.core.decisions import Difference, decision_differences, vector_distance
 from entropyguard.core.embed.embed import embeddings_schema
 from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.exact.exact import DROPPED
+from entropyguard.core.report.build_diff import Difference, decision_differences, vector_distance
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
 from entropyguard.definition import STAGES

@@ -31,7 +31,7 @@ def build_report(
     import pyarrow.compute as pc  # the command line checks a finished report without it
 
     from entropyguard.core.ingest.chunks import count_chunks
-    from entropyguard.core.losses import REASONS, check_losses, count_losses, for_report
+    from entropyguard.core.report.drop_rates import REASONS, check_losses, count_losses, for_report
     from entropyguard.core.storage.parquet import read_about, read_tables, row_count
 
     with rejected.open("rb") as file:

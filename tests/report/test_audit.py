@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import audit
-from entropyguard.core.audit import audit_format, write_audit
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact.exact import drop_exact_duplicates
-from entropyguard.core.explain import Explanation, Row, explain, sample_dropped
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
+from entropyguard.core.report import audit
+from entropyguard.core.report.audit import audit_format, write_audit
+from entropyguard.core.report.explain import Explanation, Row, explain, sample_dropped
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import TableWriter

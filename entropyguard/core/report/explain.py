@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from entropyguard.core.audit_rows import (
+from entropyguard.core.errors import UsageError
+from entropyguard.core.report.lineage import (
     INGESTED,
     check_finished,
     check_names,
@@ -17,7 +18,6 @@ from entropyguard.core.audit_rows import (
     printable,
     rejected_rows,
 )
-from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.parquet import row_count
 
 _EXAMPLES = 5

@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from entropyguard.core.shown_texts import one_line, shown, shown_beside
+from entropyguard.core.report.text_diff import one_line, shown, shown_beside
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from entropyguard.core.findings import Findings
+    from entropyguard.core.report.examples import Findings
 
 _TEMPLATES = Path(__file__).parent / "pages"
 _STAGES_PLACE = "<!-- time and memory -->"
@@ -113,7 +113,7 @@ def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
 
 
 def _plot(findings: Findings, threshold: float, width: int, height: int) -> str:
-    from entropyguard.core.plots import for_page, similarity_plot  # numpy: a page is published without it
+    from entropyguard.core.report.plots import for_page, similarity_plot  # numpy: a page is published without it
 
     return for_page(similarity_plot(findings.histogram, threshold, width, height))
 

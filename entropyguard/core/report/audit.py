@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from entropyguard.core.audit_rows import (
+from entropyguard.core.errors import ProcessingError, UsageError
+from entropyguard.core.report.lineage import (
     check_finished,
     check_names,
     dropped_rows,
@@ -17,7 +18,6 @@ from entropyguard.core.audit_rows import (
     printable,
     rejected_rows,
 )
-from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.storage.parquet import TableWriter
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import LossError
 from entropyguard.core.exact.exact import DROPPED
-from entropyguard.core.losses import REASONS, Loss, Losses, check_losses, count_losses, for_report, loss_warnings
+from entropyguard.core.report.drop_rates import (
+    REASONS,
+    Loss,
+    Losses,
+    check_losses,
+    count_losses,
+    for_report,
+    loss_warnings,
+)
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.repro import dvc_environment
 from tests.conftest import TEXTS, Workspace, finished_stages

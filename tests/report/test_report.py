@@ -14,19 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
 from entropyguard.core.exact.exact import drop_exact_duplicates
-from entropyguard.core.findings import Findings, find
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
-from entropyguard.core.page import render_page, row_steps
 from entropyguard.core.pairs.similar_pairs import PAIRS
-from entropyguard.core.pairs_told import Pair, count_pairs, least_similar_dropped, most_similar_kept
-from entropyguard.core.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.progress import silent
-from entropyguard.core.report import build_report, reading_warnings
+from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
+from entropyguard.core.report.examples import Findings, find
+from entropyguard.core.report.page import render_page, row_steps
+from entropyguard.core.report.pair_stats import Pair, count_pairs, least_similar_dropped, most_similar_kept
+from entropyguard.core.report.plots import for_page, rows_plot, similarity_plot
+from entropyguard.core.report.report import build_report, reading_warnings
+from entropyguard.core.report.text_diff import shown, shown_beside, visible
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
-from entropyguard.core.shown_texts import shown, shown_beside, visible
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params
 from tests.conftest import Workspace

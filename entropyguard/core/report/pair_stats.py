@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.clusters import NO_KEEPER
 from entropyguard.core.pairs.similarity import MILLIONTHS
+from entropyguard.core.report.clusters import NO_KEEPER
 from entropyguard.core.storage.parquet import read_tables
 
 Ints = npt.NDArray[np.int64]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.plots import PALETTE, drawn_with
-from entropyguard.core.sweep import Step
+from entropyguard.core.report.plots import PALETTE, drawn_with
+from entropyguard.core.report.sweep import Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

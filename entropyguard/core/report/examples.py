@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from entropyguard.core.audit_rows import DROPPED, INGESTED, gather_rows
-from entropyguard.core.clusters import Cluster, final_keepers, largest_clusters
-from entropyguard.core.pairs_told import Histogram, Pair, count_pairs, least_similar_dropped, most_similar_kept
-from entropyguard.core.shown_texts import TEXT_CHARS
+from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
+from entropyguard.core.report.lineage import DROPPED, INGESTED, gather_rows
+from entropyguard.core.report.pair_stats import Histogram, Pair, count_pairs, least_similar_dropped, most_similar_kept
+from entropyguard.core.report.text_diff import TEXT_CHARS
 
 _PAIRS = "similar_pairs.parquet"
 _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3

@@ -11,7 +11,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.pairs_told import Histogram
+from entropyguard.core.report.pair_stats import Histogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from entropyguard.core.audit_rows import check_names, gather_rows, printable
-from entropyguard.core.explain import Row
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.pairs_told import Pair
 from entropyguard.core.params import KeepParams, SemanticParams
+from entropyguard.core.report.explain import Row
+from entropyguard.core.report.lineage import check_names, gather_rows, printable
+from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.semantic.greedy import KEPT, Decisions
 from entropyguard.core.semantic.semantic import decide
 
