@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
-from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, write_entries
+from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir, linked_files
-from entropyguard.core.checkpoint_validity import files_of
+from entropyguard.core.checkpoint.validity import files_of
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params

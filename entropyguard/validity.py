@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.checkpoint_validity import files_hash
+from entropyguard.core.checkpoint.validity import files_hash
 from entropyguard.core.storage.files import FileState, md5_digest, read_json
 from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
 from entropyguard.sidecars import FOLDER, is_damaged

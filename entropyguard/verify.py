@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.checkpoint_dir import is_checkpoint_dir
-from entropyguard.core.checkpoint_validity import files_hash, files_of
+from entropyguard.core.checkpoint.validity import files_hash, files_of
 from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params, load_yaml

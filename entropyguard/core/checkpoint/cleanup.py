@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from entropyguard.core.checkpoint_metadata import FOLDER, alone
+from entropyguard.core.checkpoint.metadata import FOLDER, alone
 from entropyguard.core.errors import BusyError, ProcessingError
 from entropyguard.core.storage.files import read_json
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.checkpoint_validity import config_hash
+from entropyguard.core.checkpoint.validity import config_hash
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.ingest.inputs import CHECKPOINT_MARKER
 from entropyguard.core.storage.files import FileState, read_json, write_json

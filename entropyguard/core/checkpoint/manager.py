@@ -14,16 +14,16 @@ from typing import Any
 
 import polars as pl
 
-from entropyguard.core.checkpoint_files import check_dir, make_dir, read_frame, write_frame, writing
-from entropyguard.core.checkpoint_metadata import FOLDER, Entry, Metadata, at_rest, changing, safe_stage, write_metadata
-from entropyguard.core.checkpoint_removal import (
+from entropyguard.core.checkpoint.cleanup import (
     build_at_rest,
     owned_names,
     remove_owned,
     remove_unfinished,
     unfinished_file,
 )
-from entropyguard.core.checkpoint_validity import config_hash, files_hash, input_hash, pipeline_config_matches
+from entropyguard.core.checkpoint.frames import check_dir, make_dir, read_frame, write_frame, writing
+from entropyguard.core.checkpoint.metadata import FOLDER, Entry, Metadata, at_rest, changing, safe_stage, write_metadata
+from entropyguard.core.checkpoint.validity import config_hash, files_hash, input_hash, pipeline_config_matches
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.storage.files import FileState, content_digest, put_in_place
 

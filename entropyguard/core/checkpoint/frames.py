@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from entropyguard.core.checkpoint_metadata import Entry
+from entropyguard.core.checkpoint.metadata import Entry
 from entropyguard.core.errors import OutputError, ProcessingError, UsageError
 from entropyguard.core.storage.files import FileState, content_digest
 

@@ -21,10 +21,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core import checkpoint
 from entropyguard.core.checkpoint import CheckpointManager, CheckpointMetadata
-from entropyguard.core.checkpoint_metadata import Entry, pipeline_entry, read_metadata, write_entries
-from entropyguard.core.checkpoint_validity import config_hash, files_hash, input_hash
+from entropyguard.core.checkpoint import manager as checkpoint
+from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, read_metadata, write_entries
+from entropyguard.core.checkpoint.validity import config_hash, files_hash, input_hash
 from entropyguard.core.errors import BusyError, InputError, OutputError, ProcessingError, UsageError
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
@@ -444,7 +444,7 @@ def test_an_untouched_checkpoint_is_not_read_twice(
     manager: CheckpointManager, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manager.save_checkpoint("mine", FRAME, data, {})
-    monkeypatch.setattr("entropyguard.core.checkpoint_files.content_digest", lambda path: "another digest")
+    monkeypatch.setattr("entropyguard.core.checkpoint.frames.content_digest", lambda path: "another digest")
     assert manager.load_checkpoint("mine", data, {}) is not None
 
 
