@@ -13,23 +13,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
 from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.storage.files import FileState, read_json, write_json
-from entropyguard.definition import METRICS, PAGE, STAGES, LockedStage, load_lock, load_stages, own_files, stage_params
 from entropyguard.display import watched_progress
-from entropyguard.heal import forget_stage, heal, join_stores
-from entropyguard.lock_copy import keep_good_lock
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
+from entropyguard.project.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
+from entropyguard.project.lock_copy import keep_good_lock
+from entropyguard.project.pipeline import (
+    METRICS,
+    PAGE,
+    STAGES,
+    LockedStage,
+    load_lock,
+    load_stages,
+    own_files,
+    stage_params,
+)
+from entropyguard.project.records import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
+from entropyguard.project.repair import forget_stage, heal, join_stores
+from entropyguard.project.repro import StageError, repro
+from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.publish import output_format, whole_file
 from entropyguard.published import publish_once
-from entropyguard.repro import StageError, repro
-from entropyguard.sidecars import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
-from entropyguard.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 
 Say = Callable[[str], None]
 

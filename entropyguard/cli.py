@@ -188,7 +188,7 @@ def run(
     )
     say = printing.silent if quiet else printing.to_stderr
     if dry_run:
-        from entropyguard.status import dry_run as plan
+        from entropyguard.project.status import dry_run as plan
 
         printing.print_plan(plan(request))
         return

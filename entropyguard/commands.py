@@ -26,8 +26,8 @@ def init(
 
     It goes into the current folder; from then on plain `dvc repro` runs it.
     """
-    from entropyguard.data_repo import Choices, init_repo
     from entropyguard.printing import to_stderr
+    from entropyguard.project.data_repo import Choices, init_repo
 
     complete = init_repo(Path.cwd(), Choices(input_, text_column, model_name), to_stderr, upgrade=upgrade)
     raise typer.Exit(0 if complete else 1)
@@ -39,7 +39,7 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
     Nothing is run and nothing is written.
     """
     from entropyguard.printing import print_status
-    from entropyguard.status import project_status
+    from entropyguard.project.status import project_status
 
     print_status(project_status(checkpoint_dir or Path.cwd()))
 
@@ -134,6 +134,6 @@ def clean(
         freed = prune_cache(vector_cache, model_name)
         to_stderr(f"freed {size_text(freed)}, {size_text(before - freed)} stay")
         return
-    from entropyguard.checkpoint_dir import clean as remove
+    from entropyguard.project.checkpoint_dir import clean as remove
 
     to_stderr(f"freed {size_text(remove(checkpoint_dir or Path.cwd()))}")

@@ -10,7 +10,7 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params
 from entropyguard.core.report.explain import Explanation, explain, sample_dropped
 from entropyguard.core.storage.files import read_json
-from entropyguard.sidecars import FOLDER
+from entropyguard.project.records import FOLDER
 
 _SEED = 0
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from entropyguard.checkpoint_dir import check_usable, input_param
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
 from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
 from entropyguard.core.params import Params
-from entropyguard.definition import packaged_files
+from entropyguard.project.checkpoint_dir import check_usable, input_param
+from entropyguard.project.pipeline import packaged_files
 from entropyguard.publish import STDOUT, check_writable, output_format
 
 STDIN = "-"

@@ -24,8 +24,8 @@ from entropyguard.publish import STDOUT, whole_file
 if TYPE_CHECKING:
     from entropyguard.build import StageOutcome, Summary
     from entropyguard.core.report.explain import Explanation, Row
-    from entropyguard.status import StageLine
-    from entropyguard.validity import StageStatus
+    from entropyguard.project.status import StageLine
+    from entropyguard.project.validity import StageStatus
 
 Say = Callable[[str], None]
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from entropyguard.core.storage.files import FileState, read_json, write_json
+from entropyguard.project.records import FOLDER, find_record
 from entropyguard.publish import STDOUT, publish
-from entropyguard.sidecars import FOLDER, find_record
 
 
 def publish_once(project: Path, built: str, output: str) -> None:

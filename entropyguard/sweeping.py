@@ -16,9 +16,9 @@ from entropyguard.core.storage.files import FileState
 from entropyguard.display import terminal_progress
 from entropyguard.explaining import input_names
 from entropyguard.further_search import cost, known_pairs, search_further
+from entropyguard.project.status import project_status
+from entropyguard.project.validity import UP_TO_DATE
 from entropyguard.runtime import default_max_memory
-from entropyguard.status import project_status
-from entropyguard.validity import UP_TO_DATE
 
 _NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
 _INGESTED, _AFTER_EXACT = "ingested.parquet", "after_exact_dedup.parquet"

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import is_checkpoint_dir
 from entropyguard.core.checkpoint.validity import files_hash, files_of
 from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.storage.files import md5_digest
-from entropyguard.definition import METRICS, STAGES, LockedStage, Stage, load_lock, load_stages, stage_params
-from entropyguard.status import UPGRADE, upgrades_needed
-from entropyguard.validity import param_changes
+from entropyguard.project.checkpoint_dir import is_checkpoint_dir
+from entropyguard.project.pipeline import METRICS, STAGES, LockedStage, Stage, load_lock, load_stages, stage_params
+from entropyguard.project.status import UPGRADE, upgrades_needed
+from entropyguard.project.validity import param_changes
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from tests.static_model import write_static_model
 
 TEXTS = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from tests.conftest import TEXTS, Workspace, stage_outputs
 from tests.static_model import write_static_model
 

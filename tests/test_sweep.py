@@ -25,9 +25,9 @@ from entropyguard.further_search import known_pairs, search_further
 from entropyguard.printing_sweep import check_targets, visible
 from entropyguard.sweeping import SweepRequest, check_range
 from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.project.test_data_repo import Repo
 from tests.semantic.test_semantic import BIG, dedup, write_pairs, write_rows
 from tests.static_model import WORDS
-from tests.test_data_repo import Repo
 
 CHAIN = {(0, 1): 0.97, (1, 2): 0.96, (0, 2): 0.91, (2, 3): 0.92, (0, 4): 0.9, (3, 4): 0.99}
 """0-1-2 is a chain: 2 is near 1 and, less so, 0."""

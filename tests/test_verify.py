@@ -19,11 +19,11 @@ from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.report.build_diff import Difference, decision_differences, vector_distance
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from entropyguard.verify import verify
 from tests.conftest import TEXTS, Workspace
+from tests.project.test_data_repo import Repo
 from tests.static_model import write_static_model
-from tests.test_data_repo import Repo
 
 pytestmark = pytest.mark.pipeline
 

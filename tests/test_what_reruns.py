@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from entropyguard.repro import dvc_environment
+from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Ended, Workspace, finished_stages
 from tests.static_model import write_static_model
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.definition import packaged_files
+from entropyguard.project.pipeline import packaged_files
 from tests.conftest import Workspace
 
 pytestmark = pytest.mark.pipeline

@@ -14,7 +14,7 @@ from entropyguard.core.embed import model as model_module
 from entropyguard.core.embed.model import PACKAGED_NAMES, check_fingerprint, model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params
-from entropyguard.definition import packaged_files
+from entropyguard.project.pipeline import packaged_files
 from tests.static_model import write_static_model
 
 

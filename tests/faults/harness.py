@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from entropyguard.definition import STAGES, load_lock
-from entropyguard.heal import forget_stage
-from entropyguard.sidecars import FOLDER, read_sidecar
+from entropyguard.project.pipeline import STAGES, load_lock
+from entropyguard.project.records import FOLDER, read_sidecar
+from entropyguard.project.repair import forget_stage
 from tests.conftest import TEXTS, Workspace, stage_outputs
 
 _PATIENCE_SECONDS = 30

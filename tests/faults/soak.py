@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from tests.faults.harness import Bench, build_clean
 from tests.static_model import write_static_model
 

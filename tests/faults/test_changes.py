@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from entropyguard.definition import load_lock
+from entropyguard.project.pipeline import load_lock
 from tests.conftest import TEXTS
 from tests.faults.harness import Bench, Fault, wait_until
 

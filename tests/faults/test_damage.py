@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.definition import load_lock
+from entropyguard.project.pipeline import load_lock
 from tests.faults.harness import Bench
 
 pytestmark = pytest.mark.pipeline

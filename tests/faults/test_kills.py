@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from tests.faults.harness import Bench, Fault, end
 
 pytestmark = pytest.mark.pipeline

@@ -25,7 +25,7 @@ from entropyguard.core.report.drop_rates import (
     loss_warnings,
 )
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.repro import dvc_environment
+from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Workspace, finished_stages
 
 ROWS = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])

@@ -30,7 +30,7 @@ from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.preflight import default_params
 from tests.conftest import Workspace
-from tests.test_data_repo import Repo
+from tests.project.test_data_repo import Repo
 
 ABOUT = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
 

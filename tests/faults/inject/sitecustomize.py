@@ -141,7 +141,7 @@ def _install(fault: _Fault) -> None:
     command = sys.orig_argv
     if command[-1] == f"stages/{fault.stage}.py":
         _in_stage(fault)
-    elif "entropyguard.dvc_process" in command:
+    elif "entropyguard.project.process" in command:
         _in_dvc(fault)
     elif "entropyguard" in command:
         _in_command_line(fault)

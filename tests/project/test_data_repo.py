@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.definition import STAGES
+from entropyguard.project.pipeline import STAGES
 from tests.conftest import Workspace, finished_stages
 
 pytestmark = pytest.mark.pipeline

@@ -1,4 +1,4 @@
-"""`python -m entropyguard.dvc_process ARGUMENTS`: DVC, ended by the kernel when the command line is killed."""
+"""`python -m entropyguard.project.process ARGUMENTS`: DVC, ended by the kernel when the command line is killed."""
 
 from __future__ import annotations
 

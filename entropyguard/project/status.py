@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.checkpoint_dir import is_checkpoint_dir, linked_files
 from entropyguard.core.checkpoint.validity import files_of
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params
-from entropyguard.definition import STAGE_VERSIONS, own_files, packaged_files, script_version
 from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
-from entropyguard.sidecars import first_rows, read_sidecar
-from entropyguard.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
+from entropyguard.project.checkpoint_dir import is_checkpoint_dir, linked_files
+from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, packaged_files, script_version
+from entropyguard.project.records import first_rows, read_sidecar
+from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 

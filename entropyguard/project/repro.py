@@ -18,8 +18,8 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, ProcessingError
 from entropyguard.core.storage.files import read_json
-from entropyguard.heal import remove_leftovers
-from entropyguard.sidecars import FOLDER
+from entropyguard.project.records import FOLDER
+from entropyguard.project.repair import remove_leftovers
 
 _GRACE_SECONDS = 5
 
@@ -51,7 +51,7 @@ def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
     Raises StageError when a stage failed and ProcessingError when DVC itself did. However it ends, by
     Interrupted too, no process of the run is left.
     """
-    command = [sys.executable, "-m", "entropyguard.dvc_process", "--cd", str(project), "repro", "--no-run-cache"]
+    command = [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project), "repro", "--no-run-cache"]
     log = project / FOLDER / "dvc.log"
     (project / FOLDER / "error.json").unlink(missing_ok=True)
     with log.open("wb") as output:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from entropyguard.checkpoint_dir import free_unused
 from entropyguard.core.storage.files import FileState, md5_digest
-from entropyguard.definition import METRICS, load_lock
-from entropyguard.lock_copy import keep_good_lock, restore_lock, write_lock
-from entropyguard.sidecars import FOLDER, is_damaged, read_sidecar, remember_state
-from entropyguard.validity import DAMAGE
+from entropyguard.project.checkpoint_dir import free_unused
+from entropyguard.project.lock_copy import keep_good_lock, restore_lock, write_lock
+from entropyguard.project.pipeline import METRICS, load_lock
+from entropyguard.project.records import FOLDER, is_damaged, read_sidecar, remember_state
+from entropyguard.project.validity import DAMAGE
 
 
 def heal(project: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from entropyguard.core.storage.files import write_whole
-from entropyguard.sidecars import FOLDER
+from entropyguard.project.records import FOLDER
 
 _SCHEMA = "2.0"
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")

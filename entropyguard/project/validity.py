@@ -8,8 +8,8 @@ from typing import Any
 
 from entropyguard.core.checkpoint.validity import files_hash
 from entropyguard.core.storage.files import FileState, md5_digest, read_json
-from entropyguard.definition import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
-from entropyguard.sidecars import FOLDER, is_damaged
+from entropyguard.project.pipeline import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
+from entropyguard.project.records import FOLDER, is_damaged
 
 UP_TO_DATE, OUT_OF_DATE, MISSING, DAMAGED, NEVER_BUILT = (
     "up to date",

@@ -20,8 +20,8 @@ from entropyguard.core.errors import BusyError, OutputError, UsageError
 from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.storage.files import write_json, write_whole
-from entropyguard.definition import load_lock, packaged_files
-from entropyguard.sidecars import FOLDER, find_record
+from entropyguard.project.pipeline import load_lock, packaged_files
+from entropyguard.project.records import FOLDER, find_record
 
 MARKER = f"{FOLDER}/checkpoint-dir"
 INPUTS = "inputs"

@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from entropyguard.checkpoint_dir import is_checkpoint_dir
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.storage.files import write_whole
-from entropyguard.definition import STAGES, packaged_files
-from entropyguard.new_params import upgraded_params
-from entropyguard.sidecars import FOLDER
+from entropyguard.project.checkpoint_dir import is_checkpoint_dir
+from entropyguard.project.params_upgrade import upgraded_params
+from entropyguard.project.pipeline import STAGES, packaged_files
+from entropyguard.project.records import FOLDER
 
 _IGNORED = (
     f"/{FOLDER}/",

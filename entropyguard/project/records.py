@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest, read_json, write_json
-from entropyguard.definition import STAGES, load_lock
+from entropyguard.project.pipeline import STAGES, load_lock
 
 FOLDER = ".entropyguard"
 
