@@ -154,7 +154,7 @@ def run(
     if json_file == "-" and output == "-":
         raise UsageError("--json - and --output - would mix on stdout. Give one of them a file.")
     from entropyguard import printing
-    from entropyguard.preflight import Request
+    from entropyguard.run.request import Request
 
     request = Request(
         input=input_,
@@ -192,7 +192,7 @@ def run(
 
         printing.print_plan(plan(request))
         return
-    from entropyguard.build import run_build
+    from entropyguard.run.build import run_build
 
     summary = run_build(request, say)
     printing.say_summary(summary, say, memory=profile_memory)

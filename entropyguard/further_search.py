@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.files import FileState, content_digest, put_in_place, read_json, write_json
-from entropyguard.display import terminal_progress
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.records import FOLDER, find_record, read_sidecar
-from entropyguard.runtime import default_max_memory
+from entropyguard.run.progress import terminal_progress
+from entropyguard.run.stage import default_max_memory
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder

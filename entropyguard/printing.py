@@ -19,13 +19,13 @@ from rich.text import Text
 from entropyguard.core.errors import UsageError
 from entropyguard.core.report.drop_rates import loss_warnings
 from entropyguard.core.report.report import reading_warnings
-from entropyguard.publish import STDOUT, whole_file
+from entropyguard.run.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
-    from entropyguard.build import StageOutcome, Summary
     from entropyguard.core.report.explain import Explanation, Row
     from entropyguard.project.status import StageLine
     from entropyguard.project.validity import StageStatus
+    from entropyguard.run.build import StageOutcome, Summary
 
 Say = Callable[[str], None]
 

@@ -17,17 +17,17 @@ import pyarrow as pa
 import yaml
 from polars.exceptions import PolarsError
 
-from entropyguard.build import RunFailedError
 from entropyguard.core.errors import InputError, ProcessingError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.report.build_diff import VECTOR_TOLERANCE, Difference, decision_differences, vector_distance
 from entropyguard.core.storage.files import content_digest, md5_digest, write_whole
-from entropyguard.display import watched_progress
 from entropyguard.project.checkpoint_dir import input_param, materialise, owned
 from entropyguard.project.pipeline import METRICS, STAGES, load_stages
 from entropyguard.project.records import FOLDER
 from entropyguard.project.repro import StageError, repro
+from entropyguard.run.build import RunFailedError
+from entropyguard.run.progress import watched_progress
 from entropyguard.verify import Finding, Verdict, input_files, read_project
 
 _EMBEDDINGS = "embeddings.parquet"

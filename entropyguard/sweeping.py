@@ -13,12 +13,12 @@ from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.core.storage.files import FileState
-from entropyguard.display import terminal_progress
 from entropyguard.explaining import input_names
 from entropyguard.further_search import cost, known_pairs, search_further
 from entropyguard.project.status import project_status
 from entropyguard.project.validity import UP_TO_DATE
-from entropyguard.runtime import default_max_memory
+from entropyguard.run.progress import terminal_progress
+from entropyguard.run.stage import default_max_memory
 
 _NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
 _INGESTED, _AFTER_EXACT = "ingested.parquet", "after_exact_dedup.parquet"

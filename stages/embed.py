@@ -1,6 +1,6 @@
 """embed: a vector for each text, taken from the vector store where it was embedded before."""
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 3
 

@@ -1,6 +1,6 @@
 """exact_dedup: of the rows whose normalised texts are equal, keep one."""
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 2
 

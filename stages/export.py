@@ -3,7 +3,7 @@
 import os
 import sys
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 2
 

@@ -1,6 +1,6 @@
 """ingest: read the input, keep each row as it came, set aside what cannot be read."""
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 3
 

@@ -1,6 +1,6 @@
 """semantic_dedup: drop each row that is at or above the threshold to a row kept before it."""
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from entropyguard.runtime import Counts, StageRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 if TYPE_CHECKING:
     from entropyguard.core.pairs.vectors import Bools, Floats, Ints

@@ -10,11 +10,11 @@ from entropyguard.core.checkpoint.validity import files_of
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params
-from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
 from entropyguard.project.checkpoint_dir import is_checkpoint_dir, linked_files
 from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, packaged_files, script_version
 from entropyguard.project.records import first_rows, read_sidecar
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
+from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 

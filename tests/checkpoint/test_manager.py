@@ -31,7 +31,7 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest
 from entropyguard.core.storage.parquet import row_count
-from entropyguard.preflight import default_params
+from entropyguard.run.request import default_params
 
 FRAME = pl.DataFrame({"text": ["good", None], "n": [1, 2]})
 CONFIG = {"word": "good", "limits": {"low": 0, "high": [1, 2.5]}}

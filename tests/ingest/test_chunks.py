@@ -22,7 +22,7 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.ingest.jsonl_rows import parse_line
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.progress import silent
-from entropyguard.preflight import default_params
+from entropyguard.run.request import default_params
 from entropyguard.separators import one_value_each, unescaped
 from tests.conftest import Workspace
 from tests.row_order import in_order

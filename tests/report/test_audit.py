@@ -27,8 +27,8 @@ from entropyguard.core.report.explain import Explanation, Row, explain, sample_d
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.preflight import default_params
 from entropyguard.printing import print_explanation
+from entropyguard.run.request import default_params
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 SIMILAR = 0.97

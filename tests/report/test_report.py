@@ -28,7 +28,7 @@ from entropyguard.core.report.report import build_report, reading_warnings
 from entropyguard.core.report.text_diff import shown, shown_beside, visible
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.preflight import default_params
+from entropyguard.run.request import default_params
 from tests.conftest import Workspace
 from tests.project.test_data_repo import Repo
 

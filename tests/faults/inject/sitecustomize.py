@@ -90,7 +90,7 @@ def _in_stage(fault: _Fault) -> None:
     if fault.moment == "import":
         fault.happen()
         return
-    from entropyguard import runtime
+    from entropyguard.run import stage as runtime
 
     if fault.action == "wait" and fault.victim == "cli":  # a stage that outlives its command line
         parent = int(os.environ["ENTROPYGUARD_PARENT"])
@@ -132,7 +132,7 @@ def _in_dvc(fault: _Fault) -> None:
 
 def _in_command_line(fault: _Fault) -> None:
     if fault.moment == "publishing":
-        from entropyguard import publish
+        from entropyguard.run import publish
 
         _before(publish, "sync_file", fault)
 

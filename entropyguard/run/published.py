@@ -7,7 +7,7 @@ from pathlib import Path
 
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.records import FOLDER, find_record
-from entropyguard.publish import STDOUT, publish
+from entropyguard.run.publish import STDOUT, publish
 
 
 def publish_once(project: Path, built: str, output: str) -> None:

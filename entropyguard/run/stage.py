@@ -26,11 +26,11 @@ from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.files import FileState, put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.display import file_progress, terminal_progress
 from entropyguard.project.lock_copy import keep_good_lock
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import die_with_parent
 from entropyguard.project.records import FOLDER, describe_output, is_damaged, write_sidecar
+from entropyguard.run.progress import file_progress, terminal_progress
 
 Counts = dict[str, int]
 

@@ -15,7 +15,7 @@ from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
 from entropyguard.core.params import Params
 from entropyguard.project.checkpoint_dir import check_usable, input_param
 from entropyguard.project.pipeline import packaged_files
-from entropyguard.publish import STDOUT, check_writable, output_format
+from entropyguard.run.publish import STDOUT, check_writable, output_format
 
 STDIN = "-"
 T = TypeVar("T")

@@ -19,8 +19,6 @@ from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.storage.files import FileState, read_json, write_json
-from entropyguard.display import watched_progress
-from entropyguard.preflight import STDIN, Request, check_request, params_of, sources_of
 from entropyguard.project.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
 from entropyguard.project.lock_copy import keep_good_lock
 from entropyguard.project.pipeline import (
@@ -37,8 +35,10 @@ from entropyguard.project.records import FOLDER, first_rows, is_damaged, read_si
 from entropyguard.project.repair import forget_stage, heal, join_stores
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
-from entropyguard.publish import output_format, whole_file
-from entropyguard.published import publish_once
+from entropyguard.run.progress import watched_progress
+from entropyguard.run.publish import output_format, whole_file
+from entropyguard.run.published import publish_once
+from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
 Say = Callable[[str], None]
 

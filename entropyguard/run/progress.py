@@ -78,7 +78,7 @@ def _shown() -> Iterator[Show]:
     if not sys.stderr.isatty():
         yield _PlainLines()
         return
-    from entropyguard.display_bar import shown_bar  # rich, only for a terminal
+    from entropyguard.run.progress_bar import shown_bar  # rich, only for a terminal
 
     with shown_bar() as show:
         yield show

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from entropyguard.display import Show
+    from entropyguard.run.progress import Show
 
 
 @contextmanager
