@@ -53,7 +53,7 @@ def verify(
     They are what the input, parameters, code and model give, or exit 1 names the stage that differs.
     """
     from entropyguard.printing import print_line
-    from entropyguard.verify import verify as check
+    from entropyguard.queries.verify import verify as check
 
     verdict = check(checkpoint_dir or Path.cwd(), strict=strict)
     for line in verdict.lines():
@@ -70,8 +70,8 @@ def explain(
 
     Its keeper, the similarity, and the two texts side by side.
     """
-    from entropyguard.explaining import explanations
     from entropyguard.printing import print_explanation
+    from entropyguard.queries.explain import explanations
 
     for explanation in explanations(checkpoint_dir or Path.cwd(), row, random):
         print_explanation(explanation)
@@ -101,8 +101,8 @@ def sweep(
     """
     from entropyguard.printing import to_stderr
     from entropyguard.printing_sweep import check_targets, draw_sweep, print_sweep, write_sweep
-    from entropyguard.sweeping import SweepRequest
-    from entropyguard.sweeping import sweep as decide
+    from entropyguard.queries.sweep import SweepRequest
+    from entropyguard.queries.sweep import sweep as decide
 
     check_targets(json_file, plot)
     found = decide(checkpoint_dir or Path.cwd(), SweepRequest(first, last, step, extend, examples), to_stderr)
@@ -128,7 +128,7 @@ def clean(
     from entropyguard.printing import size_text, to_stderr
 
     if vector_cache is not None:
-        from entropyguard.vector_cache import cache_sizes, prune_cache
+        from entropyguard.queries.vector_cache import cache_sizes, prune_cache
 
         before = sum(cache_sizes(vector_cache).values())
         freed = prune_cache(vector_cache, model_name)

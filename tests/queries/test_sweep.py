@@ -21,9 +21,9 @@ from entropyguard.core.report import sweep as core_sweep
 from entropyguard.core.report.explain import Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
-from entropyguard.further_search import known_pairs, search_further
 from entropyguard.printing_sweep import check_targets, visible
-from entropyguard.sweeping import SweepRequest, check_range
+from entropyguard.queries.further_search import known_pairs, search_further
+from entropyguard.queries.sweep import SweepRequest, check_range
 from tests.conftest import TEXTS, Workspace, stage_outputs
 from tests.project.test_data_repo import Repo
 from tests.semantic.test_semantic import BIG, dedup, write_pairs, write_rows

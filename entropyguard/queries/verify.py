@@ -54,7 +54,7 @@ def verify(project: Path, *, strict: bool) -> Verdict:
     verdict = verify_lock(project)
     if verdict.differences or not strict:
         return verdict
-    from entropyguard.rebuild import verify_rebuild  # DVC and polars, for those who ask for a rebuild
+    from entropyguard.queries.rebuild import verify_rebuild  # DVC and polars, for those who ask for a rebuild
 
     return verify_rebuild(project)
 

@@ -26,9 +26,9 @@ from entropyguard.project.checkpoint_dir import input_param, materialise, owned
 from entropyguard.project.pipeline import METRICS, STAGES, load_stages
 from entropyguard.project.records import FOLDER
 from entropyguard.project.repro import StageError, repro
+from entropyguard.queries.verify import Finding, Verdict, input_files, read_project
 from entropyguard.run.build import RunFailedError
 from entropyguard.run.progress import watched_progress
-from entropyguard.verify import Finding, Verdict, input_files, read_project
 
 _EMBEDDINGS = "embeddings.parquet"
 _DECIDED = {"exact_dedup": "dropped/exact.parquet", "semantic_dedup": "dropped/semantic.parquet"}

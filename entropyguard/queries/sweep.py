@@ -13,10 +13,10 @@ from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.core.storage.files import FileState
-from entropyguard.explaining import input_names
-from entropyguard.further_search import cost, known_pairs, search_further
 from entropyguard.project.status import project_status
 from entropyguard.project.validity import UP_TO_DATE
+from entropyguard.queries.explain import input_names
+from entropyguard.queries.further_search import cost, known_pairs, search_further
 from entropyguard.run.progress import terminal_progress
 from entropyguard.run.stage import default_max_memory
 

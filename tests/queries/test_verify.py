@@ -20,7 +20,7 @@ from entropyguard.core.report.build_diff import Difference, decision_differences
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
 from entropyguard.project.pipeline import STAGES
-from entropyguard.verify import verify
+from entropyguard.queries.verify import verify
 from tests.conftest import TEXTS, Workspace
 from tests.project.test_data_repo import Repo
 from tests.static_model import write_static_model
