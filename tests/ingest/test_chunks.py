@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.cli.separators import one_value_each, unescaped
 from entropyguard.core.export.writers import write_records
 from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.ingest.chunks import Chunker, count_chunks, text_span
@@ -23,7 +24,6 @@ from entropyguard.core.ingest.jsonl_rows import parse_line
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.progress import silent
 from entropyguard.run.request import default_params
-from entropyguard.separators import one_value_each, unescaped
 from tests.conftest import Workspace
 from tests.row_order import in_order
 

@@ -15,13 +15,13 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
+from entropyguard.cli.printing_sweep import check_targets, visible
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.params import KeepParams, Params, SemanticParams
 from entropyguard.core.report import sweep as core_sweep
 from entropyguard.core.report.explain import Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
-from entropyguard.printing_sweep import check_targets, visible
 from entropyguard.queries.further_search import known_pairs, search_further
 from entropyguard.queries.sweep import SweepRequest, check_range
 from tests.conftest import TEXTS, Workspace, stage_outputs

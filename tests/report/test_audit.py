@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.cli.printing import print_explanation
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
@@ -27,7 +28,6 @@ from entropyguard.core.report.explain import Explanation, Row, explain, sample_d
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.printing import print_explanation
 from entropyguard.run.request import default_params
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])

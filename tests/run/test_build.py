@@ -258,7 +258,7 @@ def test_texts_that_begin_alike_are_kept_where_their_later_windows_differ(worksp
 
 def test_help_and_version_import_nothing_heavy() -> None:
     code = (
-        "import sys; from entropyguard.cli import app\n"
+        "import sys; from entropyguard.cli.app import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'dvc', 'polars', 'pyarrow', 'numpy', 'transformers', 'sentence_transformers', 'faiss'}\n"

@@ -26,7 +26,7 @@ def init(
 
     It goes into the current folder; from then on plain `dvc repro` runs it.
     """
-    from entropyguard.printing import to_stderr
+    from entropyguard.cli.printing import to_stderr
     from entropyguard.project.data_repo import Choices, init_repo
 
     complete = init_repo(Path.cwd(), Choices(input_, text_column, model_name), to_stderr, upgrade=upgrade)
@@ -38,7 +38,7 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
 
     Nothing is run and nothing is written.
     """
-    from entropyguard.printing import print_status
+    from entropyguard.cli.printing import print_status
     from entropyguard.project.status import project_status
 
     print_status(project_status(checkpoint_dir or Path.cwd()))
@@ -52,7 +52,7 @@ def verify(
 
     They are what the input, parameters, code and model give, or exit 1 names the stage that differs.
     """
-    from entropyguard.printing import print_line
+    from entropyguard.cli.printing import print_line
     from entropyguard.queries.verify import verify as check
 
     verdict = check(checkpoint_dir or Path.cwd(), strict=strict)
@@ -70,7 +70,7 @@ def explain(
 
     Its keeper, the similarity, and the two texts side by side.
     """
-    from entropyguard.printing import print_explanation
+    from entropyguard.cli.printing import print_explanation
     from entropyguard.queries.explain import explanations
 
     for explanation in explanations(checkpoint_dir or Path.cwd(), row, random):
@@ -99,8 +99,8 @@ def sweep(
 
     From the stored pairs: nothing is embedded, and the results stay as they are.
     """
-    from entropyguard.printing import to_stderr
-    from entropyguard.printing_sweep import check_targets, draw_sweep, print_sweep, write_sweep
+    from entropyguard.cli.printing import to_stderr
+    from entropyguard.cli.printing_sweep import check_targets, draw_sweep, print_sweep, write_sweep
     from entropyguard.queries.sweep import SweepRequest
     from entropyguard.queries.sweep import sweep as decide
 
@@ -125,7 +125,7 @@ def clean(
 
     In a data repo: the stored vectors and searches.
     """
-    from entropyguard.printing import size_text, to_stderr
+    from entropyguard.cli.printing import size_text, to_stderr
 
     if vector_cache is not None:
         from entropyguard.queries.vector_cache import cache_sizes, prune_cache

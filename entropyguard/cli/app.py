@@ -15,10 +15,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from entropyguard import commands
+from entropyguard.cli import commands
+from entropyguard.cli.interrupt import Interrupted
+from entropyguard.cli.separators import one_value_each, unescaped
 from entropyguard.core.errors import EntropyguardError, OutputError, UsageError
-from entropyguard.interrupt import Interrupted
-from entropyguard.separators import one_value_each, unescaped
 
 app = typer.Typer(
     name="entropyguard",
@@ -153,7 +153,7 @@ def run(
         raise UsageError("--input and --output are needed; `entropyguard --help` shows all flags.")
     if json_file == "-" and output == "-":
         raise UsageError("--json - and --output - would mix on stdout. Give one of them a file.")
-    from entropyguard import printing
+    from entropyguard.cli import printing
     from entropyguard.run.request import Request
 
     request = Request(

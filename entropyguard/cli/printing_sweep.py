@@ -8,10 +8,10 @@ from rich.box import HORIZONTALS
 from rich.table import Table
 from rich.text import Text
 
+from entropyguard.cli.printing import print_line, terminal, write_answer
 from entropyguard.core.report.explain import Row
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
 from entropyguard.core.report.sweep_plot import plot_format, write_plot
-from entropyguard.printing import print_line, terminal, write_answer
 from entropyguard.queries.sweep import Sweep, share
 from entropyguard.run.publish import STDOUT, check_writable, whole_file
 
