@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from entropyguard.core.arrays import Bools, Floats, Ints
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
 if TYPE_CHECKING:
-    from entropyguard.core.pairs.vectors import Bools, Floats, Ints
+    from entropyguard.core.arrays import Bools, Floats, Ints
 
 STAGE_VERSION = 3
 

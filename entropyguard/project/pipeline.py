@@ -56,7 +56,7 @@ class LockedStage:
 
 def packaged_files() -> dict[str, Path]:
     """The definition's files, by their path in a project: dvc.yaml, params.yaml and stages/*.py."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     root = package / "_pipeline" if (package / "_pipeline").is_dir() else package.parent
     names = ["dvc.yaml", "params.yaml", *(f"stages/{name}.py" for name in STAGES)]
     return {name: root / name for name in names}

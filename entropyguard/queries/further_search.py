@@ -20,9 +20,9 @@ from entropyguard.run.progress import terminal_progress
 from entropyguard.run.stage import default_max_memory
 
 if TYPE_CHECKING:
+    from entropyguard.core.arrays import Bools, Floats, Ints
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.pairs.rescoring import ExactVectors
-    from entropyguard.core.pairs.vectors import Bools, Floats, Ints
     from entropyguard.core.storage.parts import PartStore
 
 _FOLDER = f"{FOLDER}/sweep"

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from entropyguard.core.arrays import Keys
 from entropyguard.core.embed.embed import embeddings_schema
-from entropyguard.core.embed.vector_keys import KeyIndex, Keys, keys_to_arrow, text_keys, window_keys
+from entropyguard.core.embed.vector_keys import KeyIndex, keys_to_arrow, text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import TableWriter

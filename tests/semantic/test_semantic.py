@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import decide_components
-from entropyguard.core.semantic.greedy import KEPT, Ints
+from entropyguard.core.semantic.greedy import KEPT
 from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
 from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables

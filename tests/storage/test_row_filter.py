@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.core.arrays import flagged
 from entropyguard.core.exact.exact import COLUMNS, drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
-from entropyguard.core.places import places_of
 from entropyguard.core.progress import silent
 from entropyguard.core.rows import seen_hashes as seen
 from entropyguard.core.rows.hashes import AT_INGEST
@@ -125,4 +125,4 @@ def test_what_was_seen_before_is_told(cuts: list[int], keys: list[int]) -> None:
 @given(flags=st.lists(st.booleans(), max_size=40))
 def test_places_are_those_of_numpy(flags: list[bool]) -> None:
     as_array = np.array(flags, dtype=np.bool_)
-    assert places_of(as_array).tolist() == np.flatnonzero(as_array).tolist()
+    assert flagged(as_array).tolist() == np.flatnonzero(as_array).tolist()

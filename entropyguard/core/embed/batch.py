@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.embed.encoder import Encoder, Vectors
-from entropyguard.core.embed.vector_keys import Keys, text_keys, window_keys
+from entropyguard.core.arrays import Bools, Floats, Ints, Keys
+from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore
 
 _SHORT_CHARACTERS = 1_024  # with a window of 16 tokens or more, no text so short has too many
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Listener = Callable[[Keys, Vectors, float], None]
+Listener = Callable[[Keys, Floats, float], None]
 """Told of vectors as soon as they are there, with the share of the portion's work that is done."""
 
 
@@ -85,7 +84,7 @@ class Portion:
         self.embedded = len(np.unique(self.text[self._lines[windows[once]]]))
 
 
-def _look_up(store: VectorStore | None, keys: Keys, dimension: int) -> tuple[Bools, Vectors]:
+def _look_up(store: VectorStore | None, keys: Keys, dimension: int) -> tuple[Bools, Floats]:
     """Which keys the store knows, and the vectors of those."""
     if store is None:
         return np.zeros(len(keys), dtype=np.bool_), np.empty((0, dimension), dtype=np.float32)

@@ -6,14 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from entropyguard.core.arrays import Floats, Ints
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.storage.files import read_json
-
-Positions = npt.NDArray[np.int64]
-Vectors = npt.NDArray[np.float32]
 
 
 class Encoder(Protocol):
@@ -35,7 +30,7 @@ class Encoder(Protocol):
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded and why."""
 
-    def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
+    def encode(self, tokens: Tokens, wanted: Ints) -> Iterator[tuple[Ints, Floats]]:
         """Unit vectors of the windows at the positions `wanted`.
 
         Comes in pieces of at most a few seconds' work, in any order: (positions, float32 vectors, a row each).

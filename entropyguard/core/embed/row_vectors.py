@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.embed.batch import Bools, Ints, Portion
-from entropyguard.core.embed.encoder import Encoder, Vectors
-from entropyguard.core.embed.vector_keys import Keys
+from entropyguard.core.arrays import Bools, Floats, Ints, Keys
+from entropyguard.core.embed.batch import Portion
+from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.vector_store import VectorStore
 from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.ingest.batches import ahead
@@ -43,7 +43,7 @@ def embedded_portions(
     """
     done = 0
 
-    def listen(keys: Keys, new: Vectors, share: float) -> None:
+    def listen(keys: Keys, new: Floats, share: float) -> None:
         saver.add(keys, new)
         progress(done + int(len(portion.skipped) * share), rows)
 
@@ -84,7 +84,7 @@ def exact_vectors(
     max_windows: int,
     store: PartStore | None,
     progress: Progress,
-) -> Iterator[tuple[Ints, Vectors]]:
+) -> Iterator[tuple[Ints, Floats]]:
     """The vectors of the wanted rows of after_exact_dedup.parquet, in its order: (place, vector) of each window.
 
     wanted: a flag for each row. Places count from 0; a row that cannot be embedded has none. store: where vectors are

@@ -8,8 +8,9 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+
+from entropyguard.core.arrays import Bools, Int16s, Int32s, Ints
 
 READING_VERSION = 1
 """Raised when the same vocabulary is taken to read other texts: stored vectors of these must not be found again."""
@@ -21,9 +22,6 @@ _SHARED = ("Common", "Inherited", "Unknown")  # digits, punctuation, emoji: they
 _FRAGMENT = "\ufffd"
 _SLICE_TEXTS = 1_024
 _READ_CHARACTERS = 10_000
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 class Letters(NamedTuple):
@@ -71,7 +69,7 @@ class Reading:
         """The names of the scripts that are read."""
         return [name for name, read in zip(script_names(), self._is_read, strict=True) if read]
 
-    def unreadable(self, ids: Sequence[npt.NDArray[np.int32]], texts: Sequence[str]) -> Bools:
+    def unreadable(self, ids: Sequence[Int32s], texts: Sequence[str]) -> Bools:
         """Of each text, given with its token ids, whether the model cannot read it."""
         ends = np.cumsum([0, *map(len, ids)])
         sums = np.zeros((ends[-1] + 1, 3), dtype=np.int64)
@@ -118,7 +116,7 @@ def find_letters(texts: Sequence[str]) -> Letters:
 
 
 @cache
-def _script_of_code() -> npt.NDArray[np.int16]:
+def _script_of_code() -> Int16s:
     """By code point, the position of its script in `script_names()`; -1 for what tells no script."""
     starts, names = _ranges()
     known = {name: at for at, name in enumerate(script_names())}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tokenizers
 from safetensors.numpy import load_file
 
+from entropyguard.core.arrays import Floats, Int32s, Ints
 from entropyguard.core.embed.model import model_fingerprint
 from entropyguard.core.embed.scripts import READING_VERSION
 from entropyguard.core.embed.tokenizer import TextTokenizer, Tokens, read_tokenizer
@@ -53,9 +53,7 @@ class StaticEncoder:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._tokenizer(texts, max_windows)
 
-    def encode(
-        self, tokens: Tokens, wanted: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+    def encode(self, tokens: Tokens, wanted: Ints) -> Iterator[tuple[Ints, Floats]]:
         """Unit vectors of the wanted windows, piece by piece, each with the positions it is for."""
         for start in range(0, len(wanted), _PIECE_WINDOWS):
             piece = wanted[start : start + _PIECE_WINDOWS]
@@ -65,15 +63,15 @@ class StaticEncoder:
                 vectors[at] = self._mean(ids[ids != self._tokenizer.unknown])
             yield piece, vectors
 
-    def _mean(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    def _mean(self, ids: Int32s) -> Floats:
         total = self._table[ids].sum(axis=0, dtype=np.float64)
         length = np.sqrt(np.square(total).sum())
         # Vectors that cancel out have no direction: zero is similar to nothing.
-        unit: npt.NDArray[np.float32] = (total / length if length > 0 else total).astype(np.float32)
+        unit: Floats = (total / length if length > 0 else total).astype(np.float32)
         return unit
 
 
-def _token_vectors(folder: Path) -> npt.NDArray[np.float32]:
+def _token_vectors(folder: Path) -> Floats:
     """One float32 vector per token id; a quantised vocabulary is spread out again."""
     file = folder / "model.safetensors"
     try:
@@ -85,5 +83,5 @@ def _token_vectors(folder: Path) -> npt.NDArray[np.float32]:
         table = table[tensors["mapping"]]
     if "weights" in tensors:
         table = table * tensors["weights"].astype(np.float32)[:, None]
-    result: npt.NDArray[np.float32] = np.ascontiguousarray(table)
+    result: Floats = np.ascontiguousarray(table)
     return result

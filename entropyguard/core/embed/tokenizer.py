@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from entropyguard.core.arrays import Bools, Int32s, Ints
 from entropyguard.core.embed.scripts import Reading
 from entropyguard.core.errors import UsageError
 
@@ -22,8 +22,7 @@ _GROUP_CHARACTERS = 1_000_000
 _CHARACTERS_PER_TOKEN = 64
 _MOST_CHARACTERS = 16_000_000
 
-Ids = npt.NDArray[np.int32]
-_NO_IDS: Ids = np.empty(0, dtype=np.int32)
+_NO_IDS: Int32s = np.empty(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,20 @@ class Tokens:
     none where it cannot be embedded, and `skipped[t]`, else None, says why.
     """
 
-    ids: Ids
-    ends: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int64]
+    ids: Int32s
+    ends: Ints
+    counts: Ints
     skipped: list[str | None]
 
-    def lengths(self) -> npt.NDArray[np.int64]:
+    def lengths(self) -> Ints:
         """Tokens of each window, special ones counted."""
         return np.diff(self.ends, prepend=0)
 
-    def of(self, window: int) -> Ids:
+    def of(self, window: int) -> Int32s:
         """The ids of one window."""
         return self.ids[self.ends[window - 1] if window else 0 : self.ends[window]]
 
-    def padded(
-        self, windows: npt.NDArray[np.int64], shape: tuple[int, int], pad: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def padded(self, windows: Ints, shape: tuple[int, int], pad: int) -> tuple[Ints, Bools]:
         """The windows as the first rows of a matrix of token ids, and which of its places hold them; `pad` elsewhere.
 
         A row that is left over holds one token: a model that attends to none gives no number.
@@ -102,7 +99,7 @@ class TextTokenizer:
         limit = self._most_characters(max_windows)
         skipped: list[str | None] = [OVER_LONG if len(text) > limit else None for text in texts]
         counts = np.zeros(len(texts), dtype=np.int64)
-        pieces: list[list[Ids]] = [[]] * len(texts)
+        pieces: list[list[Int32s]] = [[]] * len(texts)
         for group in _groups(texts, limit):
             together = [self._prompt + texts[at] for at in group]
             encodings = self._tokenizer.encode_batch_fast(together, add_special_tokens=False)
@@ -115,12 +112,12 @@ class TextTokenizer:
         ids = np.concatenate([_NO_IDS, *windows])
         return Tokens(ids, np.cumsum([len(window) for window in windows], dtype=np.int64), counts, skipped)
 
-    def _split(self, ids: Ids) -> tuple[Ids, Ids]:
+    def _split(self, ids: Int32s) -> tuple[Int32s, Int32s]:
         """The prompt's ids, none where they are not told apart from the text's, and the others."""
         lead = self._lead if np.array_equal(ids[: len(self._lead)], self._lead) else self._lead[:0]
         return lead, ids[len(lead) :]
 
-    def _windows(self, lead: Ids, body: Ids, max_windows: int) -> tuple[str | None, list[Ids]]:
+    def _windows(self, lead: Int32s, body: Int32s, max_windows: int) -> tuple[str | None, list[Int32s]]:
         """The windows of a text that can be read, or why there are none."""
         around = len(self._before) + len(lead) + len(self._after)
         room = max(1, len(body) if self.window is None else self.window - around)
@@ -163,7 +160,7 @@ def read_tokenizer(folder: Path) -> Any:
         raise UsageError(f"{file} cannot be read as a tokenizer ({error}). Use a model that has one.") from error
 
 
-def _special_tokens(tokenizer: Any) -> tuple[Ids, Ids]:
+def _special_tokens(tokenizer: Any) -> tuple[Int32s, Int32s]:
     """The ids the tokenizer puts before and after a text."""
     encoding = tokenizer.encode("a", add_special_tokens=True)
     ids, own = np.array(encoding.ids, dtype=np.int32), np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)

@@ -23,8 +23,8 @@ import torch
 import xxhash
 from torch.nn import functional
 
+from entropyguard.core.arrays import Floats, Ints
 from entropyguard.core.embed.bert import Bert, plain_bert
-from entropyguard.core.embed.encoder import Positions, Vectors
 from entropyguard.core.embed.hardware import Hardware, find_hardware
 from entropyguard.core.embed.model import model_fingerprint
 from entropyguard.core.embed.scripts import READING_VERSION
@@ -96,7 +96,7 @@ class TransformerEncoder:
         """Token ids in windows, and which texts cannot be embedded."""
         return self._parts.tokenizer(texts, max_windows)
 
-    def encode(self, tokens: Tokens, wanted: Positions) -> Iterator[tuple[Positions, Vectors]]:
+    def encode(self, tokens: Tokens, wanted: Ints) -> Iterator[tuple[Ints, Floats]]:
         """Unit vectors of the wanted windows, a batch at a time, each with the positions it is for."""
         buckets = np.searchsorted(self._widths, tokens.lengths()[wanted])
         batches = []
@@ -107,10 +107,10 @@ class TransformerEncoder:
         yield from self._side_by_side(partial(self._encode_batch, tokens), batches)
 
     def _side_by_side(
-        self, work: Callable[..., tuple[Positions, Vectors]], batches: Iterable[Any]
-    ) -> Iterator[tuple[Positions, Vectors]]:
+        self, work: Callable[..., tuple[Ints, Floats]], batches: Iterable[Any]
+    ) -> Iterator[tuple[Ints, Floats]]:
         """What `work` makes of each batch, in their order; a few are under way at any time."""
-        waiting: deque[Future[tuple[Positions, Vectors]]] = deque()
+        waiting: deque[Future[tuple[Ints, Floats]]] = deque()
         try:
             for batch in batches:
                 waiting.append(self._pool.submit(work, *batch))
@@ -122,12 +122,12 @@ class TransformerEncoder:
             for future in waiting:
                 future.cancel()
 
-    def _encode_batch(self, tokens: Tokens, batch: Positions, shape: tuple[int, int]) -> tuple[Positions, Vectors]:
+    def _encode_batch(self, tokens: Tokens, batch: Ints, shape: tuple[int, int]) -> tuple[Ints, Floats]:
         """A batch and its vectors, computed in exactly this shape (rows, width)."""
         ids, mask = tokens.padded(batch, shape, self._parts.pad)
         with torch.inference_mode():
             places = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
-            vectors: Vectors = self._parts.forward(*places)[: len(batch)].cpu().numpy()
+            vectors: Floats = self._parts.forward(*places)[: len(batch)].cpu().numpy()
         return batch, vectors
 
 

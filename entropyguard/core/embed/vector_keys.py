@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from entropyguard.core.arrays import Int32s, Ints, Keys, UInt64s
+
 KEY_TYPE = pa.binary(16)
-Keys = npt.NDArray[np.uint64]
-"""Keys of windows, shape (windows, 2): the two halves of each digest."""
 
 
 def text_keys(texts: Iterable[str]) -> Keys:
@@ -48,13 +47,13 @@ def keys_from_arrow(column: pa.ChunkedArray) -> Keys:
 class KeyIndex:
     """Where each key's vector lies: 24 bytes a key, sorted by key. `part` is a number, `row` counts in that part."""
 
-    first: npt.NDArray[np.uint64]
-    second: npt.NDArray[np.uint64]
-    part: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int32]
+    first: UInt64s
+    second: UInt64s
+    part: Int32s
+    row: Int32s
 
     @classmethod
-    def of(cls, keys: Keys, part: npt.NDArray[np.int32], row: npt.NDArray[np.int32]) -> KeyIndex:
+    def of(cls, keys: Keys, part: Int32s, row: Int32s) -> KeyIndex:
         order = np.argsort(keys[:, 0], kind="stable")
         return cls(keys[order, 0], keys[order, 1], part[order], row[order])
 
@@ -67,7 +66,7 @@ class KeyIndex:
         row = np.concatenate([empty[1], *(index.row for index in indexes)])
         return cls.of(np.stack([first, second], axis=1), part, row)
 
-    def find(self, keys: Keys) -> npt.NDArray[np.int64]:
+    def find(self, keys: Keys) -> Ints:
         """Where in the index each key is; -1 where it is not. Keys alike in their first half are told apart."""
         places = np.full(len(keys), -1, dtype=np.int64)
         at = np.searchsorted(self.first, keys[:, 0])

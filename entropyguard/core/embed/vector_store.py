@@ -12,16 +12,16 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.embed.vector_keys import KeyIndex, Keys, keys_from_arrow, keys_to_arrow
+from entropyguard.core.arrays import Bools, Floats, Int32s, Ints, Keys
+from entropyguard.core.embed.vector_keys import KeyIndex, keys_from_arrow, keys_to_arrow
 from entropyguard.core.storage.files import FileState, sync_file
 from entropyguard.core.storage.parts import PartStore
 
 
-def vectors_to_arrow(vectors: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+def vectors_to_arrow(vectors: Floats, mask: Bools | None = None) -> pa.Array:
     """Rows of a float32 matrix as the Parquet column `vector`; null where `mask` is true."""
     flat = pa.array(vectors.reshape(-1), type=pa.float32())
     return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=None if mask is None else pa.array(mask))
@@ -34,7 +34,7 @@ class VectorStore:
         self._parts = PartStore(store.folder / fingerprint)
         self._dimension = dimension
         self._checked: dict[Path, FileState] = {}
-        self._last_read: tuple[Path, int, npt.NDArray[np.float32]] | None = None
+        self._last_read: tuple[Path, int, Floats] | None = None
         self._lock = threading.Lock()
         self._refresh()
 
@@ -51,7 +51,7 @@ class VectorStore:
         sizes = (path.stat() for path in self._parts.paths())
         return sum(stat.st_size for stat in sizes if stat.st_nlink == 1)
 
-    def find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    def find(self, keys: Keys) -> tuple[Bools, Floats]:
         """Which keys are known, and the vectors of those, in the order of the keys."""
         with self._lock:
             while True:
@@ -60,7 +60,7 @@ class VectorStore:
                 except FileNotFoundError:  # another process put a bigger part in its place
                     self._refresh()
 
-    def put(self, keys: Keys, vectors: npt.NDArray[np.float32]) -> None:
+    def put(self, keys: Keys, vectors: Floats) -> None:
         """Save vectors; once this returns, no kill can lose them."""
         table = pa.table({"key": keys_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
         path = self._parts.put("vectors", table)
@@ -113,7 +113,7 @@ class VectorStore:
                 continue
         self._indexes = [KeyIndex.joined(found)]
 
-    def _numbered(self, path: Path, keys: Keys, rows: npt.NDArray[np.int32]) -> KeyIndex:
+    def _numbered(self, path: Path, keys: Keys, rows: Int32s) -> KeyIndex:
         self._paths.append(path)
         return KeyIndex.of(keys, np.full(len(rows), len(self._paths) - 1, dtype=np.int32), rows)
 
@@ -126,7 +126,7 @@ class VectorStore:
             self._checked[path] = state
         return True
 
-    def _find(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    def _find(self, keys: Keys) -> tuple[Bools, Floats]:
         part, row = np.full(len(keys), -1, dtype=np.int32), np.zeros(len(keys), dtype=np.int32)
         for index in self._indexes:
             places = index.find(keys)
@@ -143,9 +143,9 @@ class VectorStore:
     def _read(
         self,
         path: Path,
-        rows: npt.NDArray[np.int32],
-        into: npt.NDArray[np.int64],
-        vectors: npt.NDArray[np.float32],
+        rows: Int32s,
+        into: Ints,
+        vectors: Floats,
     ) -> None:
         """Copy `rows` of a part to the places `into` of `vectors`, reading only the row groups they lie in."""
         with pq.ParquetFile(path, memory_map=False) as file:
@@ -156,7 +156,7 @@ class VectorStore:
                 here = groups == group
                 vectors[into[here]] = self._group(path, file, int(group))[rows[here] - starts[group]]
 
-    def _group(self, path: Path, file: pq.ParquetFile, group: int) -> npt.NDArray[np.float32]:
+    def _group(self, path: Path, file: pq.ParquetFile, group: int) -> Floats:
         """All vectors of a row group. The last one is kept: rows are mostly asked for in the order they lie."""
         if self._last_read is None or self._last_read[:2] != (path, group):
             chunks = file.read_row_group(group, columns=["vector"]).column("vector").chunks
@@ -192,7 +192,7 @@ def prune_encoders(store: PartStore, keep: set[str]) -> int:
     return freed
 
 
-def _keys_in(path: Path) -> tuple[Keys, npt.NDArray[np.int32]]:
+def _keys_in(path: Path) -> tuple[Keys, Int32s]:
     """The keys a part has vectors for, and the row of each."""
     with pq.ParquetFile(path, memory_map=False) as file:
         columns = [name for name in ("key", "skipped") if name in file.schema_arrow.names]

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from entropyguard.core.embed.encoder import Vectors
-from entropyguard.core.embed.vector_keys import Keys
+from entropyguard.core.arrays import Floats, Keys
 from entropyguard.core.embed.vector_store import VectorStore
 
 SAVE_SECONDS = 30.0
@@ -30,7 +29,7 @@ class VectorSaver:
         self._background = background
         self._under_way: Future[Any] | None = None
         self._keys: list[Keys] = []
-        self._vectors: list[Vectors] = []
+        self._vectors: list[Floats] = []
         self._since = time.monotonic()
 
     def run(self, task: Callable[..., Any], *arguments: Any) -> None:
@@ -43,7 +42,7 @@ class VectorSaver:
         if self._under_way is not None:
             self._under_way.result()
 
-    def add(self, keys: Keys, vectors: Vectors) -> None:
+    def add(self, keys: Keys, vectors: Floats) -> None:
         """Take vectors to be saved."""
         if self._store is None:
             return

@@ -11,21 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.arrays import Bools, Hashes, Ints, UInt64s
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows import hashes as row_hashes
-from entropyguard.core.rows.hashes import Hashes
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.storage.parquet import TableWriter, read_about
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_order import ordered_row_ids, row_places
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 DROPPED = pa.schema(
     [
@@ -55,7 +51,7 @@ class ExactCounts:
     exact: int
 
 
-def mark_exact_duplicates(hashes: Hashes, rank: Ints | None = None, takes_part: Flags | None = None) -> Ints:
+def mark_exact_duplicates(hashes: Hashes, rank: Ints | None = None, takes_part: Bools | None = None) -> Ints:
     """The index of each row's keeper, itself where the row is kept, NO_PART where `takes_part` is False.
 
     `hashes` has shape (rows, 2), two halves of 128 bits. The keeper is the row of lowest `rank` among the rows of
@@ -103,14 +99,14 @@ def _resolve(rows: Ints, hashes: Hashes, rank: Ints | None, keeper: Ints) -> Non
     keeper[rows] = np.repeat(rows[ranks == lowest], sizes)
 
 
-def _first_of_each(*sorted_keys: npt.NDArray[np.uint64]) -> Flags:
+def _first_of_each(*sorted_keys: UInt64s) -> Bools:
     """Whether a row has another key than the one before."""
     opens = np.ones(len(sorted_keys[0]), dtype=np.bool_)
     opens[1:] = np.any([key[1:] != key[:-1] for key in sorted_keys], axis=0)
     return opens
 
 
-def _partitions(hashes: Hashes, keeper: Ints, takes_part: Flags | None) -> Iterator[Ints]:
+def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None) -> Iterator[Ints]:
     """The rows that are still their own keepers, cut by the top bits of their hashes."""
     bits = max(1, (len(hashes) // _PARTITION_ROWS).bit_length())
     for partition in range(1 << bits):

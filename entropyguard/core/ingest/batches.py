@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.inputs import Source
 
@@ -42,8 +42,8 @@ class Batch:
     """
 
     rows: int
-    positions: npt.NDArray[np.int64]
-    lines: npt.NDArray[np.int64]
+    positions: Ints
+    lines: Ints
     records: pa.Array
     rejected: list[Rejected] = field(default_factory=list)
     texts: pl.Series | None = None

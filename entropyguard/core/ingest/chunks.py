@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.storage.parquet import row_count
@@ -27,8 +27,6 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _LAST_RESORT = ""  # between any two characters
 _TAKEN_AS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
-
-Places = npt.NDArray[np.int64]
 
 
 class Chunker:
@@ -100,7 +98,7 @@ class Chunker:
         long = np.flatnonzero(pc.utf8_length(texts).to_numpy() > self._size).tolist()
         return {at: self._splitter.split_text(texts[at].as_py()) for at in long}
 
-    def _with_texts(self, records: pa.Array, new: list[str], rows: Places, places: Places) -> pa.Array:
+    def _with_texts(self, records: pa.Array, new: list[str], rows: Ints, places: Ints) -> pa.Array:
         columns = [pc.struct_field(records, [at]) for at in range(records.type.num_fields)]
         field = self._field(records)
         texts = _chosen(columns[field].cast(pa.large_string()), new, places)
@@ -112,12 +110,12 @@ class Chunker:
         return int(records.type.get_field_index(self._text_column))
 
 
-def _chosen(old: pa.Array, new: list[str], places: Places) -> pa.Array:
+def _chosen(old: pa.Array, new: list[str], places: Ints) -> pa.Array:
     """The strings at these places, among the old ones and after these the new ones."""
     return pa.concat_arrays([old, pa.array(new, pa.large_string())]).take(pa.array(places))
 
 
-def _taken(column: pa.Array, rows: Places) -> pa.Array:
+def _taken(column: pa.Array, rows: Ints) -> pa.Array:
     """A user's column by rows; Arrow takes nothing from views, so they go by another type."""
     kind = _TAKEN_AS.get(column.type, column.type)
     return column.cast(kind).take(pa.array(rows)).cast(column.type)
@@ -164,5 +162,5 @@ def count_chunks(ingested: Path) -> dict[str, int]:
     return {"split": int((counts > 1).sum()), "chunks": int(counts[counts > 1].sum())}
 
 
-def _file_and_line(table: pa.Table) -> Places:
+def _file_and_line(table: pa.Table) -> Ints:
     return np.stack([table["file"].to_numpy().astype(np.int64), table["line"].to_numpy()], axis=1)

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from entropyguard.core.arrays import Bools, Bytes, Ints
 from entropyguard.core.errors import DataFormatError, InputError, InternalError
 from entropyguard.core.ingest.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
 from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
 from entropyguard.core.params import IngestParams
 
-Positions = npt.NDArray[np.int64]
 _LF, _CR, _QUOTE = 10, 13, 34
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^,\r\n"][^,\r\n]*+|)'
 _ROW = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+(?:\r\n|\r|\n|\Z)")
@@ -35,7 +34,7 @@ class RowBlock:
     """Consecutive rows that are not blank: their bytes and the line (from 1) each starts on."""
 
     rows: list[bytes]
-    lines: Positions
+    lines: Ints
 
 
 def read_rows(source: Source, limit: int) -> Iterator[RowBlock]:
@@ -76,7 +75,7 @@ def _cut(data: bytes, line: int, *, final: bool) -> tuple[RowBlock, bytes, int]:
     return block, data[used:], line + int(np.searchsorted(line_ends, used, side="right"))
 
 
-def _line_ends(data: bytes, buffer: npt.NDArray[np.uint8], *, final: bool) -> Positions:
+def _line_ends(data: bytes, buffer: Bytes, *, final: bool) -> Ints:
     """Where physical lines end (the position after LF, CRLF or CR), quoted or not."""
     ends = buffer == _LF
     if b"\r" in data:
@@ -84,17 +83,17 @@ def _line_ends(data: bytes, buffer: npt.NDArray[np.uint8], *, final: bool) -> Po
         returns[:-1] &= buffer[1:] != _LF
         returns[-1:] &= final  # an LF may follow
         ends |= returns
-    positions: Positions = np.flatnonzero(ends).astype(np.int64) + 1
+    positions: Ints = np.flatnonzero(ends).astype(np.int64) + 1
     return positions
 
 
-def _row_ends(data: bytes, buffer: npt.NDArray[np.uint8], line_ends: Positions, *, final: bool) -> Positions:
+def _row_ends(data: bytes, buffer: Bytes, line_ends: Ints, *, final: bool) -> Ints:
     """Where rows end: at the line ends that no quotes enclose."""
     if b'"' in data:
         quotes = np.flatnonzero(buffer == _QUOTE)
         if not _is_regular(buffer, quotes):
             return _row_ends_one_by_one(data, final=final)
-        ends: Positions = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+        ends: Ints = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
         closed = len(quotes) % 2 == 0
     else:
         ends, closed = line_ends, True
@@ -103,7 +102,7 @@ def _row_ends(data: bytes, buffer: npt.NDArray[np.uint8], line_ends: Positions, 
     return ends
 
 
-def _is_regular(buffer: npt.NDArray[np.uint8], quotes: Positions) -> bool:
+def _is_regular(buffer: Bytes, quotes: Ints) -> bool:
     """Whether every quote opens, closes or is doubled as the RFC has it, so that counting them is enough."""
     opening, closing_ = quotes[::2], quotes[1::2]
     doubled = closing_[: len(opening) - 1] + 1 == opening[1:]
@@ -116,11 +115,11 @@ def _is_regular(buffer: npt.NDArray[np.uint8], quotes: Positions) -> bool:
     return bool(opens.all() and closes.all())
 
 
-def _is_separator(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def _is_separator(values: Bytes) -> Bools:
     return np.isin(values, np.frombuffer(b",\r\n", dtype=np.uint8))
 
 
-def _row_ends_one_by_one(data: bytes, *, final: bool) -> Positions:
+def _row_ends_one_by_one(data: bytes, *, final: bool) -> Ints:
     ends, at = [], 0
     while at < len(data) and (match := _ROW.match(data, at)):
         at = match.end()

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, ahead
 from entropyguard.core.ingest.chunks import Chunker
@@ -22,7 +23,7 @@ from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.rows.normalise import hashed
-from entropyguard.core.rows.seen_hashes import Flags, SeenHashes
+from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import TableWriter
 
@@ -101,7 +102,7 @@ def _keep_freed_memory() -> None:
 
 def _all_batches(
     reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, about: dict[str, Any]
-) -> Iterator[tuple[int, Batch, Columns, Flags]]:
+) -> Iterator[tuple[int, Batch, Columns, Bools]]:
     earlier = SeenHashes()
     for file, source in enumerate(sources):
         # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
@@ -111,7 +112,7 @@ def _all_batches(
 
 def _hashed(
     batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any], earlier: SeenHashes
-) -> Iterator[tuple[Batch, Columns, Flags]]:
+) -> Iterator[tuple[Batch, Columns, Bools]]:
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts

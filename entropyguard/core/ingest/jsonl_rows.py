@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed
 from entropyguard.core.ingest.inputs import Source
@@ -141,7 +141,7 @@ class JsonlRows:
             records, texts = records.filter(pa.array(good)), texts.filter(pl.Series(good))
         return Batch(block.rows, block.positions[good], block.lines[good], records, rejected, texts)
 
-    def _doubtful(self, lines: pl.Series, texts: pl.Series) -> npt.NDArray[np.int64]:
+    def _doubtful(self, lines: pl.Series, texts: pl.Series) -> Ints:
         """The lines that the fast reader, which gave the texts, does not show to be sound."""
         doubtful = _undecided(texts)
         for name in self._params.required_columns:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools, Ints, flagged
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.ingest.inputs import Source
-from entropyguard.core.places import places_of
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -30,8 +29,8 @@ class LineBlock:
     """
 
     rows: int
-    positions: npt.NDArray[np.int64]
-    lines: npt.NDArray[np.int64]
+    positions: Ints
+    lines: Ints
     records: pa.LargeStringArray
     rejected: list[Rejected]
 
@@ -116,7 +115,7 @@ def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
     """The block of some whole lines, the first of which is number `line`, and how many lines there are."""
     if b"\r" in data:  # a search for two bytes takes twenty times as long as one for one
         data = data.replace(b"\r\n", b"\n")
-    ends = places_of(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
+    ends = flagged(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
     text = data.replace(b"\n", b"")
@@ -137,9 +136,9 @@ def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
     return block, len(ends)
 
 
-def _blank(text: bytes, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _blank(text: bytes, offsets: Ints) -> Bools:
     """Which lines hold nothing but JSON's white space."""
-    blank: npt.NDArray[np.bool_] = offsets[1:] == offsets[:-1]
+    blank: Bools = offsets[1:] == offsets[:-1]
     if text:
         first = np.frombuffer(text, dtype=np.uint8)[np.minimum(offsets[:-1], len(text) - 1)]
         for at in np.flatnonzero(np.isin(first, _SPACES)):
@@ -147,9 +146,7 @@ def _blank(text: bytes, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]
     return blank
 
 
-def _line_reasons(
-    text: bytes, offsets: npt.NDArray[np.int64], limit: int, filled: npt.NDArray[np.bool_]
-) -> dict[int, tuple[str, int | None]]:
+def _line_reasons(text: bytes, offsets: Ints, limit: int, filled: Bools) -> dict[int, tuple[str, int | None]]:
     """Line -> why it cannot be taken, and how many of its bytes to show (None: all)."""
     lengths = np.diff(offsets)
     reasons: dict[int, tuple[str, int | None]] = {
@@ -164,7 +161,7 @@ def _line_reasons(
     return reasons
 
 
-def is_utf8(text: bytes, offsets: npt.NDArray[np.int64]) -> bool:
+def is_utf8(text: bytes, offsets: Ints) -> bool:
     """Whether every stretch of `text` between two offsets is UTF-8."""
     array = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(text))
     try:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Int32s
 from entropyguard.core.storage.parquet import open_parquet
 from entropyguard.core.storage.parts import PartStore
 
@@ -60,7 +59,7 @@ class Parts:
         return table
 
 
-def stripe_table(pairs: tuple[npt.NDArray[np.int32], ...], start: int, end: int) -> pa.Table:
+def stripe_table(pairs: tuple[Int32s, ...], start: int, end: int) -> pa.Table:
     """All pairs of the positions start..end-1 with positions before them, as a part."""
     schema = pa.schema(_STRIPE, metadata={"start": str(start), "end": str(end)})
     return pa.Table.from_arrays([pa.array(column) for column in pairs], schema=schema)

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from entropyguard.core.arrays import Bools, Floats, Indexes
 from entropyguard.core.pairs.dot_products import Product, product_of
-from entropyguard.core.pairs.vectors import Bools, Floats
 from entropyguard.core.progress import Progress
 
 BLOCK_ROWS = 4_096
@@ -26,8 +25,8 @@ class Tile:
     The mask may be overwritten when the next tile is asked for.
     """
 
-    rows: npt.NDArray[np.integer[Any]]
-    columns: npt.NDArray[np.integer[Any]]
+    rows: Indexes
+    columns: Indexes
     mask: Bools
 
 

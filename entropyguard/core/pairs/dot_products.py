@@ -13,15 +13,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.pairs.vectors import Bools, Floats, scratch
+from entropyguard.core.arrays import Bools, Floats, Indexes, Int16s, Int32s
+from entropyguard.core.pairs.vectors import scratch
 
 # Below this many rows the import of torch takes longer than it saves.
 _WORTH_TORCH_ROWS = 30_000
 _BFLOAT16_ULP = 2.0**-8
 _COPY_ROWS = 4_096
 
-Order = npt.NDArray[np.int32]
-Places = slice | npt.NDArray[np.integer[Any]]
+Selection = slice | Indexes
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rows:
 class Product(Protocol):
     """Which of some vectors are similar to which others."""
 
-    def rows(self, places: Places, of: Rows | None = None) -> Rows:
+    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
         """The vectors at these places, of all or of `of`."""
 
     def at_or_above(self, rows: Rows, columns: slice) -> Bools:
@@ -43,7 +43,7 @@ class Product(Protocol):
 
 
 def product_of(
-    vectors: Floats, order: Order | None, floor: float, max_bytes: int, spill: Path, threads: int | None
+    vectors: Floats, order: Int32s | None, floor: float, max_bytes: int, spill: Path, threads: int | None
 ) -> Product:
     """The product that is fastest here, of the vectors in the given order; copies over `max_bytes` lie in `spill`."""
     if _prefers_bfloat16(len(vectors), floor):
@@ -76,7 +76,7 @@ class _Float32Product:
         self._vectors = vectors
         self._products, self._mask = _Buffer(np.float32), _Buffer(np.bool_)
 
-    def rows(self, places: Places, of: Rows | None = None) -> Rows:
+    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
         factor = (self._vectors if of is None else of.factor)[places]
         return Rows(len(factor), factor)
 
@@ -91,7 +91,7 @@ class _Bfloat16Product:
     """Half to a ninth of the time of float32, on CPUs that multiply bfloat16."""
 
     def __init__(
-        self, vectors: Floats, order: Order | None, floor: float, max_bytes: int, spill: Path, threads: int | None
+        self, vectors: Floats, order: Int32s | None, floor: float, max_bytes: int, spill: Path, threads: int | None
     ) -> None:
         import torch
 
@@ -107,7 +107,7 @@ class _Bfloat16Product:
         self._vectors = _copied(vectors, order, scratch(vectors.shape, np.int16, fits, spill))
         self._bits, self._mask = _Buffer(np.int16), _Buffer(np.bool_)
 
-    def rows(self, places: Places, of: Rows | None = None) -> Rows:
+    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
         source = self._vectors if of is None else of.factor
         if isinstance(places, slice):
             return Rows(places.stop - places.start, source[places])
@@ -131,7 +131,7 @@ def _padded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _copied(vectors: Floats, order: Order | None, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _copied(vectors: Floats, order: Int32s | None, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """`into`, filled with the vectors in the given order: as they are, or as the bits of bfloat16 in an int16 array."""
     for start in range(0, len(vectors), _COPY_ROWS):
         part: Any = slice(start, start + _COPY_ROWS)
@@ -140,10 +140,10 @@ def _copied(vectors: Floats, order: Order | None, into: npt.NDArray[Any]) -> npt
     return into
 
 
-def _bfloat16_bits(block: Floats) -> npt.NDArray[np.int16]:
+def _bfloat16_bits(block: Floats) -> Int16s:
     import torch
 
-    bits: npt.NDArray[np.int16] = torch.from_numpy(block).bfloat16().view(torch.int16).numpy()
+    bits: Int16s = torch.from_numpy(block).bfloat16().view(torch.int16).numpy()
     return bits
 
 

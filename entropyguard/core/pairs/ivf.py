@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from entropyguard.core.arrays import Int32s, Ints
 from entropyguard.core.pairs import candidates
 from entropyguard.core.pairs.block_store import Parts
 from entropyguard.core.pairs.candidates import Tile
@@ -35,8 +35,7 @@ _FIRST_SAMPLE_ROWS = 1_024
 _MOST_SAMPLE_ROWS = 4_096  # a sixteenth of a block row, so the samples cost at most a sixteenth of an exact search
 _SEED = 20_031_013
 
-Positions = npt.NDArray[np.int32]
-ListRows = tuple[int, Positions, Rows]
+ListRows = tuple[int, Int32s, Rows]
 """A list and some rows, ascending, that look into it, with their vectors."""
 
 
@@ -98,7 +97,7 @@ class IvfSearch:
         return pa.table({"list": self._quantiser.lists(self._windows.first[first:last])})
 
     @cached_property
-    def _order(self) -> Positions:
+    def _order(self) -> Int32s:
         """All positions, list after list, each list's ascending."""
         return np.argsort(self._lists, kind="stable").astype(np.int32)
 
@@ -108,14 +107,14 @@ class IvfSearch:
         return product_of(self._windows.first, self._order, *self._settings)
 
     @cached_property
-    def _place(self) -> Positions:
+    def _place(self) -> Int32s:
         """Where in that order each position is."""
         place = np.empty_like(self._order)
         place[self._order] = np.arange(self._rows, dtype=np.int32)
         return place
 
     @cached_property
-    def _ends(self) -> npt.NDArray[np.int64]:
+    def _ends(self) -> Ints:
         """Where in that order each list ends."""
         return np.cumsum(np.bincount(self._lists, minlength=len(self._quantiser.centroids)))
 
@@ -130,7 +129,7 @@ class IvfSearch:
                 some = own[start : start + _TILE_ROWS]
                 yield number, some, self._product.rows(some - first, all_rows)
 
-    def _looking(self, first: int, last: int, probes: int) -> tuple[Positions, Positions]:
+    def _looking(self, first: int, last: int, probes: int) -> tuple[Int32s, Int32s]:
         """All pairs of a row among first..last-1 and a list it looks into, by row."""
         rows, lists = [], []
         for start in range(first, last, _TILE_ROWS):
@@ -167,7 +166,7 @@ class IvfSearch:
             size *= 2
         return sample.to_table()
 
-    def _ranked(self, rows: Positions, last: int) -> npt.NDArray[np.int64]:
+    def _ranked(self, rows: Int32s, last: int) -> Ints:
         """The pairs of some rows with all rows before them, as entries of a `Sample`."""
         scores = self._quantiser.scores(self._windows.first[rows])
         found = [np.empty((3, 0), dtype=np.int64)]

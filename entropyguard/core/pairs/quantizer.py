@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools, Floats, Int16s, Int32s, Ints
 from entropyguard.core.pairs.similarity import halving_sum
-from entropyguard.core.pairs.vectors import Bools, Floats, Ints
 
 _SCALE = 4_000
 _SAMPLE_ROWS_PER_LIST = 64
@@ -40,7 +39,7 @@ class Quantiser:
         scores: Floats = _whole(vectors) @ self.centroids.T
         return scores
 
-    def lists(self, vectors: Floats) -> npt.NDArray[np.int32]:
+    def lists(self, vectors: Floats) -> Int32s:
         """The nearest list of each vector (ties: the first)."""
         found = [self.scores(vectors[part]).argmax(axis=1) for part in _parts(len(vectors))]
         return np.concatenate([np.empty(0, dtype=np.int32), *found]).astype(np.int32)
@@ -101,7 +100,7 @@ def _parts(rows: int) -> Iterator[slice]:
     return (slice(start, min(rows, start + _ROWS_AT_A_TIME)) for start in range(0, rows, _ROWS_AT_A_TIME))
 
 
-def _seeds(sample: npt.NDArray[np.int16], wanted: int) -> Floats:
+def _seeds(sample: Int16s, wanted: int) -> Floats:
     """Rows of the sample to start from."""
     seeds = sample[:1].astype(np.float32)
     for cosine in _SEED_COSINES:
@@ -113,7 +112,7 @@ def _seeds(sample: npt.NDArray[np.int16], wanted: int) -> Floats:
     return seeds
 
 
-def _apart(sample: npt.NDArray[np.int16], wanted: int, least: float) -> Floats:
+def _apart(sample: Int16s, wanted: int, least: float) -> Floats:
     """The first rows of the sample of which no two have a product of `least` or more, `wanted` at most."""
     seeds = np.empty((0, sample.shape[1]), dtype=np.float32)
     for start in range(0, len(sample), _SEED_BLOCK):
@@ -130,7 +129,7 @@ def _apart(sample: npt.NDArray[np.int16], wanted: int, least: float) -> Floats:
     return seeds
 
 
-def _moved(quantiser: Quantiser, sample: npt.NDArray[np.int16]) -> Quantiser:
+def _moved(quantiser: Quantiser, sample: Int16s) -> Quantiser:
     """Each centroid moved to the middle of its rows of the sample; one without rows stays."""
     nearest = [(sample[part].astype(np.float32) @ quantiser.centroids.T).argmax(axis=1) for part in _parts(len(sample))]
     lists = np.concatenate(nearest)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.pairs.block_store import Parts, StoredBlock, in_pieces, stripe_table, stripe_tables
 from entropyguard.core.pairs.candidates import CandidateSearch
 from entropyguard.core.pairs.scoring import Pairs, joined, scored
@@ -121,7 +121,7 @@ def _sorted(pairs: Pairs, first: int) -> Pairs:
     return a[order], b[order], similarity[order]
 
 
-def _cuts(counts: npt.NDArray[np.int64], limit: int) -> Iterator[tuple[int, int]]:
+def _cuts(counts: Ints, limit: int) -> Iterator[tuple[int, int]]:
     """Ranges of rows, each of one row or of as many as stay within `limit`."""
     ends = np.cumsum(counts)
     start = 0

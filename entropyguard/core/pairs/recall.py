@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from entropyguard.core.pairs.vectors import Ints
+from entropyguard.core.arrays import Doubles, Ints
 
 ENOUGH_PAIRS = 1_000
 """Of one block row: with so many its sample is large enough, and with fewer in all samples they say too little."""
@@ -34,7 +34,7 @@ class Sample:
     rows: int
     of: int
 
-    def per_row(self, probes: float = math.inf) -> npt.NDArray[np.float64]:
+    def per_row(self, probes: float = math.inf) -> Doubles:
         """The pairs that each row has in the lists looked into."""
         row, rank, pairs = self.entries
         found = np.bincount(row, np.where(rank <= probes, pairs, 0.0), minlength=self.rows)

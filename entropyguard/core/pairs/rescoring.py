@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools, Floats, Ints, Millionths
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.block_store import stripe_tables
 from entropyguard.core.pairs.scoring import listed_similarity, window_similarity
-from entropyguard.core.pairs.similarity import MILLIONTHS, Millionths
-from entropyguard.core.pairs.vectors import Bools, Floats, Ints, Windows, scratch
+from entropyguard.core.pairs.similarity import MILLIONTHS
+from entropyguard.core.pairs.vectors import Windows, scratch
 
 ExactVectors = Callable[[Bools], Iterator[tuple[Ints, Floats]]]
 """Given which rows of after_exact_dedup.parquet are wanted: their float32 vectors in order, with the row of each."""
@@ -90,7 +90,7 @@ def rescored_tables(candidates: Candidates, rescored: Rescored, floor: float) ->
 
 def _checked(pieces: Iterable[tuple[Ints, Floats]], expected: Ints) -> Iterator[tuple[Bools, Floats]]:
     """The vectors, each with whether it is its row's first, if they are of the rows `expected`, one per window."""
-    firsts: npt.NDArray[np.bool_] = np.diff(expected, prepend=-1) > 0
+    firsts: Bools = np.diff(expected, prepend=-1) > 0
     start = 0
     for rows, vectors in pieces:
         end = start + len(rows)

@@ -5,14 +5,12 @@ Window i is compared with window i. Texts of unlike numbers of windows are not s
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from entropyguard.core.arrays import Floats, Indexes, Int32s, Ints, Millionths
 from entropyguard.core.pairs.candidates import Tile
-from entropyguard.core.pairs.similarity import MILLIONTHS, Millionths, block_similarity, pair_similarity
-from entropyguard.core.pairs.vectors import Floats, Windows
+from entropyguard.core.pairs.similarity import MILLIONTHS, block_similarity, pair_similarity
+from entropyguard.core.pairs.vectors import Windows
 
 _DENSE = 1 / 64  # of a tile: from here on scoring all of it takes less time than picking vectors one by one
 _SLICE_ROWS = 128
@@ -20,10 +18,7 @@ _SLICE_COLUMNS = 2_048
 _MOST_CELLS = 1 << 24
 _NO_PAIR = -2 * MILLIONTHS
 
-Positions = npt.NDArray[np.int32]
-Indexes = npt.NDArray[np.integer[Any]]
-Places = npt.NDArray[np.intp]
-Pairs = tuple[Positions, Positions, Millionths]
+Pairs = tuple[Int32s, Int32s, Millionths]
 """Positions a < b and the similarity of each pair, in millionths."""
 
 
@@ -77,7 +72,7 @@ def window_similarity(windows: Windows, a: Indexes, b: Indexes, first: Millionth
     return result
 
 
-def _scored_slice(windows: Windows, tile: Tile, rows: Places, columns: Places, floor: float) -> Pairs:
+def _scored_slice(windows: Windows, tile: Tile, rows: Ints, columns: Ints, floor: float) -> Pairs:
     """The pairs of some of a tile's rows and columns."""
     own, others = tile.rows[rows], tile.columns[columns]
     similarity = block_similarity(windows.first[own], windows.first[others])

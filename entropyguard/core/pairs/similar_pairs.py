@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import InternalError
 from entropyguard.core.pairs.block_store import Parts
 from entropyguard.core.pairs.candidates import CandidateSearch, ExactSearch
@@ -161,7 +161,7 @@ class _Work:
         }
 
 
-def _write(out: Path, about: dict[str, Any], row_ids: npt.NDArray[np.int64], tables: Iterable[pa.Table]) -> int:
+def _write(out: Path, about: dict[str, Any], row_ids: Ints, tables: Iterable[pa.Table]) -> int:
     """Write pairs of positions as pairs of row ids; returns how many they are."""
     pairs = 0
     with TableWriter(out, PAIRS, about) as writer:

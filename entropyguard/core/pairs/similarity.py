@@ -5,20 +5,14 @@ Stored and compared are whole millionths of the dot product of the float32 unit 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
+
+from entropyguard.core.arrays import Doubles, Floats, Indexes, Millionths
 
 MILLIONTHS = 1_000_000
 _GATHER_PAIRS = 256  # as many as fit in a core's cache
 # Any order of summing stays this close to the true dot product, in millionths: 1e-12, where 1e-13 would do.
 _UNSURE = 1e-6
-
-Indexes = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Millionths = npt.NDArray[np.int32]
 
 
 def pair_similarity(vectors: Floats, left: Indexes, right: Indexes) -> Millionths:

@@ -15,11 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.arrays import Bools, Floats, Ints
 from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from entropyguard.core.arrays import Int32s, Ints
 from entropyguard.core.storage.parquet import read_tables
 from entropyguard.core.storage.row_order import last_row_id
-
-Ints = npt.NDArray[np.int64]
 
 NO_KEEPER = -1
 _ROWS_AT_ONCE = 1 << 20
@@ -69,7 +67,7 @@ def largest_clusters(keepers: Ints, dropped: list[Path], clusters: int, members:
     return [_cluster(keeper, counts.filter(keeper=keeper), least.filter(keeper=keeper)) for keeper in chosen]
 
 
-def _largest(sizes: npt.NDArray[np.int32], count: int) -> list[int]:
+def _largest(sizes: Int32s, count: int) -> list[int]:
     """The indexes of the largest sizes above 0, the lowest of equals first."""
     count = min(count, len(sizes))
     if count == 0:

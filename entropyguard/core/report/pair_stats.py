@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.report.clusters import NO_KEEPER
 from entropyguard.core.storage.parquet import read_tables
-
-Ints = npt.NDArray[np.int64]
 
 BINS = 50
 _WIDEST_START = 0.99  # a floor of 1 would leave nothing to draw

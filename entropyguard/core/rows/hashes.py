@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Hashes, Int32s, Ints
 from entropyguard.core.embed.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 from entropyguard.core.params import ExactParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import group_rows, read_about, read_slices
 from entropyguard.core.storage.row_order import placed_tables
-
-Ints = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
-Lengths = npt.NDArray[np.int32]
 
 AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
 """The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
@@ -30,7 +26,7 @@ HASH_FIELDS = (pa.field("hash", KEY_TYPE), pa.field("characters", pa.int32()))
 _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
 
 
-def hash_columns(hashes: Hashes, lengths: Lengths) -> dict[str, pa.Array]:
+def hash_columns(hashes: Hashes, lengths: Int32s) -> dict[str, pa.Array]:
     """HASH_FIELDS from hashes of shape (rows, 2), high half first, and lengths of shape (rows,)."""
     return {"hash": keys_to_arrow(hashes.astype(">u8")), "characters": pa.array(lengths)}
 
@@ -50,7 +46,7 @@ def are_stored(ingested: Path, exact: ExactParams) -> bool:
     return bool(read_about(ingested).get("hashed") == spelled(exact))
 
 
-def stored(ingested: Path, places: Ints) -> tuple[Hashes, Lengths]:
+def stored(ingested: Path, places: Ints) -> tuple[Hashes, Int32s]:
     """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored; in the order of row ids."""
     rows = len(places)
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
@@ -59,7 +55,7 @@ def stored(ingested: Path, places: Ints) -> tuple[Hashes, Lengths]:
     return hashes, lengths
 
 
-def taken_anew(ingested: Path, places: Ints, exact: ExactParams, progress: Progress) -> tuple[Hashes, Lengths]:
+def taken_anew(ingested: Path, places: Ints, exact: ExactParams, progress: Progress) -> tuple[Hashes, Int32s]:
     """The same from the texts, which are decoded, normalised and hashed by several threads."""
     from entropyguard.core.rows.normalise import hashed  # polars, which stored hashes do without
     from entropyguard.core.rows.text import texts_of

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from entropyguard.core.arrays import Bytes, Hashes, Int32s, Ints, flagged
 from entropyguard.core.params import ExactParams
-from entropyguard.core.places import places_of
-from entropyguard.core.rows.hashes import Hashes, Lengths
 
 _ASCII_SPACES = " \t\n\r\v\f"
 _FOREIGN_SPACES = r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
@@ -29,9 +27,6 @@ _BLOCK_BYTES = 1 << 17  # stays in the processor's cache, which makes it three t
 _NO_TEXT = np.uint8(0xFF)  # a byte that is in no UTF-8
 _FEW_LETTERS = 8  # bytes of text for each that is further to a character, or more
 _BEYOND_ASCII = np.uint8(0x80)
-
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 
 class _Plain(NamedTuple):
@@ -52,7 +47,7 @@ def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
     return _as_series(plain.ends, plain.data)
 
 
-def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
+def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Int32s]:
     """xxh3-128 of each text as `normalise` gives it, shape (texts, 2), high half first; and its characters."""
     further = _further_bytes(texts)
     hashes, lengths = _hashed_plainly(texts, further, params)
@@ -63,7 +58,7 @@ def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
     return hashes, lengths
 
 
-def _hashed_plainly(texts: pl.Series, further: pl.Series, params: ExactParams) -> tuple[Hashes, Lengths]:
+def _hashed_plainly(texts: pl.Series, further: pl.Series, params: ExactParams) -> tuple[Hashes, Int32s]:
     plain = _plain(texts, params)
     return _hashes(plain), (plain.stops - plain.starts - further.to_numpy()).astype(np.int32)
 
@@ -93,7 +88,7 @@ def _odd(texts: pl.Series, further: pl.Series, params: ExactParams) -> Ints:
 def _without_ascii(texts: pl.Series) -> pl.Series:
     """What is left of the texts without their ASCII: where that is little, it is soon searched."""
     ends, _, _, data = _parts(_as_arrow(texts))
-    places = places_of(data >= _BEYOND_ASCII)
+    places = flagged(data >= _BEYOND_ASCII)
     return _as_series(np.searchsorted(places, ends), data[places])
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Doubles, Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
 from entropyguard.core.storage.parquet import read_about, read_tables, row_count
@@ -29,7 +29,7 @@ def is_input_order(keep: KeepParams) -> bool:
     return keep.policy == "first" and not keep.source_priority
 
 
-def row_priority(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
+def row_priority(checkpoint: Path, keep: KeepParams) -> Ints:
     """Each row's rank, in the order of row ids: 0 is kept before all others; ties go to the lowest row id.
 
     With a source priority, rows of the source named first come first, those of no named source last. Among rows
@@ -44,7 +44,7 @@ def row_priority(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     return _ranks(order)
 
 
-def _policy_order(checkpoint: Path, policy: str) -> npt.NDArray[np.int64]:
+def _policy_order(checkpoint: Path, policy: str) -> Ints:
     """The rows in the order of a policy."""
     if policy == "first":
         return np.arange(row_count(checkpoint), dtype=np.int64)
@@ -67,7 +67,7 @@ def _column_policy(policy: str) -> tuple[str, bool]:
     return name, False
 
 
-def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
+def _source_places(checkpoint: Path, keep: KeepParams) -> Ints:
     """The place of each row's source in the list, behind all of them for a source that is not in it."""
     from entropyguard.core.rows.source_column import sources_of_rows
 
@@ -78,14 +78,14 @@ def _source_places(checkpoint: Path, keep: KeepParams) -> npt.NDArray[np.int64]:
     return places
 
 
-def _ranks(order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _ranks(order: Ints) -> Ints:
     """The rank of each row from the rows in priority order."""
     ranks = np.empty(len(order), dtype=np.int64)
     ranks[order] = np.arange(len(order))
     return ranks
 
 
-def _length_order(checkpoint: Path, *, longest: bool) -> npt.NDArray[np.int64]:
+def _length_order(checkpoint: Path, *, longest: bool) -> Ints:
     """The rows by length of their texts."""
     from entropyguard.core.rows.text import texts_of
 
@@ -149,8 +149,8 @@ def _as_numbers(column: pl.Series, kind: int) -> pl.Series:
     return numbers.cast(pl.Int64, strict=False)
 
 
-def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> npt.NDArray[np.int64]:
-    keys: npt.NDArray[np.int64] | npt.NDArray[np.float64]
+def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> Ints:
+    keys: Ints | Doubles
     rows, start = row_places(checkpoint), 0
     keys = np.zeros(len(rows), dtype=np.int64) if kind == _WHOLE else np.zeros(len(rows))
     missing = np.zeros(len(rows), dtype=np.bool_)
@@ -168,7 +168,7 @@ def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> np
     return np.concatenate([order[~last], order[last]]) if last.any() else order
 
 
-def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> npt.NDArray[np.int64]:
+def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> Ints:
     import polars as pl
 
     keys = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)])

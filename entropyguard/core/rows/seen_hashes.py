@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from entropyguard.core.rows.hashes import Hashes
-
-Flags = npt.NDArray[np.bool_]
+from entropyguard.core.arrays import Bools, Hashes, UInt64s
 
 _FIRST_SLOTS = 1 << 21
 _ROWS_AT_ONCE = 1 << 16
@@ -23,7 +20,7 @@ class SeenHashes:
         self._slots = np.zeros(_FIRST_SLOTS, dtype=np.uint64)  # 0: free
         self._used = 0
 
-    def seen_before(self, hashes: Hashes) -> Flags:
+    def seen_before(self, hashes: Hashes) -> Bools:
         """Whether each hash (shape (rows, 2)) came before, in these rows or earlier ones; they are remembered."""
         seen = np.ones(len(hashes), dtype=np.bool_)
         for start in range(0, len(hashes), _ROWS_AT_ONCE):
@@ -39,7 +36,7 @@ class SeenHashes:
                 part = old[start : start + _ROWS_AT_ONCE]
                 self._insert(part[part != 0])
 
-    def _insert(self, keys: npt.NDArray[np.uint64]) -> Flags:
+    def _insert(self, keys: UInt64s) -> Bools:
         """Remember these keys, which differ; whether each was there already."""
         there = np.zeros(len(keys), dtype=np.bool_)
         rows, last = np.arange(len(keys)), np.uint64(len(self._slots) - 1)

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from entropyguard.core.semantic.greedy import KEPT, Decisions, Ints, PairBatch
+from entropyguard.core.arrays import Ints
+from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch
 
 
 def decide_components(

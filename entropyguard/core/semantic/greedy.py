@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
+from entropyguard.core.arrays import Doubles, Ints
+
 PairBatch = tuple[Ints, Ints, Doubles]
 """Pairs as (row, earlier row, similarity), rows by their index."""
 

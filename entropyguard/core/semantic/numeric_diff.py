@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from entropyguard.core.arrays import Bools, Ints, UInt64s
 from entropyguard.core.params import ExactParams
 from entropyguard.core.storage.parquet import read_about, read_tables
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 NUMBER = r"\d+(?:[.,:/-]\d+)*"
 """What counts as one number: digits, also with signs between them as in 1,000.5 or 2024-01-31 or 10:30."""
@@ -24,11 +21,11 @@ _COMPARED = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_leng
 class NumberFree:
     """64-bit hashes of each row's normalised text, as it is and with every number replaced by 0."""
 
-    whole: npt.NDArray[np.uint64]
-    masked: npt.NDArray[np.uint64]
+    whole: UInt64s
+    masked: UInt64s
 
     @classmethod
-    def of(cls, checkpoint: Path, wanted: Flags) -> NumberFree:
+    def of(cls, checkpoint: Path, wanted: Bools) -> NumberFree:
         """Hash the texts of the rows of a checkpoint that are wanted; the others stay 0. 16 bytes a row."""
         from entropyguard.core.rows.normalise import content_hash, normalise
         from entropyguard.core.rows.text import texts_of
@@ -44,7 +41,7 @@ class NumberFree:
             done += table.num_rows
         return cls(whole, masked)
 
-    def only_numbers_differ(self, rows: Ints, others: Ints) -> Flags:
+    def only_numbers_differ(self, rows: Ints, others: Ints) -> Bools:
         """Of each pair of rows, whether their texts are equal but for their numbers, and these are not."""
-        alike: Flags = (self.masked[rows] == self.masked[others]) & (self.whole[rows] != self.whole[others])
+        alike: Bools = (self.masked[rows] == self.masked[others]) & (self.whole[rows] != self.whole[others])
         return alike

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.semantic.components import decide_components
-from entropyguard.core.semantic.greedy import KEPT, Decisions, Ints, PairBatch, decide_stars
+from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch, decide_stars
 from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about, read_tables
 from entropyguard.core.storage.row_order import ordered_row_ids
@@ -61,7 +61,7 @@ class PairStream:
                 b, a, similarity = b[free], a[free], similarity[free]
             yield b, a, similarity
 
-    def _index(self, column: pa.ChunkedArray, near: npt.NDArray[np.bool_]) -> Ints:
+    def _index(self, column: pa.ChunkedArray, near: Bools) -> Ints:
         wanted = column.to_numpy()[near]
         index: Ints = np.searchsorted(self.row_ids, wanted)
         if len(wanted) and (index.max() == len(self.row_ids) or (self.row_ids[index] != wanted).any()):
@@ -122,7 +122,7 @@ def _stream(after_exact: Path, pairs: Path, threshold: float) -> PairStream:
     return PairStream(pairs, ordered_row_ids(after_exact), threshold)
 
 
-def _rows_in(stream: PairStream) -> npt.NDArray[np.bool_]:
+def _rows_in(stream: PairStream) -> Bools:
     """Whether each row is in a pair."""
     found = np.zeros(len(stream.row_ids), dtype=np.bool_)
     for b, a, _ in stream:

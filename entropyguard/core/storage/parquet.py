@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
 
@@ -55,7 +55,7 @@ class TableWriter:
         )
         self._together, self._apart = _Waiting(), _Waiting()
 
-    def write(self, table: pa.Table, apart: npt.NDArray[np.bool_] | None = None) -> None:
+    def write(self, table: pa.Table, apart: Bools | None = None) -> None:
         """Append rows; a row group goes out whenever enough of them have come together.
 
         Rows that are `apart`, shape (rows,), share row groups with each other only.
@@ -101,7 +101,7 @@ class _Waiting:
         self.tables: list[pa.Table] = []
         self._rows = self._bytes = 0
 
-    def add(self, table: pa.Table, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[tuple[int, pa.Table]]:
+    def add(self, table: pa.Table, rows: Sequence[int] | Ints) -> list[tuple[int, pa.Table]]:
         """The row groups that these rows fill, each with the number, of `rows`, of the one that filled it."""
         ends = np.cumsum(_row_bytes(table))
         start, before, full = 0, 0, []
@@ -128,7 +128,7 @@ def _leaf(field: pa.Field) -> str:
     return f"{field.name}.list.element" if pa.types.is_fixed_size_list(field.type) else str(field.name)
 
 
-def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
+def _row_bytes(table: pa.Table) -> Ints:
     """About how many bytes each row holds: texts by their length, lists by what is in them, anything else eight."""
     total = np.zeros(table.num_rows, dtype=np.int64)
     for column in table.columns:
@@ -137,11 +137,11 @@ def _row_bytes(table: pa.Table) -> npt.NDArray[np.int64]:
     return total
 
 
-def _value_bytes(array: pa.Array) -> npt.NDArray[np.int64]:
+def _value_bytes(array: pa.Array) -> Ints:
     kind = array.type
     if pa.types.is_struct(kind):
         fields = (_value_bytes(pc.struct_field(array, at)) for at in range(kind.num_fields))
-        total: npt.NDArray[np.int64] = np.sum([np.zeros(len(array), dtype=np.int64), *fields], axis=0)
+        total: Ints = np.sum([np.zeros(len(array), dtype=np.int64), *fields], axis=0)
         return total
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind):
         inner = (
@@ -151,7 +151,7 @@ def _value_bytes(array: pa.Array) -> npt.NDArray[np.int64]:
         )
         ends = np.concatenate([[0], np.cumsum(_value_bytes(inner))])
         offsets = array.offsets.to_numpy()
-        sizes: npt.NDArray[np.int64] = ends[offsets[1:]] - ends[offsets[:-1]]
+        sizes: Ints = ends[offsets[1:]] - ends[offsets[:-1]]
         return sizes
     if pa.types.is_fixed_size_list(kind):
         return np.full(len(array), kind.list_size * 4, dtype=np.int64)

@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.ingest.batches import ahead
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import TableWriter, group_rows, open_parquet, read_slices
 from entropyguard.core.storage.row_groups import StoredGroups
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def keep_rows(
     columns: Sequence[str],
     about: dict[str, Any],
     places: Ints,
-    stays: Flags,
+    stays: Bools,
     progress: Progress,
 ) -> None:
     """Write to `out` those rows of `source` that stay: its first columns, which are `columns`, ascending by row id.
@@ -63,7 +60,7 @@ def keep_rows(
     progress(rows, rows)
 
 
-def _groups(source: Path, places: Ints, stays: Flags) -> list[_Group]:
+def _groups(source: Path, places: Ints, stays: Bools) -> list[_Group]:
     """The row groups with rows that stay, by the first of them."""
     groups, start = [], 0
     for number, rows in enumerate(group_rows(source)):
@@ -76,7 +73,7 @@ def _groups(source: Path, places: Ints, stays: Flags) -> list[_Group]:
 
 
 def _pieces(
-    source: Path, columns: Sequence[str], groups: list[_Group], stays: Flags
+    source: Path, columns: Sequence[str], groups: list[_Group], stays: Bools
 ) -> Iterator[tuple[pa.Table | _Group, int]]:
     """The rows that stay in the order of their places: a row group to be copied, or a table; and the last place."""
     waiting, open_groups = deque(groups), list[_Reading]()
@@ -98,7 +95,7 @@ def _pieces(
 class _Reading:
     """A row group that is read in slices; of each, the rows that stay."""
 
-    def __init__(self, source: Path, columns: Sequence[str], group: _Group, stays: Flags) -> None:
+    def __init__(self, source: Path, columns: Sequence[str], group: _Group, stays: Bools) -> None:
         self._slices = _staying(read_slices(source, columns, [group.number]), group.places, stays)
         self._advance()
 
@@ -123,7 +120,7 @@ class _Reading:
         return taken
 
 
-def _staying(slices: Iterator[pa.Table], places: Ints, stays: Flags) -> Iterator[tuple[pa.Table, Ints]]:
+def _staying(slices: Iterator[pa.Table], places: Ints, stays: Bools) -> Iterator[tuple[pa.Table, Ints]]:
     """Of each slice the rows that stay, and their places."""
     start = 0
     for table in slices:

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.arrays import Ints
 from entropyguard.core.storage.parquet import read_tables, row_count
-
-Ints = npt.NDArray[np.int64]
 
 
 def ordered_row_ids(checkpoint: Path) -> Ints:
