@@ -89,7 +89,7 @@ def _dropped(log: Path) -> dict[int, Drop]:
 
 def encoded(texts: Sequence[str], model: Path) -> npt.NDArray[np.float32]:
     """A float32 unit vector for each text, of its first window; zeros where the model cannot read it."""
-    from entropyguard.core.embed.encoder import load_encoder
+    from entropyguard.core.embed.loader import load_encoder
 
     encoder = load_encoder(model, precision="float32")
     tokens = encoder.tokenise(texts, _MAX_WINDOWS)

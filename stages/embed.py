@@ -7,7 +7,7 @@ STAGE_VERSION = 3
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.embed.embed import embed_texts
-    from entropyguard.core.embed.encoder import load_encoder
+    from entropyguard.core.embed.loader import load_encoder
     from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
     folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)

@@ -19,7 +19,7 @@ def work(run: StageRun) -> Counts:
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
         from entropyguard.core.embed import row_vectors
-        from entropyguard.core.embed.encoder import load_encoder
+        from entropyguard.core.embed.loader import load_encoder
         from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
         folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from entropyguard.core.exact.exact import COLUMNS
 from entropyguard.core.progress import silent
+from entropyguard.core.rows.schemas import COLUMNS
 from entropyguard.core.storage.parquet import read_about, row_count
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_order import row_places

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 def entropyguard(texts: list[str], model: Path, precision: str) -> tuple[float, npt.NDArray[np.float32]]:
     """The encoder that the embed stage uses; a text longer than one window gets zeros."""
-    from entropyguard.core.embed.encoder import load_encoder
+    from entropyguard.core.embed.loader import load_encoder
 
     encoder = load_encoder(model, precision=precision)
     vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import OUTPUT_FORMATS
+from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_json, write_whole
 from entropyguard.project.pipeline import load_lock, packaged_files
 from entropyguard.project.records import FOLDER, find_record

@@ -66,7 +66,7 @@ def search_further(project: Path, params: Params, floor: float) -> Path:
 
 
 def _encoder(params: Params, precision: str) -> Encoder:
-    from entropyguard.core.embed.encoder import load_encoder
+    from entropyguard.core.embed.loader import load_encoder
     from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
     folder = resolve_model(params.embed.model, allow_download=False)

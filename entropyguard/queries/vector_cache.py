@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entropyguard.core.embed.encoder import load_encoder
+from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.embed.vector_store import prune_encoders
 from entropyguard.core.errors import UsageError

@@ -15,9 +15,9 @@ from typing import Any
 
 from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
+from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
 from entropyguard.project.lock_copy import keep_good_lock

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
-from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
+from entropyguard.core.ingest.columns import input_columns
+from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params
+from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, input_param
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.publish import STDOUT, check_writable, output_format

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from entropyguard.core.embed import static
 from entropyguard.core.embed import vector_writer as vector_saver
 from entropyguard.core.embed.embed import EmbedCounts, embed_texts
-from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.row_vectors import exact_vectors
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.errors import UsageError
 from tests.static_model import write_static_model

@@ -13,7 +13,8 @@ from fontTools.unicodedata import script, script_name
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.embed.encoder import Encoder, load_encoder
+from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.embed.scripts import Reading, main_scripts, script_names
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from entropyguard.core.arrays import Keys
 from entropyguard.core.embed.embed import embeddings_schema
-from entropyguard.core.embed.vector_keys import KeyIndex, keys_to_arrow, text_keys, window_keys
+from entropyguard.core.embed.vector_keys import KeyIndex, text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
+from entropyguard.core.storage.digests import digests_to_arrow
 from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
@@ -47,7 +48,7 @@ def write_embeddings(path: Path, some: Keys, rows: npt.NDArray[np.float32], skip
         pa.array(range(len(some)), pa.int64()),
         pa.array([0] * len(some), pa.int32()),
         pa.array(skipped, pa.string()),
-        keys_to_arrow(some),
+        digests_to_arrow(some),
         vectors_to_arrow(rows, np.array([why is not None for why in skipped], dtype=np.bool_)),
     ]
     schema = embeddings_schema(DIMENSION)

@@ -20,9 +20,9 @@ from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.ingest.chunks import Chunker, count_chunks, text_span
 from entropyguard.core.ingest.ingest import IngestCounts, ingest
 from entropyguard.core.ingest.inputs import find_sources
-from entropyguard.core.ingest.jsonl_rows import parse_line
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.progress import silent
+from entropyguard.core.rows.json_lines import parse_line
 from entropyguard.run.request import default_params
 from tests.conftest import Workspace
 from tests.row_order import in_order

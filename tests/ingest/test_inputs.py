@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.inputs import Source, find_sources, input_columns
+from entropyguard.core.ingest.columns import input_columns
+from entropyguard.core.ingest.inputs import find_sources
+from entropyguard.core.rows.source import Source
 
 ROW = '{"text": "a"}\n'
 

@@ -15,8 +15,8 @@ import yaml
 from entropyguard.core.embed.embed import embeddings_schema
 from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.errors import InputError, UsageError
-from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.report.build_diff import Difference, decision_differences, vector_distance
+from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
 from entropyguard.project.pipeline import STAGES

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import LossError
-from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.report.drop_rates import (
     REASONS,
     Loss,
@@ -24,6 +23,7 @@ from entropyguard.core.report.drop_rates import (
     for_report,
     loss_warnings,
 )
+from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Workspace, finished_stages

@@ -14,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.arrays import flagged
-from entropyguard.core.exact.exact import COLUMNS, drop_exact_duplicates
+from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows import seen_hashes as seen
 from entropyguard.core.rows.hashes import AT_INGEST
+from entropyguard.core.rows.schemas import COLUMNS
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.storage import parquet
 from entropyguard.core.storage.parquet import group_rows, read_about, read_tables

@@ -21,7 +21,7 @@ from typing import Any
 
 from entropyguard.core.checkpoint.validity import config_hash
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.ingest.inputs import CHECKPOINT_MARKER
+from entropyguard.core.rows.source import CHECKPOINT_MARKER
 from entropyguard.core.storage.files import FileState, read_json, write_json
 
 FILE = "checkpoint_metadata.json"

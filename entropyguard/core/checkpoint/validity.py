@@ -12,7 +12,7 @@ from typing import Any
 
 from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import InputError, UsageError
-from entropyguard.core.ingest.inputs import CHECKPOINT_MARKER
+from entropyguard.core.rows.source import CHECKPOINT_MARKER
 from entropyguard.core.storage.files import directory_hash, md5_digest
 
 FLAG_NAMES = {

@@ -13,10 +13,10 @@ from entropyguard.core.embed.batch import Portion
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.row_vectors import embedded_portions, open_store
 from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
-from entropyguard.core.embed.vector_keys import KEY_TYPE, keys_to_arrow
 from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
 from entropyguard.core.storage.parquet import TableWriter, row_count
 from entropyguard.core.storage.parts import PartStore
 
@@ -74,7 +74,7 @@ def embed_texts(
 
 def embeddings_schema(dimension: int) -> pa.Schema:
     """The columns of embeddings.parquet. `vector` is null where `skipped` says why."""
-    columns = [("row_id", pa.int64()), ("window", pa.int32()), ("skipped", pa.string()), ("key", KEY_TYPE)]
+    columns = [("row_id", pa.int64()), ("window", pa.int32()), ("skipped", pa.string()), ("key", DIGEST_TYPE)]
     return pa.schema([*columns, ("vector", pa.list_(pa.float32(), dimension))])
 
 
@@ -84,7 +84,7 @@ def _table(row_ids: pa.ChunkedArray, portion: Portion, schema: pa.Schema) -> pa.
         row_ids.take(pa.array(portion.text)),
         pa.array(portion.window, pa.int32()),
         pa.array(portion.skipped[portion.text].tolist(), pa.string()),
-        keys_to_arrow(portion.keys),
+        digests_to_arrow(portion.keys),
         vectors_to_arrow(portion.vectors, ~portion.has_vector()),
     ]
     return pa.table(columns, schema=schema)

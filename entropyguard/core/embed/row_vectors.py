@@ -18,11 +18,11 @@ from entropyguard.core.embed.batch import Portion
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.vector_store import VectorStore
 from entropyguard.core.embed.vector_writer import VectorSaver
-from entropyguard.core.ingest.batches import ahead
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import read_about, read_tables
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.prefetch import prefetched
 
 _PORTIONS_AHEAD = 1
 
@@ -47,7 +47,9 @@ def embedded_portions(
         saver.add(keys, new)
         progress(done + int(len(portion.skipped) * share), rows)
 
-    with closing(ahead(_portions(after_exact, encoder, max_windows, vectors, wanted), _PORTIONS_AHEAD)) as portions:
+    with closing(
+        prefetched(_portions(after_exact, encoder, max_windows, vectors, wanted), _PORTIONS_AHEAD)
+    ) as portions:
         for row_ids, portion in portions:
             portion.embed(listen)
             yield row_ids, portion

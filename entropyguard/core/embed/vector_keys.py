@@ -6,12 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 
 from entropyguard.core.arrays import Int32s, Ints, Keys, UInt64s
-
-KEY_TYPE = pa.binary(16)
 
 
 def text_keys(texts: Iterable[str]) -> Keys:
@@ -30,17 +27,6 @@ def window_keys(text: str, count: int) -> Keys:
 
 def _as_keys(digests: bytes) -> Keys:
     return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
-
-
-def keys_to_arrow(keys: Keys) -> pa.Array:
-    """Keys as the Parquet column `key`."""
-    return pa.FixedSizeBinaryArray.from_buffers(KEY_TYPE, len(keys), [None, pa.py_buffer(keys.tobytes())])
-
-
-def keys_from_arrow(column: pa.ChunkedArray) -> Keys:
-    """The Parquet column `key` as keys."""
-    raw = [np.frombuffer(part.buffers()[1], np.uint64)[2 * part.offset :][: 2 * len(part)] for part in column.chunks]
-    return np.concatenate([np.empty(0, dtype=np.uint64), *raw]).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

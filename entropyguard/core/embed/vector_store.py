@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Bools, Floats, Int32s, Ints, Keys
-from entropyguard.core.embed.vector_keys import KeyIndex, keys_from_arrow, keys_to_arrow
+from entropyguard.core.embed.vector_keys import KeyIndex
+from entropyguard.core.storage.digests import digests_from_arrow, digests_to_arrow
 from entropyguard.core.storage.files import FileState, sync_file
 from entropyguard.core.storage.parts import PartStore
 
@@ -62,7 +63,7 @@ class VectorStore:
 
     def put(self, keys: Keys, vectors: Floats) -> None:
         """Save vectors; once this returns, no kill can lose them."""
-        table = pa.table({"key": keys_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
+        table = pa.table({"key": digests_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
         path = self._parts.put("vectors", table)
         with self._lock:
             self._checked[path] = FileState.of(path)
@@ -197,7 +198,7 @@ def _keys_in(path: Path) -> tuple[Keys, Int32s]:
     with pq.ParquetFile(path, memory_map=False) as file:
         columns = [name for name in ("key", "skipped") if name in file.schema_arrow.names]
         table = file.read(columns=columns)
-    keys, rows = keys_from_arrow(table.column("key")), np.arange(table.num_rows, dtype=np.int32)
+    keys, rows = digests_from_arrow(table.column("key")), np.arange(table.num_rows, dtype=np.int32)
     if "skipped" in columns:
         rows = rows[table.column("skipped").is_null().to_numpy()]
     return keys[rows], rows

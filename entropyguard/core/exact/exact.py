@@ -19,22 +19,11 @@ from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows import hashes as row_hashes
 from entropyguard.core.rows.priority import is_input_order, row_priority
+from entropyguard.core.rows.schemas import COLUMNS, DROPPED
 from entropyguard.core.storage.parquet import TableWriter, read_about
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_order import ordered_row_ids, row_places
 
-DROPPED = pa.schema(
-    [
-        ("row_id", pa.int64()),
-        ("reason", pa.string()),
-        ("keeper_row_id", pa.int64()),
-        ("similarity", pa.float64()),
-    ]
-)
-"""The columns of `dropped/*.parquet`."""
-
-COLUMNS = ("row_id", "file", "line", "record")
-"""The columns of `ingested.parquet` that the later checkpoints have too."""
 NO_PART = -1
 _CHUNK_ROWS = 1 << 22
 _PARTITION_ROWS = 1 << 22

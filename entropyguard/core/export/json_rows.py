@@ -79,18 +79,3 @@ def csv_table(table: pa.Table) -> pa.Table:
             raise DataFormatError(f"Column {name!r} is nested ({column.type}); CSV has no place for that. Write JSONL.")
         columns.append(pc.cast(column, pa.large_string()))
     return pa.Table.from_arrays(columns, table.column_names)
-
-
-def shown_row(record: pa.StructScalar) -> str:
-    """A row as JSON for a reader's eyes: what JSON cannot spell appears as Python spells it."""
-    shown = {name: _shown(record[at]) for at, name in enumerate(field.name for field in record.type)}
-    return json.dumps(shown, ensure_ascii=False)
-
-
-def _shown(value: pa.Scalar) -> Any:
-    if not value.is_valid:
-        return None
-    kind = value.type
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
-        return value.as_py()
-    return str(value)

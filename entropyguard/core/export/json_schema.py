@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.jsonl_rows import parse_line
+from entropyguard.core.rows.json_lines import parse_line
 
 _INT64, _EXACT_IN_FLOAT = 2**63, 2**53
 _PLAIN = {bool: "true or false", int: "whole numbers", float: "numbers", str: "text"}

@@ -17,8 +17,8 @@ import zstandard
 
 from entropyguard.core.export.json_rows import csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
-from entropyguard.core.ingest.parquet_rows import schema_of
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.parquet import read_about, read_tables
 
 _LINES_AT_ONCE = 2_048

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -13,7 +11,7 @@ import pyarrow as pa
 
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.inputs import Source
+from entropyguard.core.rows.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,20 +60,6 @@ class RowReader(Protocol):
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read; `first` names the first rejected row and its reason."""
         ...
-
-
-def ahead(items: Iterator[T], depth: int = 10) -> Generator[T]:
-    """The same items in the same order, made by a thread that is up to `depth` items ahead."""
-    end = object()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, items, end) for _ in range(depth))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(pool.submit(next, items, end))
-                yield item  # type: ignore[misc]  # the sentinel does not come this far
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def check_columns(source: Source, names: Sequence[str], text_column: str, required: Sequence[str]) -> None:

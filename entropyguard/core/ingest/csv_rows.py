@@ -20,9 +20,9 @@ from pyarrow import csv as arrow_csv
 from entropyguard.core.arrays import Bools, Bytes, Ints
 from entropyguard.core.errors import DataFormatError, InputError, InternalError
 from entropyguard.core.ingest.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
 from entropyguard.core.params import IngestParams
+from entropyguard.core.rows.source import Source
 
 _LF, _CR, _QUOTE = 10, 13, 34
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^,\r\n"][^,\r\n]*+|)'

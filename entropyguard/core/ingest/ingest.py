@@ -13,10 +13,9 @@ import pyarrow as pa
 
 from entropyguard.core.arrays import Bools
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, ahead
+from entropyguard.core.ingest.batches import Batch, Rejected, RowReader
 from entropyguard.core.ingest.chunks import Chunker
 from entropyguard.core.ingest.csv_rows import CsvRows
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.ingest.jsonl_rows import JsonlRows
 from entropyguard.core.ingest.parquet_rows import ParquetRows
 from entropyguard.core.params import ChunkParams, IngestParams
@@ -24,8 +23,10 @@ from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.rows.normalise import hashed
 from entropyguard.core.rows.seen_hashes import SeenHashes
+from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.storage.prefetch import prefetched
 
 Columns = dict[str, pa.Array]
 
@@ -106,7 +107,7 @@ def _all_batches(
     earlier = SeenHashes()
     for file, source in enumerate(sources):
         # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
-        for batch, columns, seen in ahead(_hashed(ahead(reader.batches(source)), chunker, about, earlier)):
+        for batch, columns, seen in prefetched(_hashed(prefetched(reader.batches(source)), chunker, about, earlier)):
             yield file, batch, columns, seen
 
 

@@ -1,35 +1,18 @@
-"""Which files an input names, and which columns they hold."""
+"""Which files an input names."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable
 from pathlib import Path
 
 from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
 
 _KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
-CHECKPOINT_MARKER = ".entropyguard"
-_SAMPLE_ROWS = 1_000
-_SAMPLE_LINE_BYTES = 128 << 20
-
-
-@dataclass(frozen=True)
-class Source:
-    """One input file: `kind` is jsonl, csv or parquet; `compression` is "", gz or zst."""
-
-    path: Path
-    kind: str
-    compression: str = ""
-
-    def __str__(self) -> str:
-        """The file's name for messages: a link (a checkpoint dir's way to its input) is named by its target."""
-        return str(self.path.parent / self.path.readlink()) if self.path.is_symlink() else str(self.path)
 
 
 def find_sources(spec: str) -> list[Source]:
@@ -111,44 +94,3 @@ def _check_one_kind(spec: str, sources: list[Source]) -> None:
                 f"{spec} mixes {first.kind} ({first.path.name}) and {source.kind} ({source.path.name}). "
                 "Name files of one kind, for example with a glob."
             )
-
-
-def input_columns(sources: list[Source]) -> dict[str, bool]:
-    """Name -> whether it holds text, for the columns in the first 1,000 rows of the first file.
-
-    A column of a JSONL file holds text when it has a string and nothing else but null.
-    """
-    if sources[0].kind == "parquet":
-        from entropyguard.core.ingest.parquet_rows import is_text, open_input
-
-        with open_input(sources[0]) as file:
-            return {field.name: is_text(field.type) for field in file.schema_arrow}
-    if sources[0].kind == "csv":
-        from entropyguard.core.ingest.csv_rows import header_of
-
-        return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
-    return _json_columns(islice(_sample_lines(sources[0]), _SAMPLE_ROWS))
-
-
-def _sample_lines(source: Source) -> Iterator[str]:
-    from entropyguard.core.ingest.lines import read_lines
-
-    for block in read_lines(source, _SAMPLE_LINE_BYTES):
-        yield from block.records.to_pylist()
-
-
-def _json_columns(lines: Iterable[str]) -> dict[str, bool]:
-    from entropyguard.core.ingest.jsonl_rows import MalformedLineError, parse_line
-
-    texts: dict[str, bool] = {}
-    others: set[str] = set()
-    for line in lines:
-        try:
-            row = parse_line(line)
-        except MalformedLineError:
-            continue
-        for name, value in row.items() if isinstance(row, dict) else ():
-            texts[name] = texts.get(name, False) or isinstance(value, str)
-            if value is not None and not isinstance(value, str):
-                others.add(name)
-    return {name: is_text and name not in others for name, is_text in texts.items()}

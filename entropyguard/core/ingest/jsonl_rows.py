@@ -1,14 +1,7 @@
-"""JSONL: each row is kept as the line it came in; only what has to be known of it is decoded.
-
-Two JSON readers work together. A fast one (serde, in polars) gives the text of nearly every line. Wherever its
-answer may not be a string's, Python's decides, which also takes NaN, huge numbers and lone surrogates. Which of
-the two decided does not show in the result: it depends on the line alone.
-"""
+"""JSONL: each row is kept as the line it came in; only what has to be known of it is decoded."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,89 +12,12 @@ import pyarrow as pa
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.ingest.lines import LineBlock, read_lines
 from entropyguard.core.params import IngestParams
+from entropyguard.core.rows.json_lines import MalformedLineError, encodable, fast_values, parse_line, undecided
+from entropyguard.core.rows.source import Source
 
-MAX_DEPTH = 500
 _NAMES_HELD = 1_000
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What the fast reader may give for a value that is no string: it spells numbers, booleans, lists and objects out.
-_LIKE_NO_STRING = r"(?s)\A(?:-?[0-9][-+.0-9eE]*|true|false|\[.*\]|\{.*\})\z"
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
-_BRACKETS = re.compile(r"[\[{]|[\]}]")
-
-
-class MalformedLineError(ValueError):
-    """A line that is no JSON; the message says why and where."""
-
-
-def parse_line(line: str, **hooks: Any) -> Any:
-    """The value of a JSON line (the last of duplicate keys, NaN as float); MalformedLineError when it is none.
-
-    Nesting is limited to MAX_DEPTH, far below where Python's own limit, which hangs on its caller, would strike.
-    """
-    if line.count("[") + line.count("{") > MAX_DEPTH and _depth(line) > MAX_DEPTH:
-        raise MalformedLineError(f"malformed JSON: nested more than {MAX_DEPTH} levels deep")
-    try:
-        return json.loads(line, **{"parse_int": _integer, **hooks})
-    except json.JSONDecodeError as error:
-        raise MalformedLineError(f"malformed JSON: {error.msg} at character {error.pos + 1}") from error
-
-
-def _integer(digits: str) -> int | float:
-    """An int; past the length Python converts, infinity, as for any number too large."""
-    return int(digits) if len(digits) < 4_000 else float(digits)
-
-
-def _depth(line: str) -> int:
-    deepest = depth = 0
-    for bracket in _BRACKETS.findall(_STRING.sub("", line)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def decode_texts(lines: pl.Series, column: str) -> pl.Series:
-    """The string under `column` of each line, null where there is none.
-
-    A lone surrogate, which UTF-8 cannot hold, is spelled U+FFFD and its escape.
-    """
-    found = _fast_values(lines, column)
-    undecided = np.flatnonzero(_undecided(found).to_numpy())
-    if len(undecided) == 0:
-        return found
-    texts = [_text_of(line, column) for line in lines.gather(undecided).to_list()]
-    return found.scatter(undecided, pl.Series(texts, dtype=pl.String))
-
-
-def _fast_values(lines: pl.Series, column: str) -> pl.Series:
-    """The fast reader's answer: null, or a string that is the value's or spells another value out."""
-    if not _IDENTIFIER.fullmatch(column):
-        return pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
-    return lines.str.json_path_match(f"$.{column}")
-
-
-def _undecided(found: pl.Series) -> pl.Series:
-    return found.str.contains(_LIKE_NO_STRING).fill_null(value=True)
-
-
-def _text_of(line: str, column: str) -> str | None:
-    try:
-        row = parse_line(line)
-    except MalformedLineError:
-        return None
-    value = row.get(column) if isinstance(row, dict) else None
-    return encodable(value) if isinstance(value, str) else None
-
-
-def encodable(text: str) -> str:
-    """The text itself, or with its lone surrogates spelled out so that it fits UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return re.sub("[\ud800-\udfff]", lambda match: f"\ufffd\\u{ord(match[0]):04x}", text)
-    return text
 
 
 class JsonlRows:
@@ -124,7 +40,7 @@ class JsonlRows:
     def _judged(self, block: LineBlock) -> Batch:
         """The block with the lines set apart whose text or required columns are not there."""
         lines = pl.Series(pl.from_arrow(block.records), dtype=pl.String)
-        texts = _fast_values(lines, self._params.text_column)
+        texts = fast_values(lines, self._params.text_column)
         doubtful, found = self._doubtful(lines, texts), []
         rejected, good = list(block.rejected), np.ones(len(lines), dtype=bool)
         for at, line in zip(doubtful.tolist(), lines.gather(doubtful).to_list(), strict=True):
@@ -143,9 +59,9 @@ class JsonlRows:
 
     def _doubtful(self, lines: pl.Series, texts: pl.Series) -> Ints:
         """The lines that the fast reader, which gave the texts, does not show to be sound."""
-        doubtful = _undecided(texts)
+        doubtful = undecided(texts)
         for name in self._params.required_columns:
-            doubtful |= _fast_values(lines, name).is_null()
+            doubtful |= fast_values(lines, name).is_null()
         return np.flatnonzero(doubtful.to_numpy())
 
     def _looked_at(self, line: str) -> tuple[str | None, str]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from entropyguard.core.arrays import Bools, Ints, flagged
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
-from entropyguard.core.ingest.inputs import Source
+from entropyguard.core.rows.source import Source
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"

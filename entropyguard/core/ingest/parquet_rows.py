@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,10 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.export.json_rows import shown_row
 from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
-from entropyguard.core.ingest.inputs import Source
 from entropyguard.core.params import IngestParams
+from entropyguard.core.rows.source import Source
 
 BATCH_BYTES = 8 << 20
 _MOST_ROWS = 8_192
@@ -38,11 +38,6 @@ def is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def schema_of(about: dict[str, Any]) -> pa.Schema:
-    """The schema of the user's first file, its metadata included, from what the checkpoint says about itself."""
-    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(about["schema"])))
 
 
 class ParquetRows:
@@ -92,7 +87,7 @@ class ParquetRows:
         good[list(reasons)] = False
         records = pa.StructArray.from_arrays(batch.columns, fields=list(self.record_type))
         rejected = [
-            Rejected(at, before + at + 1, reason, shown_row(records[at])) for at, reason in sorted(reasons.items())
+            Rejected(at, before + at + 1, reason, _shown_row(records[at])) for at, reason in sorted(reasons.items())
         ]
         positions = np.flatnonzero(good)
         kept = records.filter(pa.array(good)) if reasons else records
@@ -108,3 +103,18 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
     largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
     return int(min(_MOST_ROWS, max(1, BATCH_BYTES // max(largest, 1))))
+
+
+def _shown_row(record: pa.StructScalar) -> str:
+    """A row as JSON for a reader's eyes: what JSON cannot spell appears as Python spells it."""
+    shown = {name: _shown(record[at]) for at, name in enumerate(field.name for field in record.type)}
+    return json.dumps(shown, ensure_ascii=False)
+
+
+def _shown(value: pa.Scalar) -> Any:
+    if not value.is_valid:
+        return None
+    kind = value.type
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
+        return value.as_py()
+    return str(value)

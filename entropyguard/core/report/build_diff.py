@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from entropyguard.core.exact.exact import DROPPED
+from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.parquet import read_tables
 
 SIMILARITY_TOLERANCE = 1e-5

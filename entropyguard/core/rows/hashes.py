@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Hashes, Int32s, Ints
-from entropyguard.core.embed.vector_keys import KEY_TYPE, keys_from_arrow, keys_to_arrow
 from entropyguard.core.params import ExactParams
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.digests import DIGEST_TYPE, digests_from_arrow, digests_to_arrow
 from entropyguard.core.storage.parquet import group_rows, read_about, read_slices
 from entropyguard.core.storage.row_order import placed_tables
 
 AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
 """The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
 
-HASH_FIELDS = (pa.field("hash", KEY_TYPE), pa.field("characters", pa.int32()))
+HASH_FIELDS = (pa.field("hash", DIGEST_TYPE), pa.field("characters", pa.int32()))
 """The columns they are stored in: xxh3-128, its highest byte first, and the number of characters."""
 
 _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
@@ -28,12 +28,12 @@ _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
 
 def hash_columns(hashes: Hashes, lengths: Int32s) -> dict[str, pa.Array]:
     """HASH_FIELDS from hashes of shape (rows, 2), high half first, and lengths of shape (rows,)."""
-    return {"hash": keys_to_arrow(hashes.astype(">u8")), "characters": pa.array(lengths)}
+    return {"hash": digests_to_arrow(hashes.astype(">u8")), "characters": pa.array(lengths)}
 
 
 def hashes_of(column: pa.ChunkedArray) -> Hashes:
     """The other way round."""
-    return keys_from_arrow(column).view(">u8").astype(np.uint64)
+    return digests_from_arrow(column).view(">u8").astype(np.uint64)
 
 
 def spelled(params: ExactParams) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from entropyguard.core.arrays import Doubles, Ints
 from entropyguard.core.errors import DataFormatError
@@ -120,6 +119,8 @@ def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
 
 def _kind_of_column(checkpoint: Path, name: str) -> int:
     """What the column's values are as a whole: the widest kind that occurs."""
+    from entropyguard.core.rows.text import check_column
+
     check_column(checkpoint, name, "of the keep policy")
     kind, values = _WHOLE, 0
     for column in _columns(checkpoint, name):
@@ -177,24 +178,3 @@ def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> Ints:
     order = rows.select(pl.arg_sort_by("key", descending=not lowest, nulls_last=True, maintain_order=True)).to_series()
     del rows
     return order.to_numpy().astype(np.int64)
-
-
-def check_column(checkpoint: Path, name: str, whose: str) -> None:
-    """DataFormatError, naming the columns there are, unless a row has the column; `whose` says who asks for it."""
-    from entropyguard.core.ingest.jsonl_rows import parse_line
-
-    there: dict[str, None] = {}
-    for table in read_tables(checkpoint, ["record"]):
-        record = table.schema.field("record").type
-        if pa.types.is_struct(record):
-            there.update(dict.fromkeys(field.name for field in record))
-        for line in [] if pa.types.is_struct(record) else table["record"].to_pylist():
-            there.update(dict.fromkeys(parse_line(line)))
-            if name in there:
-                return
-        if name in there:
-            return
-    if row_count(checkpoint):
-        raise DataFormatError(
-            f"No row has the column '{name}' {whose}; the columns are {', '.join(there)}. Choose one of them."
-        )

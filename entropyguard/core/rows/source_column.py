@@ -11,9 +11,8 @@ import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.jsonl_rows import decode_texts, encodable, parse_line
-from entropyguard.core.rows.priority import check_column
-from entropyguard.core.rows.text import column_of
+from entropyguard.core.rows.json_lines import decode_texts, encodable, parse_line
+from entropyguard.core.rows.text import check_column, column_of
 from entropyguard.core.storage.parquet import open_parquet, read_about
 
 NO_SOURCE = "(none)"

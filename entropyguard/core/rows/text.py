@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.jsonl_rows import decode_texts, encodable, parse_line
+from entropyguard.core.rows.json_lines import decode_texts, encodable, parse_line
+from entropyguard.core.storage.parquet import read_tables, row_count
 
 _LARGEST_INT = 2**63
 
@@ -65,3 +68,27 @@ def _as_float(value: float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def schema_of(about: dict[str, Any]) -> pa.Schema:
+    """The schema of the user's first file, its metadata included, from what the checkpoint says about itself."""
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(about["schema"])))
+
+
+def check_column(checkpoint: Path, name: str, whose: str) -> None:
+    """DataFormatError, naming the columns there are, unless a row has the column; `whose` says who asks for it."""
+    there: dict[str, None] = {}
+    for table in read_tables(checkpoint, ["record"]):
+        record = table.schema.field("record").type
+        if pa.types.is_struct(record):
+            there.update(dict.fromkeys(field.name for field in record))
+        for line in [] if pa.types.is_struct(record) else table["record"].to_pylist():
+            there.update(dict.fromkeys(parse_line(line)))
+            if name in there:
+                return
+        if name in there:
+            return
+    if row_count(checkpoint):
+        raise DataFormatError(
+            f"No row has the column '{name}' {whose}; the columns are {', '.join(there)}. Choose one of them."
+        )

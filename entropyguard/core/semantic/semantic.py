@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.exact.exact import DROPPED
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
+from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.semantic.components import decide_components
 from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch, decide_stars
 from entropyguard.core.semantic.numeric_diff import NumberFree

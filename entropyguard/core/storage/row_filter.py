@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Ints
-from entropyguard.core.ingest.batches import ahead
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.parquet import TableWriter, group_rows, open_parquet, read_slices
+from entropyguard.core.storage.prefetch import prefetched
 from entropyguard.core.storage.row_groups import StoredGroups
 
 
@@ -51,7 +51,7 @@ def keep_rows(
         schema = pa.schema([file.schema_arrow.field(name) for name in columns])
     stored, rows = StoredGroups(source), len(stays)
     with TableWriter(out, schema, about) as writer:
-        for piece, last in ahead(_pieces(source, columns, _groups(source, places, stays), stays)):
+        for piece, last in prefetched(_pieces(source, columns, _groups(source, places, stays), stays)):
             if isinstance(piece, _Group):
                 writer.copy(stored, piece.number)
             else:

@@ -1,0 +1,52 @@
+"""Which columns an input has, from a look at its first file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from entropyguard.core.rows.source import Source
+
+_SAMPLE_ROWS = 1_000
+_SAMPLE_LINE_BYTES = 128 << 20
+
+
+def input_columns(sources: list[Source]) -> dict[str, bool]:
+    """Name -> whether it holds text, for the columns in the first 1,000 rows of the first file.
+
+    A column of a JSONL file holds text when it has a string and nothing else but null.
+    """
+    if sources[0].kind == "parquet":
+        from entropyguard.core.ingest.parquet_rows import is_text, open_input
+
+        with open_input(sources[0]) as file:
+            return {field.name: is_text(field.type) for field in file.schema_arrow}
+    if sources[0].kind == "csv":
+        from entropyguard.core.ingest.csv_rows import header_of
+
+        return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
+    return _json_columns(islice(_sample_lines(sources[0]), _SAMPLE_ROWS))
+
+
+def _sample_lines(source: Source) -> Iterator[str]:
+    from entropyguard.core.ingest.lines import read_lines
+
+    for block in read_lines(source, _SAMPLE_LINE_BYTES):
+        yield from block.records.to_pylist()
+
+
+def _json_columns(lines: Iterable[str]) -> dict[str, bool]:
+    from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
+
+    texts: dict[str, bool] = {}
+    others: set[str] = set()
+    for line in lines:
+        try:
+            row = parse_line(line)
+        except MalformedLineError:
+            continue
+        for name, value in row.items() if isinstance(row, dict) else ():
+            texts[name] = texts.get(name, False) or isinstance(value, str)
+            if value is not None and not isinstance(value, str):
+                others.add(name)
+    return {name: is_text and name not in others for name, is_text in texts.items()}

@@ -1,0 +1,22 @@
+"""One file of the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKPOINT_MARKER = ".entropyguard"
+"""A folder that holds this one is a checkpoint dir or a data repo: what is in it are copies of data."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file: `kind` is jsonl, csv or parquet; `compression` is "", gz or zst."""
+
+    path: Path
+    kind: str
+    compression: str = ""
+
+    def __str__(self) -> str:
+        """The file's name for messages: a link (a checkpoint dir's way to its input) is named by its target."""
+        return str(self.path.parent / self.path.readlink()) if self.path.is_symlink() else str(self.path)
