@@ -188,9 +188,9 @@ def run(
     )
     say = printing.silent if quiet else printing.to_stderr
     if dry_run:
-        from entropyguard.project.status import dry_run as plan
+        from entropyguard.run.plan import planned
 
-        printing.print_plan(plan(request))
+        printing.print_plan(planned(request))
         return
     from entropyguard.run.build import run_build
 

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from entropyguard.cli.printing import print_line, terminal, write_answer
 from entropyguard.core.report.explain import Row
+from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
-from entropyguard.core.report.sweep_plot import plot_format, write_plot
 from entropyguard.queries.sweep import Sweep, share
 from entropyguard.run.publish import STDOUT, check_writable, whole_file
 
@@ -50,7 +50,7 @@ def check_targets(json_file: str | None, plot: Path | None) -> None:
 def draw_sweep(sweep: Sweep, out: Path) -> None:
     """The plot, whole or not at all."""
     with whole_file(out, "--plot") as temporary:
-        write_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, plot_format(out))
+        write_sweep_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, plot_format(out))
 
 
 def write_sweep(sweep: Sweep, target: str) -> None:

@@ -1,4 +1,4 @@
-"""The state of a project without running it: what `status` and `--dry-run` show."""
+"""The state of a project without running it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from entropyguard.core.checkpoint.validity import files_of
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import Params
-from entropyguard.project.checkpoint_dir import is_checkpoint_dir, linked_files
-from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, packaged_files, script_version
+from entropyguard.project.checkpoint_dir import is_checkpoint_dir
+from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, script_version
 from entropyguard.project.records import first_rows, read_sidecar
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
-from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 
@@ -68,21 +67,3 @@ def _line(project: Path, status: StageStatus) -> StageLine:
     outputs = sidecar["outputs"].values()
     size = sum(output["bytes"] for output in outputs) if outputs else None
     return StageLine(status, first_rows(sidecar), size, sidecar.get("finished_at"))
-
-
-def dry_run(request: Request) -> list[StageStatus]:
-    """What a run of `request` would do, stage by stage; nothing is written, no model is downloaded."""
-    check_request(request)
-    if request.input == STDIN:
-        raise UsageError("--dry-run needs a file: reading standard input would use it up.")
-    sources = sources_of(request)
-    params = params_of(request, sources).as_dict()
-    project = request.checkpoint_dir or Path("/nonexistent")
-    change = input_change(project, params["input"], linked_files(sources))
-    statuses = stage_statuses(project, packaged_files(), params, change)
-    if request.resume or request.checkpoint_dir is None:
-        return statuses
-    reason = "a run without --resume builds everything"
-    return [
-        status if status.state == NEVER_BUILT else StageStatus(status.stage, OUT_OF_DATE, reason) for status in statuses
-    ]

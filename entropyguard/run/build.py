@@ -36,8 +36,7 @@ from entropyguard.project.repair import forget_stage, heal, join_stores
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.run.progress import watched_progress
-from entropyguard.run.publish import output_format, whole_file
-from entropyguard.run.published import publish_once
+from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
 Say = Callable[[str], None]

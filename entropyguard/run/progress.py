@@ -78,9 +78,40 @@ def _shown() -> Iterator[Show]:
     if not sys.stderr.isatty():
         yield _PlainLines()
         return
-    from entropyguard.run.progress_bar import shown_bar  # rich, only for a terminal
+    with _bar() as show:
+        yield show
 
-    with shown_bar() as show:
+
+@contextmanager
+def _bar() -> Iterator[Show]:
+    """One bar at a time, for the stage that is at work, with speed and time left."""
+    from rich.console import Console  # only for a terminal
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
+
+    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        shown, task = "", bar.add_task("", visible=False)
+
+        def show(stage: str, done: int, total: int | None) -> None:
+            nonlocal shown, task
+            if stage != shown:
+                bar.remove_task(task)
+                shown, task = stage, bar.add_task(stage)
+            bar.update(task, completed=done, total=total)
+
         yield show
 
 

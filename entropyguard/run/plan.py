@@ -1,0 +1,29 @@
+"""What a run would do, stage by stage: `--dry-run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entropyguard.core.errors import UsageError
+from entropyguard.project.checkpoint_dir import linked_files
+from entropyguard.project.pipeline import packaged_files
+from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
+from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
+
+
+def planned(request: Request) -> list[StageStatus]:
+    """What a run of `request` would do, stage by stage; nothing is written, no model is downloaded."""
+    check_request(request)
+    if request.input == STDIN:
+        raise UsageError("--dry-run needs a file: reading standard input would use it up.")
+    sources = sources_of(request)
+    params = params_of(request, sources).as_dict()
+    project = request.checkpoint_dir or Path("/nonexistent")
+    change = input_change(project, params["input"], linked_files(sources))
+    statuses = stage_statuses(project, packaged_files(), params, change)
+    if request.resume or request.checkpoint_dir is None:
+        return statuses
+    reason = "a run without --resume builds everything"
+    return [
+        status if status.state == NEVER_BUILT else StageStatus(status.stage, OUT_OF_DATE, reason) for status in statuses
+    ]
