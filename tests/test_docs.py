@@ -1,9 +1,10 @@
 """Every session shown in the docs is run: the commands work and print what is shown.
 
 A ```console block is a session: `$ ` starts a command, the lines below are its output. A line `…` stands for
-any lines; durations, sizes, clock times and digests are compared as such, not by value. Sessions of one page
-share a folder, in which `data.jsonl` is a small real corpus; blocks marked `console skip` need a network, hours,
-or another machine. Polish pages show what the English ones show, so only these are run.
+any lines; durations, sizes and clock times are compared as such, not by value. Decimal fractions may be off by
+`TOLERANCE`, as a similarity is from one processor to the next; all else is compared to the letter. Sessions of one
+page share a folder, in which `data.jsonl` is a small real corpus; blocks marked `console skip` need a network, hours,
+or another machine. Polish pages show what the English ones show, to the letter, so only these are run.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import pytest
 
 from tests.conftest import TEXTS
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.model]
-
 ROOT = Path(__file__).parent.parent
 PAGES = ["docs/checkpoint-resume.md", "docs/duplicates.md"]
+
+TOLERANCE = 0.00001
+"""Similarities are given to six decimals; another processor moves the last of them by one or two."""
 
 VARIABLE = [
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<when>"),
@@ -32,6 +34,9 @@ VARIABLE = [
     (r"\d[\d,]*\.\d s\b", "<seconds>"),
     (r" {2,}", "  "),
 ]
+
+PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ \(.*\)")
+"""The line that a run prints every half minute, of which a slow machine may need some."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,45 @@ def settled(line: str) -> str:
     return line.strip()
 
 
+def same(expected: str, printed: str) -> bool:
+    """Whether two lines are equal but for what varies from run to run, their decimal fractions within `TOLERANCE`."""
+    ours, theirs = (re.split(r"(\d+\.\d+)", settled(line)) for line in (expected, printed))
+    numbers = zip(ours[1::2], theirs[1::2], strict=True)
+    return ours[::2] == theirs[::2] and all(abs(float(one) - float(other)) <= TOLERANCE for one, other in numbers)
+
+
 def matches(expected: list[str], printed: list[str]) -> bool:
     """Whether the printed lines are the expected ones, `…` standing for any lines."""
-    pattern = "".join("(?:.*\n)*" if line.strip() == "…" else re.escape(settled(line)) + "\n" for line in expected)
-    return re.fullmatch(pattern, "".join(settled(line) + "\n" for line in printed)) is not None
+    if not expected:
+        return not printed
+    if expected[0].strip() == "…":
+        return any(matches(expected[1:], printed[start:]) for start in range(len(printed) + 1))
+    return printed != [] and same(expected[0], printed[0]) and matches(expected[1:], printed[1:])
 
 
+@pytest.mark.parametrize(
+    ("expected", "printed", "alike"),
+    [
+        (["0.96  0.965885  row 4"], ["0.96   0.965883  row 4"], True),
+        (["0.96  0.965885  row 4"], ["0.96   0.965894  row 4"], True),
+        (["0.96  0.965885  row 4"], ["0.96   0.965896  row 4"], False),
+        (["0.96  0.965885  row 4"], ["0.97   0.965885  row 4"], False),
+        (["0.96  0.965885  row 4"], ["0.96   0.965885  row 5"], False),
+        (["10 rows in: 6 kept (6.5 s)"], ["10 rows in: 6 kept (0.9 s)"], True),
+        (["10 rows in: 6 kept (6.5 s)"], ["10 rows in: 7 kept (6.5 s)"], False),
+        (["a", "…", "d"], ["a", "b", "c", "d"], True),
+        (["a", "…", "d"], ["a", "d"], True),
+        (["a", "…", "d"], ["a", "b", "c"], False),
+        (["a"], ["a", "b"], False),
+        (["a", "b"], ["a"], False),
+    ],
+)
+def test_what_counts_as_the_output_that_is_shown(expected: list[str], printed: list[str], alike: bool) -> None:
+    assert matches(expected, printed) is alike
+
+
+@pytest.mark.pipeline
+@pytest.mark.model
 @pytest.mark.parametrize("page", PAGES)
 def test_the_sessions_shown_are_true(page: str, tmp_path: Path) -> None:
     rows = (json.dumps({"id": at, "text": text}) for at, text in enumerate(TEXTS))
@@ -81,7 +119,7 @@ def test_the_sessions_shown_are_true(page: str, tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        printed = [line for line in done.stdout.splitlines() if line.strip()]
+        printed = [line for line in done.stdout.splitlines() if line.strip() and not PROGRESS.fullmatch(line)]
         assert matches(step.output, printed), f"$ {step.command}\n{done.stdout}"
 
 
