@@ -20,7 +20,6 @@ from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
-from entropyguard.project.lock_copy import keep_good_lock
 from entropyguard.project.pipeline import (
     METRICS,
     PAGE,
@@ -145,8 +144,10 @@ def _announce(project: Path, params: dict[str, Any], sources: list[Source], foun
             say(message)
     change = input_change(project, params["input"], linked_files(sources))
     for status in stage_statuses(project, own_files(project), params, change):
-        if status.stage in PUBLISHED_CHECKPOINTS and status.state != UP_TO_DATE and status.stage not in found:
-            say(f"Checkpoint invalid or not found: {PUBLISHED_CHECKPOINTS[status.stage]}: {status.reason}")
+        reason = found.get(status.stage, status.reason) or ""
+        told = status.state == UP_TO_DATE or reason.startswith("Failed")
+        if status.stage in PUBLISHED_CHECKPOINTS and not told:
+            say(f"Checkpoint invalid or not found: {PUBLISHED_CHECKPOINTS[status.stage]}: {reason}")
 
 
 def _repro(project: Path, request: Request, run_id: str, say: Say) -> None:
@@ -205,7 +206,6 @@ def _report(project: Path) -> dict[str, Any]:
 def _settle(project: Path, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
     """After a success: every checkpoint checked once more, the published metadata written, one generation kept."""
     lock = load_lock(project)
-    keep_good_lock(project)
     for out in [out for stage in lock.values() for out in stage.outs if out != METRICS]:
         if is_damaged(project, out):
             raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")

@@ -26,7 +26,6 @@ from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.files import FileState, put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.project.lock_copy import keep_good_lock
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import die_with_parent
 from entropyguard.project.records import FOLDER, describe_output, is_damaged, write_sidecar
@@ -50,9 +49,6 @@ class StageRun:
         self._outputs: dict[str, Path] = {}
         self._temporary = project / FOLDER / "tmp" / name
         shutil.rmtree(self._temporary, ignore_errors=True)
-        # The stages before this one are recorded by now; DVC will write its lock in place, and a kill may cut it off.
-        if "ENTROPYGUARD_RUN" in os.environ:
-            keep_good_lock(project)
         self.watch(project / "params.yaml")
 
     def watch(self, path: Path) -> Path:

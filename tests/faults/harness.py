@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 30
 class Fault:
     """What goes wrong: in which stage, at which of its moments, to whom, and how.
 
-    moment: import, start, written, renamed, recorded (in the stage), saving, committed, locking (in DVC),
+    moment: import, start, written, renamed, recorded (in the stage), saving, committed, locking, locked (in DVC),
     publishing (in the command line). victim: stage, dvc, cli, group (DVC and the stage), all. action: a signal's
     name, wait, file size limit, memory limit, full disk.
     """
@@ -104,7 +104,8 @@ class Bench(Workspace):
         if fault is not None:
             self.mark.unlink(missing_ok=True)
             environment["FAULT"] = json.dumps({**vars(fault), "mark": str(self.mark)})
-            environment["PYTHONPATH"] = str(Path(__file__).parent / "inject")
+            folders = [str(Path(__file__).parent / "inject"), environment.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
         flags: list[str | Path] = ["--input", self.input, "--output", self.output, "--model-name", self.model]
         command = self.command(*flags, "--checkpoint-dir", self.checkpoints, "--resume", *arguments)
         return subprocess.Popen(

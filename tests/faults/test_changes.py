@@ -41,11 +41,19 @@ def test_an_input_that_changes_before_dvc_hashes_it_is_not_taken_for_the_one_tha
     # Stopped, then killed, the command line does not see that DVC recorded the new input beside the old rows.
     running.send_signal(signal.SIGSTOP)
     bench.let_go()
-    # DVC writes its lock in place: a look may find it cut off.
-    wait_until(lambda: b"ingest:" in (bench.checkpoints / "dvc.lock").read_bytes(), "DVC did not record ingest")
+    wait_until(lambda: "ingest" in load_lock(bench.checkpoints), "DVC did not record ingest")
     running.kill()
     bench.finish(running)
     bench.assert_no_process_left()
+    ended = bench.resume()
+    assert ended.code == 0, ended.stderr
+    assert [row["id"] for row in bench.kept()] == [0, 3, 4]
+
+
+def test_an_input_that_changes_after_a_run_that_recorded_nothing_is_read_again(bench: Bench) -> None:
+    (bench.checkpoints / "dvc.lock").unlink()
+    (bench.checkpoints / ".entropyguard" / "inputs.json").unlink()
+    bench.write_rows(TEXTS[:5])
     ended = bench.resume()
     assert ended.code == 0, ended.stderr
     assert [row["id"] for row in bench.kept()] == [0, 3, 4]

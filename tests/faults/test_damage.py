@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.project.pipeline import load_lock
+from entropyguard.project.pipeline import STAGES, load_lock
+from entropyguard.project.repair import drop_damaged_entries
 from tests.faults.harness import Bench
 
 pytestmark = pytest.mark.pipeline
@@ -81,16 +82,51 @@ def test_damage_does_not_come_back_from_the_cache_when_the_records_are_gone_too(
     bench.assert_survives("ingest")
 
 
-@pytest.mark.parametrize("harm", [cut, empty, flip])
-def test_a_damaged_lock_is_restored_and_nothing_runs_again(harm: Callable[[Path], None], bench: Bench) -> None:
+def another_schema(lock: Path) -> None:
+    """Make the file one of another version of DVC."""
+    lock.write_text(lock.read_text().replace("schema: '2.0'", "schema: '2.1'"))
+
+
+@pytest.mark.parametrize("harm", [cut, empty, another_schema])
+def test_a_lock_that_cannot_be_read_loses_no_run(harm: Callable[[Path], None], bench: Bench) -> None:
     (bench.checkpoints / ".dvc" / "tmp" / "rwlock").write_text('{"write": {"/x": {"pid')
     lock = bench.checkpoints / "dvc.lock"
-    if harm is flip:
-        lock.write_text(lock.read_text().replace("schema: '2.0'", "schema: '2.1'"))
+    if harm is cut:  # in the middle of a key, so that it is no YAML
+        lock.write_text(lock.read_text()[: lock.read_text().index("similar_pairs:") + len("similar_pai")])
     else:
         harm(lock)
-    assert bench.assert_survives("export").ran == []
-    assert load_lock(bench.checkpoints)
+    ended = bench.assert_survives("ingest")
+    assert ended.ran == list(STAGES)
+    assert "Checkpoint invalid or not found: after_exact_dedup: dvc.lock is damaged" in ended.stderr
+    assert list(load_lock(bench.checkpoints)) == list(STAGES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("- path: ", "- name: "),
+        ("size: ", "size: x"),
+        ("md5: ", "md5: ../"),
+        ("cmd: ", "command: "),
+        ("params.yaml:", "params.yaml:\n      - 1\n      dvc.yaml:"),
+    ],
+)
+def test_of_a_lock_that_is_damaged_in_one_stage_the_others_stay(old: str, new: str, bench: Bench) -> None:
+    lock = bench.checkpoints / "dvc.lock"
+    before, name, after = lock.read_text().partition("  semantic_dedup:\n")
+    assert old in after
+    lock.write_text(before + name + after.replace(old, new, 1))
+    assert drop_damaged_entries(bench.checkpoints) == {"semantic_dedup": "dvc.lock is damaged"}
+    assert set(load_lock(bench.checkpoints)) == set(STAGES) - {"semantic_dedup"}
+    assert drop_damaged_entries(bench.checkpoints) == {}
+
+
+def test_a_lock_that_ends_amid_a_stage_costs_only_that_stage(bench: Bench) -> None:
+    lock = bench.checkpoints / "dvc.lock"
+    lock.write_text(lock.read_text().partition("  export:\n")[0] + "  export:\n    cmd: exec\n    deps:\n")
+    ended = bench.assert_survives("export")
+    assert ended.ran == ["export"]
+    assert "ran: dvc.lock is damaged" in ended.stderr
 
 
 def test_what_killed_runs_left_is_removed(bench: Bench) -> None:

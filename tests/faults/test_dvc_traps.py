@@ -2,8 +2,8 @@
 
 1 input or parameters changed during a run: `test_changes`. 2 an output outside the project: `test_limits`.
 3 a byte flipped, size and mtime kept; 4 damage in a hardlinked cache: `test_damage`. 5 orphaned stages: `test_kills`.
-6 braces in a path: `test_wrong_use`. 7 a lock cut off, a reused process id in rwlock: `test_damage`, `test_kills`.
-8 commands in a name: `test_hostile`. 10 what killed commits leave: `test_damage`. Here: 9 and 11.
+6 braces in a path: `test_wrong_use`. 7 a lock written in place: `test_kills`, a reused process id in rwlock:
+`test_damage`. 8 commands in a name: `test_hostile`. 10 what killed commits leave: `test_damage`. Here: 9 and 11.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from entropyguard.project.pipeline import STAGES
+from entropyguard.project.pipeline import STAGES, load_lock
 from tests.faults.harness import Bench, Fault, end
 
 pytestmark = pytest.mark.pipeline
@@ -29,9 +29,11 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(fault: Fault, bench: Ben
     bench.assert_survives(fault.stage)
 
 
-def test_a_lock_cut_off_in_the_first_run_costs_only_the_stage_that_was_written(bench: Bench) -> None:
+@pytest.mark.parametrize("moment", ["locking", "locked"])
+def test_a_kill_while_dvc_writes_its_lock_costs_only_the_stage_that_was_written(moment: str, bench: Bench) -> None:
     bench.empty()
-    assert bench.resume(fault=Fault("embed", "locking", "all")).code != 0
+    assert bench.resume(fault=Fault("embed", moment, "all")).code != 0
+    assert list(load_lock(bench.checkpoints)) == list(STAGES[:2])
     ended = bench.assert_survives("embed")
     assert ended.ran == list(STAGES[2:])
 

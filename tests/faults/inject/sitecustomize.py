@@ -7,6 +7,7 @@ wrapped here, in the one process that it concerns. A fault happens once, and lea
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import resource
@@ -118,16 +119,32 @@ def _in_dvc(fault: _Fault) -> None:
         from dvc.stage import Stage
 
         _after(Stage, "commit", lambda stage, *_: fault.happen() if of_stage(stage) else None)
-    elif fault.moment == "locking":
+    elif fault.moment in {"locking", "locked"}:
         from dvc.dvcfile import Lockfile
 
-        def tear(lockfile: Any, stages: list[Any]) -> None:
-            if of_stage(stages[0]):
-                lock = Path(lockfile.path)
-                os.truncate(lock, lock.stat().st_size * 2 // 3)
-                fault.happen()
+        _before(Lockfile, "dump_stages", fault, lambda _, stages: of_stage(stages[0]) and _in_lock_write(fault))
 
-        _after(Lockfile, "dump_stages", tear)
+
+def _in_lock_write(fault: _Fault) -> bool:
+    """Let the fault happen in the next write of `dvc.lock`: amid it, or before it is put in place; False: not yet."""
+    from dvc.utils.serialize import _yaml
+
+    from entropyguard.core.storage import files
+
+    dump = _yaml._dump
+
+    def dump_half(data: Any, stream: Any) -> None:
+        whole = io.StringIO()
+        dump(data, whole)
+        stream.write(whole.getvalue()[: whole.tell() * 2 // 3])
+        stream.flush()
+        fault.happen()
+
+    if fault.moment == "locking":
+        _yaml._dump = dump_half
+    else:
+        _before(files, "sync_file", fault)
+    return False
 
 
 def _in_command_line(fault: _Fault) -> None:
