@@ -58,13 +58,22 @@ def run_entropyguard(rows: Path, folder: Path, *flags: str | Path, resume: bool 
     return Run(measured, json.loads(summary.read_text(encoding="utf-8")), dropped)
 
 
-def make_repo(repo: Path, file: Path) -> Path:
-    """A data repo, without git, whose input is `file` (JSONL)."""
+def make_repo(repo: Path, file: Path, *flags: str | Path) -> Path:
+    """A data repo, without git, whose input is `file` (JSONL); flags of `entropyguard init` may be added."""
     repo.mkdir()
     (repo / "data.jsonl").symlink_to(file)
-    for command in (["dvc", "init", "--no-scm", "--quiet"], ["entropyguard", "init", "--input", "data.jsonl"]):
+    for command in (["dvc", "init", "--no-scm", "--quiet"], ["entropyguard", "init", "--input", "data.jsonl", *flags]):
         measure([sys.executable, "-m", *command], cwd=repo, env=_ENV)
     return repo
+
+
+def set_param(repo: Path, old: str, new: str) -> None:
+    """Replace a piece of the repo's params.yaml, which it must hold once."""
+    file = repo / "params.yaml"
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise SystemExit(f"params.yaml does not say {old!r} once")
+    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def run_stage(repo: Path, stage: str) -> Measured:

@@ -1,12 +1,13 @@
 """How long entropyguard takes for each of its jobs, beside the tools that do one of them.
 
-    python benchmarks/speed.py [PART ...] [--rows N] [--data FILE --text-column NAME] [--peer-venv DIR ...]
+    python benchmarks/speed.py [PART ...] [--rows N] [--data FILE --text-column NAME] [--embeddings FILE]
+                               [--peer-venv DIR ...]
 
 embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
-pairs scored again. pairs: the search and FAISS. cluster: rows that are all alike. exact: ingest and exact_dedup, duckdb
-and polars. whole: the command line, semhash and the entropyguard that is
-on PyPI. Every part compares the answers before it prints a time. Without --data the texts are docstrings of the
-packages installed here, or made.
+pairs scored again. pairs: the search and FAISS, flat and by lists. cluster: rows that are all alike. exact: ingest and
+exact_dedup, duckdb and polars. whole: the command line, semhash and the entropyguard that is on PyPI. Every part
+compares the answers before it prints a time. Without --data the texts are docstrings of the packages installed here,
+or made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from peers import add_peer_flags, find_peers
 from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
-from speed_pairs import time_pairs
+from speed_pairs import embed, time_pairs
 from speed_precision import time_precision
 from speed_whole import time_whole
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help=f"rows of each part [{', '.join(map(str, PARTS.values()))}]")
     parser.add_argument("--data", type=Path, metavar="FILE", help="a .parquet or .jsonl file to take the texts from")
     parser.add_argument("--text-column", default="text", metavar="NAME")
+    parser.add_argument("--embeddings", type=Path, metavar="FILE", help="an embeddings.parquet for pairs, not texts")
     add_peer_flags(parser)
     arguments = parser.parse_args()
     print_machine(["torch", "sentence-transformers", "faiss-cpu", "polars", "dvc"])
@@ -55,7 +57,7 @@ def main() -> None:
             elif part == "precision":
                 time_precision(texts, rows, Path(name))
             elif part == "pairs":
-                time_pairs(texts, rows, Path(name))
+                time_pairs(arguments.embeddings or embed(texts, rows, Path(name)), Path(name))
             elif part == "cluster":
                 time_cluster(rows, Path(name))
             elif part == "exact":

@@ -1,8 +1,9 @@
-"""Similar pairs: the search of the similar_pairs stage and FAISS, on the same vectors."""
+"""Similar pairs: the search of the similar_pairs stage and FAISS, flat and by lists, on the same vectors."""
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,66 +16,137 @@ import pyarrow.parquet as pq
 from corpora import made_texts, write_rows, write_static_model
 from measure import measure, megabytes, print_table
 from peers import TOOLS
-from pipeline import packaged_model, run_entropyguard
+from pipeline import make_repo, run_stage, set_param
 
 FLOOR = 0.9
 _LEAST_RECALL = 0.99
 _MOST_QUERIES = 100_000  # of FAISS: beyond that it gets a part of the rows as queries, and its time is scaled up
-_QUERY_ROWS = 8_192  # as tools/search.py takes them
+_SAMPLE_QUERIES = 5_000  # so many at least tell with how many probes FAISS finds what entropyguard finds
 _ROUNDING = 1e-5  # FAISS sums in float32: so close to the floor either answer is right
 
-Pairs = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64]
 
 
-def time_pairs(texts: Sequence[str] | None, rows: int, work: Path) -> None:
-    """Print a table of the searches. Made texts get vectors of 256 dimensions from a static model, others MiniLM's."""
-    model = packaged_model() if texts else write_static_model(work / "model")
+def embed(texts: Sequence[str] | None, rows: int, work: Path) -> Path:
+    """The embeddings.parquet of texts, from MiniLM; or of made ones, from a static model of 256 dimensions."""
     file = write_rows(work / "rows.jsonl", texts or made_texts(rows))
-    run_entropyguard(file, work / "run", "--model-name", model)
-    embeddings = work / "run" / "checkpoints" / "embeddings.parquet"
-    every = -(-pq.read_metadata(embeddings).num_rows // _MOST_QUERIES)
-    asked = _rows_asked(embeddings, every)
-    lines, reference, slowest = [], None, 0.0
-    scaled = f", {1 / every:.0%} of the queries" if every > 1 else ""
-    for label, tool in ((f"FAISS flat range_search{scaled}", "faiss"), ("entropyguard", "entropyguard")):
-        out = work / f"{tool}.parquet"
-        command = [sys.executable, TOOLS / "search.py", tool, embeddings, out, "--floor", str(FLOOR)]
-        measured = measure([*command, "--every", str(every)])
-        seconds = json.loads(measured.stdout)["seconds"]
-        pairs = _clear_pairs(out, asked)
-        if reference is None:
-            seconds *= asked.total / len(asked.rows)
-            reference, slowest = pairs, seconds
-        recall = len(np.intersect1d(pairs, reference)) / max(1, len(reference))
-        if recall < _LEAST_RECALL or len(np.setdiff1d(pairs, reference)):
-            raise SystemExit(f"{label}: {recall:.4f} of the pairs of FAISS, and {len(pairs):,} pairs in all; no match")
-        numbers = [f"{len(pairs):,}", f"{recall:.4f}", f"{seconds:.1f}", f"{slowest / seconds:.1f}"]
-        lines.append([label, *numbers, megabytes(measured.peak_bytes)])
-    taking_part = pq.read_metadata(embeddings).num_rows
-    title = f"Pairs at or above {FLOOR} among {taking_part:,} vectors"
+    flags = [] if texts else ["--model-name", write_static_model(work / "model")]
+    repo = make_repo(work / "repo", file, *flags)
+    set_param(repo, "screening: auto ", 'screening: "off" ')
+    for stage in ("ingest", "exact_dedup", "embed"):
+        run_stage(repo, stage)
+    return repo / "embeddings.parquet"
+
+
+def time_pairs(embeddings: Path, work: Path) -> None:
+    """Print a table of the searches over the first window of each row of an embeddings.parquet.
+
+    FAISS by lists looks into as many lists as it takes to find the share of a sample's pairs that entropyguard
+    finds, twice as many at each try; it ends where FAISS flat is faster.
+    """
+    searches = _Searches(_first_windows(embeddings, work / "first.parquet"), work)
+    asked = searches.asked(searches.every)
+    flat = searches.run("faiss", searches.every)
+    print(f"FAISS flat: {flat.seconds:.1f} s", flush=True)
+    ours = searches.run("entropyguard").of(asked)
+    probes = _probes_for(searches, flat, ours)
+    ivf = searches.run("faiss-ivf", searches.every, probes)
+    part = f", {len(asked) / len(searches.rows):.0%} of the queries" if searches.every > 1 else ""
+    lines = []
+    for label, found in (
+        (f"FAISS flat range_search{part}", flat),
+        (f"FAISS IVF, {searches.lists:,} lists, {probes} probes{part}", ivf),
+        ("entropyguard", ours),
+    ):
+        recall = found.recall(flat)
+        if len(np.setdiff1d(found.clear, flat.pairs)) or (found is ours and recall < _LEAST_RECALL):
+            raise SystemExit(f"{label}: {recall:.4f} of the pairs of FAISS flat, {len(found.clear):,} in all; no match")
+        numbers = [f"{len(found.clear):,}", f"{recall:.6f}", f"{found.seconds:.1f}"]
+        lines.append([label, *numbers, f"{flat.seconds / found.seconds:.2f}", megabytes(found.peak_bytes)])
+    title = f"Pairs at or above {FLOOR} among {len(searches.rows):,} vectors of {searches.dimensions} dimensions"
     print_table(title, ["search", "pairs", "recall", "seconds", "times as fast", "peak MB"], lines)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The row ids that FAISS was asked about, out of `total`."""
+class _Found:
+    """The pairs a search found, each as one number, the later row in its high half; and what it took for all rows.
 
-    rows: Pairs
-    total: int
+    clear: those that are more than a rounding above the floor.
+    """
+
+    pairs: Ints
+    clear: Ints
+    seconds: float
+    peak_bytes: int
+
+    def of(self, rows: Ints) -> _Found:
+        """The pairs whose later row is one of these."""
+        pairs, clear = (keys[np.isin(keys >> 32, rows)] for keys in (self.pairs, self.clear))
+        return _Found(pairs, clear, self.seconds, self.peak_bytes)
+
+    def recall(self, reference: _Found) -> float:
+        """The share of the clear pairs of another search that this one found."""
+        return float(np.isin(reference.clear, self.pairs).sum()) / max(1, len(reference.clear))
 
 
-def _rows_asked(embeddings: Path, every: int) -> _Asked:
-    table = pq.read_table(embeddings, columns=["row_id", "skipped"])
-    rows = table.filter(pc.is_null(table["skipped"]))["row_id"].to_numpy()
-    return _Asked(rows[np.arange(len(rows)) // _QUERY_ROWS % every == 0], len(rows))
+class _Searches:
+    """The searches of tools/search.py over an embeddings.parquet, each in a process of its own.
+
+    every: FAISS is asked about each so many-th row; lists: twice the root of the rows.
+    """
+
+    def __init__(self, embeddings: Path, work: Path) -> None:
+        vectors = pq.read_table(embeddings, columns=["row_id", "vector"])
+        self.dimensions = vectors.schema.field("vector").type.list_size
+        self.rows: Ints = vectors["row_id"].to_numpy()
+        self.every = -(-len(self.rows) // _MOST_QUERIES)
+        self.lists = round(2 * math.sqrt(len(self.rows)))
+        self._embeddings, self._work = embeddings, work
+
+    def asked(self, every: int) -> Ints:
+        """The row ids that FAISS is asked about."""
+        return self.rows[::every]
+
+    def run(self, tool: str, every: int = 1, probes: int = 1) -> _Found:
+        """What a tool found of the rows asked about; its seconds scaled up to all rows."""
+        out = self._work / f"{tool}.parquet"
+        command: list[str | Path] = [sys.executable, TOOLS / "search.py", tool, self._embeddings, out]
+        numbers = {"--floor": FLOOR, "--every": every, "--lists": self.lists, "--probes": probes}
+        measured = measure([*command, *(str(part) for flag in numbers.items() for part in flag)])
+        took = json.loads(measured.stdout)
+        searching = (took["seconds"] - took["preparing"]) * len(self.rows) / len(self.asked(every))
+        table = pq.read_table(out)
+        pairs = (table["row_b"].to_numpy() << 32) + table["row_a"].to_numpy()
+        clear = pairs[table["similarity"].to_numpy() >= FLOOR + _ROUNDING]
+        return _Found(pairs, clear, took["preparing"] + searching, measured.peak_bytes)
 
 
-def _clear_pairs(path: Path, asked: _Asked) -> Pairs:
-    """Each pair whose later row was asked about as one number; those a rounding away from the floor left out."""
-    table = pq.read_table(path)
-    clear = table["similarity"].to_numpy() >= FLOOR + _ROUNDING
-    one, other = table["row_a"].to_numpy()[clear], table["row_b"].to_numpy()[clear]
-    if len(asked.rows) < asked.total:
-        known = np.isin(other, asked.rows)
-        one, other = one[known], other[known]
-    return (one << 32) + other
+def _probes_for(searches: _Searches, flat: _Found, ours: _Found) -> int:
+    """The first power of two of probes with which FAISS finds as many of the sample's pairs as entropyguard.
+
+    Or the last with which it is faster than FAISS flat.
+    """
+    every = searches.every * max(1, len(searches.rows) // searches.every // _SAMPLE_QUERIES)
+    sample = searches.asked(every)
+    reference = flat.of(sample)
+    wanted, probes = ours.of(sample).recall(reference), 1
+    while True:
+        found = searches.run("faiss-ivf", every, probes)
+        recall = found.recall(reference)
+        print(f"FAISS IVF, {probes} probes: {recall:.6f} of {len(reference.clear):,} pairs, {found.seconds:.1f} s")
+        if recall >= wanted or 2 * probes > searches.lists:
+            return probes
+        if found.seconds > flat.seconds:
+            return max(1, probes // 2)
+        probes *= 2
+
+
+def _first_windows(embeddings: Path, out: Path) -> Path:
+    """A copy with the first window of each row that has vectors, taken for exact: so every search sees the same."""
+    from entropyguard.core.parquet import TableWriter, read_about, read_tables
+
+    about = read_about(embeddings) | {"precision": "float32", "rounding": 0}
+    with TableWriter(out, pq.read_schema(embeddings), about, plain=("vector",)) as writer:
+        for table in read_tables(embeddings):
+            writer.write(table.filter(pc.and_(pc.equal(table["window"], 0), pc.is_valid(table["vector"]))))
+    return out

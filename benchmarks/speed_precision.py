@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from corpora import docstrings, write_rows
 from measure import Measured, megabytes, print_table
-from pipeline import make_repo, run_stage
+from pipeline import make_repo, run_stage, set_param
 
 _STAGES = ("ingest", "exact_dedup", "embed", "similar_pairs")
 _PRECISIONS = ("float32", "bfloat16")
@@ -21,7 +21,7 @@ def time_precision(texts: Sequence[str] | None, rows: int, work: Path) -> None:
     lines, expected, slowest = [], None, 0.0
     for precision in _PRECISIONS:
         repo = make_repo(work / precision, file)
-        _set(repo, "precision: auto ", f"precision: {precision} ")
+        set_param(repo, "precision: auto ", f"precision: {precision} ")
         runs = {stage: run_stage(repo, stage) for stage in _STAGES}
         pairs, search = _found(repo)
         if expected is None:
@@ -42,14 +42,6 @@ def time_precision(texts: Sequence[str] | None, rows: int, work: Path) -> None:
     header = ["precision", "embed s", "rows embedded again", "similar_pairs s", "times as fast", "peak MB"]
     pairs_found = expected.num_rows if expected is not None else 0
     print_table(f"{kept:,} texts, {pairs_found:,} pairs at 0.9 or more, from both", header, lines)
-
-
-def _set(repo: Path, old: str, new: str) -> None:
-    file = repo / "params.yaml"
-    text = file.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise SystemExit(f"params.yaml does not say {old!r} once")
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def _both(runs: dict[str, Measured]) -> float:
