@@ -32,7 +32,6 @@ def embed(texts: Sequence[str] | None, rows: int, work: Path) -> Path:
     file = write_rows(work / "rows.jsonl", texts or made_texts(rows))
     flags = [] if texts else ["--model-name", write_static_model(work / "model")]
     repo = make_repo(work / "repo", file, *flags)
-    set_param(repo, "screening: auto ", 'screening: "off" ')
     for stage in ("ingest", "exact_dedup", "embed"):
         run_stage(repo, stage)
     return repo / "embeddings.parquet"
@@ -143,7 +142,7 @@ def _probes_for(searches: _Searches, flat: _Found, ours: _Found) -> int:
 
 def _first_windows(embeddings: Path, out: Path) -> Path:
     """A copy with the first window of each row that has vectors, taken for exact: so every search sees the same."""
-    from entropyguard.core.parquet import TableWriter, read_about, read_tables
+    from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables
 
     about = read_about(embeddings) | {"precision": "float32", "rounding": 0}
     with TableWriter(out, pq.read_schema(embeddings), about, plain=("vector",)) as writer:
