@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from corpora import made_texts, write_rows, write_static_model
 from measure import measure, megabytes, print_table
 from peers import TOOLS
-from pipeline import make_repo, run_stage, set_param
+from pipeline import make_repo, run_stage
 
 FLOOR = 0.9
 _LEAST_RECALL = 0.99
