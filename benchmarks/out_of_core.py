@@ -92,11 +92,12 @@ def _write_no_pairs(repo: Path) -> None:
 def _write_no_vectors(repo: Path) -> None:
     """embeddings.parquet of a model that was not asked: export reads why rows have no vector."""
     from entropyguard.core.embed.embed import embeddings_schema
-    from entropyguard.core.storage.parquet import TableWriter, read_tables
+    from entropyguard.core.storage.checkpoint import Checkpoint
+    from entropyguard.core.storage.parquet import TableWriter
 
     schema = embeddings_schema(8)
     with TableWriter(repo / "embeddings.parquet", schema) as writer:
-        for table in read_tables(repo / "after_exact_dedup.parquet", ["row_id"]):
+        for table in Checkpoint(repo / "after_exact_dedup.parquet").tables(["row_id"]):
             rows = table.num_rows
             lines = {"row_id": table["row_id"], "window": np.zeros(rows, np.int32), "skipped": ["unreadable"] * rows}
             nothing = {name: pa.nulls(rows, schema.field(name).type) for name in ("key", "vector")}

@@ -50,7 +50,7 @@ def _both(runs: dict[str, Measured]) -> float:
 
 def _found(repo: Path) -> tuple[pa.Table, dict[str, object]]:
     """The pairs with their similarity, and what the search says of itself."""
-    from entropyguard.core.storage.parquet import read_about
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
     path = repo / "similar_pairs.parquet"
-    return pq.read_table(path), read_about(path)["search"]
+    return pq.read_table(path), Checkpoint(path).metadata["search"]

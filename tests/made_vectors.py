@@ -12,7 +12,8 @@ import pyarrow as pa
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import silent
-from entropyguard.core.storage.parquet import TableWriter, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 
 Floats = npt.NDArray[np.float32]
@@ -84,7 +85,7 @@ def search(
 def stored_pairs(folder: Path) -> list[Pair]:
     return [
         (row["row_a"], row["row_b"], row["similarity"])
-        for table in read_tables(folder / "pairs.parquet")
+        for table in Checkpoint(folder / "pairs.parquet").tables()
         for row in table.to_pylist()
     ]
 

@@ -8,14 +8,13 @@ import numpy as np
 
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.schemas import COLUMNS
-from entropyguard.core.storage.parquet import read_about, row_count
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.row_filter import keep_rows
-from entropyguard.core.storage.row_order import row_places
 
 
 def in_order(ingested: Path) -> Path:
     """The same checkpoint with its rows in order, beside it."""
     out = ingested.with_name(f"ordered-{ingested.name}")
-    every = np.ones(row_count(ingested), dtype=np.bool_)
-    keep_rows(ingested, out, COLUMNS, read_about(ingested), row_places(ingested), every, silent)
+    every = np.ones(Checkpoint(ingested).rows, dtype=np.bool_)
+    keep_rows(ingested, out, COLUMNS, Checkpoint(ingested).metadata, Checkpoint(ingested).positions, every, silent)
     return out

@@ -22,7 +22,8 @@ from entropyguard.core.report.report import reading_warnings
 from entropyguard.run.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
-    from entropyguard.core.report.explain import Explanation, Row
+    from entropyguard.core.report.explain import Explanation
+    from entropyguard.core.report.lineage import Row
     from entropyguard.project.status import StageLine
     from entropyguard.project.validity import StageStatus
     from entropyguard.run.build import StageOutcome, Summary

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from entropyguard.cli.printing import print_line, terminal, write_answer
-from entropyguard.core.report.explain import Row
+from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
 from entropyguard.queries.sweep import Sweep, share

@@ -54,9 +54,8 @@ def describe_output(path: Path) -> dict[str, Any]:
 def _rows(path: Path) -> int | None:
     if path.suffix != ".parquet":
         return None
-    from entropyguard.core.storage.parquet import row_count  # pyarrow, where a file is new or another one
 
-    return row_count(path)
+    return Checkpoint(path).rows
 
 
 def first_rows(sidecar: dict[str, Any]) -> int | None:

@@ -94,9 +94,9 @@ def _exact_vectors(project: Path, params: Params, progress: Progress) -> ExactVe
 
 def cost(project: Path, floor: float) -> str:
     """What a search from `floor` up would take, for people."""
-    from entropyguard.core.storage.parquet import read_about
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
-    about = read_about(project / "similar_pairs.parquet")
+    about = Checkpoint(project / "similar_pairs.parquet").metadata
     rows = about["rows"] - about["unreadable"] - about["over_long"]
     return (
         f"{floor:g} is below search.floor {about['search']['floor']:g}: similar pairs below it are not stored. "

@@ -81,14 +81,14 @@ def sweep(project: Path, request: SweepRequest, say: Callable[[str], None]) -> S
     UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
     is missing or out of date. Nothing of the pipeline is written.
     """
-    from entropyguard.core.storage.parquet import read_about
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
     check_range(request)
     check_up_to_date(project)
     params = Params.load(project / "params.yaml")
     stored = project / _PAIRS
     with _untouched([project / name for name in (_INGESTED, _AFTER_EXACT, _EMBEDDINGS, _PAIRS)]):
-        floor = float(read_about(stored)["search"]["floor"])
+        floor = float(Checkpoint(stored).metadata["search"]["floor"])
         first = min(floor, request.last) if request.first is None else request.first
         chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
         # The stored pairs where they reach: what a run at that threshold decides from.

@@ -29,8 +29,8 @@ from entropyguard.core.errors import BusyError, InputError, OutputError, Process
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest
-from entropyguard.core.storage.parquet import row_count
 from entropyguard.run.request import default_params
 
 FRAME = pl.DataFrame({"text": ["good", None], "n": [1, 2]})
@@ -526,7 +526,7 @@ def publish(folder: Path, spec: str) -> None:
             input_files=inputs,
             input_hash=files_hash(inputs),
             keys=keys,
-            row_count=row_count(path),
+            row_count=Checkpoint(path).rows,
             digest=content_digest(path),
             finished_at=10.0 - len(entries),
         )

@@ -20,7 +20,8 @@ from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.rows.normalise import hashed as text_hashes
-from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 
 NORMAL = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=0)
 ABOUT = {"format": "jsonl", "text_column": "text"}
@@ -47,7 +48,7 @@ def dedup(folder: Path, ingested: Path, exact: ExactParams = NORMAL, policy: str
 
 
 def column(path: Path, name: str) -> list[object]:
-    return [value for table in read_tables(path, [name]) for value in table[name].to_pylist()]
+    return [value for table in Checkpoint(path).tables([name]) for value in table[name].to_pylist()]
 
 
 def brute_force(hashes: list[tuple[int, int]], rank: list[int], takes_part: list[bool]) -> list[int]:
@@ -101,8 +102,8 @@ def test_the_first_of_equal_texts_stays_and_keeps_its_bytes(tmp_path: Path) -> N
     assert column(tmp_path / "out.parquet", "row_id") == [0, 3, 4]
     records = column(ingested, "record")
     assert column(tmp_path / "out.parquet", "record") == [records[0], records[2], records[3]]
-    assert read_about(tmp_path / "out.parquet") == ABOUT
-    dropped = next(read_tables(tmp_path / "dropped.parquet")).to_pylist()
+    assert Checkpoint(tmp_path / "out.parquet").metadata == ABOUT
+    dropped = next(Checkpoint(tmp_path / "dropped.parquet").tables()).to_pylist()
     assert dropped == [
         {"row_id": 1, "reason": "exact", "keeper_row_id": 0, "similarity": None},
         {"row_id": 7, "reason": "exact", "keeper_row_id": 4, "similarity": None},
@@ -169,7 +170,7 @@ def test_a_short_row_is_dropped_and_is_nobodys_keeper(tmp_path: Path) -> None:
     exact = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=3)
     ingested = write_texts(tmp_path / "in.parquet", ["ab", "  ab  ", "abc", "猫猫猫", ""])
     assert dedup(tmp_path, ingested, exact) == ExactCounts(rows=5, kept=2, min_length=3, exact=0)
-    dropped = next(read_tables(tmp_path / "dropped.parquet")).to_pylist()
+    dropped = next(Checkpoint(tmp_path / "dropped.parquet").tables()).to_pylist()
     assert [(row["row_id"], row["reason"], row["keeper_row_id"]) for row in dropped] == [
         (0, "min_length", None),
         (1, "min_length", None),
@@ -235,9 +236,9 @@ def test_what_is_dropped_does_not_depend_on_the_hashes_that_ingest_took(
 
 def test_the_hashes_that_ingest_took_are_used(tmp_path: Path) -> None:
     ingested = write_texts(tmp_path / "in.parquet", ["a", "b"])
-    table = pa.concat_tables(read_tables(ingested))
+    table = pa.concat_tables(Checkpoint(ingested).tables())
     alike = table.set_column(4, table.schema.field(4), pa.array(table["hash"].to_pylist()[:1] * 2, pa.binary(16)))
-    with TableWriter(ingested, table.schema, read_about(ingested)) as writer:
+    with TableWriter(ingested, table.schema, Checkpoint(ingested).metadata) as writer:
         writer.write(alike)
     assert dedup(tmp_path, ingested).exact == 1
     assert dedup(tmp_path, ingested, ExactParams("NFKC", lowercase=True, whitespace=True, min_length=0)).exact == 0

@@ -26,7 +26,7 @@ from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
 from entropyguard.core.rows.normalise import hashed
 from entropyguard.core.rows.text import texts_of
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -67,9 +67,9 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
     with tempfile.TemporaryDirectory() as name:
         out, rejected = Path(name, "ingested.parquet"), Path(name, "rejected.jsonl")
         counts = ingest(find_sources(str(spec)), out, rejected, given or params(), silent)
-        table = pa.concat_tables(read_tables(out)).sort_by("row_id")
+        table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
-        about = read_about(out)
+        about = Checkpoint(out).metadata
         hashes, lengths = hashed(texts_of(table, about), AT_INGEST)
         assert (hashes_of(table["hash"]) == hashes).all()
         assert (table["characters"].to_numpy() == lengths).all()

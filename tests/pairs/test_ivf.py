@@ -22,7 +22,7 @@ from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recal
 from entropyguard.core.pairs.scoring import Pairs
 from entropyguard.core.pairs.similar_pairs import find_similar_pairs, is_exhaustive
 from entropyguard.core.params import SearchParams
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
@@ -88,7 +88,7 @@ def test_pairs_are_a_part_of_the_exhaustive_ones_as_large_as_asked_for(
     search(embeddings)
     every = set(stored_pairs(tmp_path))
     search(embeddings, None, by_lists(target_recall=target))
-    found, told = set(stored_pairs(tmp_path)), read_about(tmp_path / "pairs.parquet")["search"]
+    found, told = set(stored_pairs(tmp_path)), Checkpoint(tmp_path / "pairs.parquet").metadata["search"]
     assert found < every, "a target below 1 should spare some work"
     assert len(found) >= target * len(every)
     assert told["method"] == "ivf"
@@ -179,7 +179,7 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
     assert counts.pairs == sum(sizes)
     assert max(sizes) <= 100_000
     within = 0
-    for table in read_tables(tmp_path / "pairs.parquet"):
+    for table in Checkpoint(tmp_path / "pairs.parquet").tables():
         a, b = table["row_a"].to_numpy() // 3, table["row_b"].to_numpy() // 3
         within += int(((a >= 500) & (b < 2_500)).sum())
     assert within == 2_000 * 1_999 // 2
@@ -187,7 +187,7 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
 
 def test_without_any_pair_nothing_is_claimed(tmp_path: Path) -> None:
     search(write_vectors(tmp_path / "e.parquet", unit(np.eye(300))), None, by_lists())
-    told = read_about(tmp_path / "pairs.parquet")["search"]
+    told = Checkpoint(tmp_path / "pairs.parquet").metadata["search"]
     assert (told["recall"], told["recall_interval"], told["recall_sample_pairs"]) == (None, None, 0)
     assert told["probes"] == min(told["lists"], 16)
     assert stored_pairs(tmp_path) == []
@@ -202,7 +202,7 @@ def test_vectors_without_a_direction_are_in_no_pair(tmp_path: Path) -> None:
 
 def test_equal_vectors_are_one_list(tmp_path: Path) -> None:
     search(write_vectors(tmp_path / "e.parquet", unit(np.ones((150, 3)))), None, by_lists())
-    assert read_about(tmp_path / "pairs.parquet")["search"]["lists"] == 1
+    assert Checkpoint(tmp_path / "pairs.parquet").metadata["search"]["lists"] == 1
     assert len(stored_pairs(tmp_path)) == 150 * 149 // 2
 
 

@@ -19,7 +19,7 @@ from entropyguard.core.pairs.rescoring import ExactVectors
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import silent
-from entropyguard.core.storage.parquet import read_about
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
@@ -94,7 +94,7 @@ def search_rounded(
     counts = find_similar_pairs(
         stored, out, params or exhaustive(), store, max_memory, silent, exact_vectors=give or exact_vectors(texts)
     )
-    return counts, read_about(out)["search"]
+    return counts, Checkpoint(out).metadata["search"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -143,7 +143,7 @@ def test_the_largest_change_of_a_similarity_is_told(tmp_path: Path) -> None:
     embeddings = write_texts(tmp_path / "e.parquet", stored, rounding=ROUNDING)
     out = tmp_path / "pairs.parquet"
     find_similar_pairs(embeddings, out, exhaustive(), None, BIG, silent, exact_vectors=exact_vectors(texts))
-    assert read_about(out)["search"] == {
+    assert Checkpoint(out).metadata["search"] == {
         "floor": 0.9,
         "method": "exact",
         "recall": 1.0,

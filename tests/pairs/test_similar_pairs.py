@@ -18,7 +18,7 @@ from entropyguard.core.pairs import scoring as pair_scores
 from entropyguard.core.pairs.block_store import stripe_table
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.pairs.similarity import _settle, block_similarity, pair_similarity
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
     BIG,
@@ -79,7 +79,7 @@ def test_skipped_rows_take_no_part_and_are_counted(tmp_path: Path) -> None:
     counts, _ = search(write_vectors(tmp_path / "e.parquet", vectors, skipped))
     assert counts == SimilarCounts(rows=5, pairs=1, blocks=1, blocks_reused=0)
     assert stored_pairs(tmp_path) == [(0, 12, 1.0)]
-    about = read_about(tmp_path / "pairs.parquet")
+    about = Checkpoint(tmp_path / "pairs.parquet").metadata
     assert (about["rows"], about["unreadable"], about["over_long"]) == (5, 1, 2)
     assert about["search"]["floor"] == 0.9
 
@@ -230,7 +230,7 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
     assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2
     assert max(sizes) <= 400_000
     at = 0
-    for table in read_tables(tmp_path / "pairs.parquet"):
+    for table in Checkpoint(tmp_path / "pairs.parquet").tables():
         order = table["row_b"].to_numpy() // 3 * rows + table["row_a"].to_numpy() // 3
         assert (np.diff(order) > 0).all()
         assert order[0] > at

@@ -17,8 +17,9 @@ from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.report.build_diff import Difference, decision_differences, vector_distance
 from entropyguard.core.rows.schemas import DROPPED
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, md5_digest
-from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about
+from entropyguard.core.storage.parquet import TableWriter, open_parquet
 from entropyguard.project.pipeline import STAGES
 from entropyguard.queries.verify import verify
 from tests.conftest import TEXTS, Workspace
@@ -218,7 +219,7 @@ def moved_towards(repo: Repo, row: int, other: int, distance: float) -> None:
     at, to = (one - (one > 1) for one in (row, other))
     aside = vectors[to] - (vectors[to] @ vectors[at]) * vectors[at]
     vectors[at] += distance * aside / np.linalg.norm(aside)
-    about = read_about(path)
+    about = Checkpoint(path).metadata
     path.unlink()
     with TableWriter(path, embeddings_schema(about["dimension"]), about, plain=("vector",)) as writer:
         column = vectors_to_arrow(vectors.astype(np.float32))

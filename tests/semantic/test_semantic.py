@@ -21,7 +21,8 @@ from entropyguard.core.semantic.components import decide_components
 from entropyguard.core.semantic.greedy import KEPT
 from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
-from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 
 Pairs = dict[tuple[int, int], float]
 Dropped = dict[int, tuple[int, float]]
@@ -74,8 +75,8 @@ def dedup(
         max_memory,
         silent,
     )
-    kept = [row for table in read_tables(folder / "out.parquet") for row in table["row_id"].to_pylist()]
-    lost = [row for table in read_tables(folder / "dropped.parquet") for row in table.to_pylist()]
+    kept = [row for table in Checkpoint(folder / "out.parquet").tables() for row in table["row_id"].to_pylist()]
+    lost = [row for table in Checkpoint(folder / "dropped.parquet").tables() for row in table.to_pylist()]
     assert [row["row_id"] for row in lost] == sorted(row["row_id"] for row in lost)
     assert {row["reason"] for row in lost} <= {"semantic"}
     return kept, {row["row_id"]: (row["keeper_row_id"], row["similarity"]) for row in lost}, counts
@@ -150,12 +151,12 @@ def test_the_keeper_is_the_most_similar_kept_row_and_of_equals_the_lowest(tmp_pa
 
 def test_rows_come_out_as_they_went_in_and_the_search_is_told_on(tmp_path: Path) -> None:
     dedup(tmp_path, [2, 4, 9], {(2, 4): 1.0}, scores=[7, 3, 5])
-    before = [row for table in read_tables(tmp_path / "rows.parquet") for row in table.to_pylist()]
-    after = [row for table in read_tables(tmp_path / "out.parquet") for row in table.to_pylist()]
+    before = [row for table in Checkpoint(tmp_path / "rows.parquet").tables() for row in table.to_pylist()]
+    after = [row for table in Checkpoint(tmp_path / "out.parquet").tables() for row in table.to_pylist()]
     assert after == [before[0], before[2]]
-    assert read_about(tmp_path / "out.parquet") == ABOUT
+    assert Checkpoint(tmp_path / "out.parquet").metadata == ABOUT
     numbers = {"protected": False, "pairs": 0, "kept": 0, "dropped": 0}
-    assert read_about(tmp_path / "dropped.parquet") == {**TOLD, "numbers": numbers}
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {**TOLD, "numbers": numbers}
 
 
 def test_a_threshold_below_the_floor_says_which_parameter_to_set(tmp_path: Path) -> None:
@@ -263,14 +264,14 @@ def test_rows_that_differ_in_numbers_only_are_kept_when_numbers_are_protected(tm
     kept, _, _ = dedup(tmp_path, rows, NEAR_IN_NUMBERS, texts=KUBERNETES, cluster=cluster, protect_numbers=True)
     assert kept == [0, 1, 3, 4]
     numbers = {"protected": True, "pairs": 2, "kept": 2, "dropped": 0}
-    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
 
 
 def test_rows_dropped_though_only_their_numbers_differ_are_counted(tmp_path: Path) -> None:
     kept, _, _ = dedup(tmp_path, list(range(5)), NEAR_IN_NUMBERS, texts=KUBERNETES)
     assert kept == [0, 2, 3]
     numbers = {"protected": False, "pairs": 2, "kept": 0, "dropped": 2}
-    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
 
 
 def test_a_row_counts_as_kept_by_the_protection_only_if_it_would_go_without(tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ def test_a_row_counts_as_kept_by_the_protection_only_if_it_would_go_without(tmp_
     pairs = {(0, 1): 0.99, (1, 2): 0.99, (0, 2): 0.99}
     kept, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, scores=[1, 2, 3], protect_numbers=True)
     assert (kept, dropped) == ([2], {0: (2, 0.99), 1: (2, 0.99)})  # 0 and 1 go for 2, numbers or not
-    assert read_about(tmp_path / "dropped.parquet")["numbers"]["kept"] == 0
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"]["kept"] == 0
 
 
 def test_by_components_protected_rows_can_still_fall_together_through_a_third_and_that_is_counted(
@@ -289,7 +290,7 @@ def test_by_components_protected_rows_can_still_fall_together_through_a_third_an
     _, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, cluster="components", protect_numbers=True)
     assert dropped == {1: (0, 0.97), 2: (0, 0.99)}
     numbers = {"protected": True, "pairs": 1, "kept": 0, "dropped": 1}
-    assert read_about(tmp_path / "dropped.parquet")["numbers"] == numbers
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
 
 
 @pytest.mark.parametrize(
@@ -333,7 +334,7 @@ def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
     free = {(a, b): near for (a, b), near in pairs.items() if not differ_in_digits_only(text_of[a], text_of[b])}
     folder = tmp_path_factory.mktemp("numbers")
     found = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster, protect_numbers=True)
-    numbers = read_about(folder / "dropped.parquet")["numbers"]
+    numbers = Checkpoint(folder / "dropped.parquet").metadata["numbers"]
     expected = dedup(folder, row_ids, free, 0.95, scores, 1, texts, cluster)
     unprotected = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster)
     assert found[0] == expected[0]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.storage import parquet
-from entropyguard.core.storage.parquet import TableWriter, read_about, read_tables, row_count
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 
 ROWS = pa.table(
     {
@@ -62,14 +63,14 @@ def test_how_batches_were_cut_changes_no_byte(
 def test_row_groups_are_cut_by_what_nested_values_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 300)
     write(tmp_path / "a", [ROWS])
-    groups = list(read_tables(tmp_path / "a"))
+    groups = list(Checkpoint(tmp_path / "a").tables())
     assert len(groups) >= 8
     assert pa.concat_tables(groups).to_pylist() == ROWS.to_pylist()
-    assert row_count(tmp_path / "a") == 40
-    assert read_about(tmp_path / "a") == {"format": "parquet"}
+    assert Checkpoint(tmp_path / "a").rows == 40
+    assert Checkpoint(tmp_path / "a").metadata == {"format": "parquet"}
 
 
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(ProcessingError, match=r"x\.parquet cannot be read"):
-        row_count(tmp_path / "x.parquet")
+        Checkpoint(tmp_path / "x.parquet").rows

@@ -24,10 +24,9 @@ from entropyguard.core.rows.hashes import AT_INGEST
 from entropyguard.core.rows.schemas import COLUMNS
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.storage import parquet
-from entropyguard.core.storage.parquet import group_rows, read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_groups import StoredGroups
-from entropyguard.core.storage.row_order import row_places
 
 CASED = ExactParams("NFC", lowercase=False, whitespace=True, min_length=0)
 
@@ -46,7 +45,7 @@ def rows_of(path: Path) -> list[tuple[int, int]]:
 
 
 def listed(path: Path) -> list[dict[str, Any]]:
-    return [row for table in read_tables(path) for row in table.to_pylist()]
+    return [row for table in Checkpoint(path).tables() for row in table.to_pylist()]
 
 
 @settings(deadline=None)
@@ -91,7 +90,9 @@ def test_any_rows_may_stay(
         patch.setattr(parquet, "ROW_GROUP_ROWS", group)
         source = ingested(folder, texts)
         stays = np.array(flags[: len(texts)])
-        keep_rows(source, folder / "out", COLUMNS, read_about(source), row_places(source), stays, silent)
+        keep_rows(
+            source, folder / "out", COLUMNS, Checkpoint(source).metadata, Checkpoint(source).positions, stays, silent
+        )
     assert [row for row, _ in rows_of(folder / "out")] == np.flatnonzero(stays).tolist()
 
 
@@ -102,7 +103,7 @@ def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(
     source = ingested(tmp_path, ["a", "b", "A", "c", "d", "B", "e", "a", "b", "f", "g", "h"])
     out = tmp_path / "out.parquet"
     drop_exact_duplicates(source, out, tmp_path / "dropped", AT_INGEST, KeepParams("first", "", ()), silent)
-    assert group_rows(source) == [4, 4, 4]  # a b c d, then those seen before, then e f g h
+    assert Checkpoint(source).group_rows == [4, 4, 4]  # a b c d, then those seen before, then e f g h
     kept = [StoredGroups(source).read(group, COLUMNS).pages for group in (0, 1, 2)]
     kept = [pages for pages in kept if b"".join(pages) in out.read_bytes()]
     assert len(kept) == 2

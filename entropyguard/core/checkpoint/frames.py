@@ -64,5 +64,6 @@ def read_frame(path: Path, entry: Entry) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         raise ProcessingError(f"Failed to load checkpoint: {path.name}: {error}; {cure}.") from error
     from entropyguard.core.export.writers import read_records
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
-    return read_records(path)
+    return read_records(Checkpoint(path))

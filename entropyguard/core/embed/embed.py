@@ -16,8 +16,9 @@ from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
 from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
-from entropyguard.core.storage.parquet import TableWriter, row_count
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 
 
@@ -36,7 +37,7 @@ class EmbedCounts:
 
 
 def embed_texts(
-    after_exact: Path,
+    after_exact: Checkpoint,
     out: Path,
     encoder: Encoder,
     max_windows: int,
@@ -48,7 +49,7 @@ def embed_texts(
     The bytes depend on the texts, the encoder and `max_windows`, not on what the store held. store: where vectors are
     looked up and, at least every half minute of work, saved; None does neither. Memory holds a few row groups.
     """
-    vectors, rows = open_store(store, encoder), row_count(after_exact)
+    vectors, rows = open_store(store, encoder), after_exact.rows
     about = {
         "dimension": encoder.dimension,
         "precision": encoder.precision,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ from entropyguard.core.embed.vector_store import VectorStore
 from entropyguard.core.embed.vector_writer import VectorSaver
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.text import texts_of
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.prefetch import prefetched
 
@@ -28,7 +27,7 @@ _PORTIONS_AHEAD = 1
 
 
 def embedded_portions(
-    after_exact: Path,
+    after_exact: Checkpoint,
     rows: int,
     encoder: Encoder,
     max_windows: int,
@@ -58,19 +57,19 @@ def embedded_portions(
 
 
 def _portions(
-    after_exact: Path,
+    after_exact: Checkpoint,
     encoder: Encoder,
     max_windows: int,
     vectors: VectorStore | None,
     wanted: Bools | None,
 ) -> Iterator[tuple[pa.ChunkedArray, Portion]]:
-    about, start = read_about(after_exact), 0
-    for table in read_tables(after_exact, ["row_id", "record"]):
+    start = 0
+    for table in after_exact.tables(["row_id", "record"]):
         here = slice(start, start + table.num_rows)
         start = here.stop
         own = table if wanted is None else table.filter(pa.array(wanted[here]))
         if own.num_rows:
-            texts = texts_of(own, about).to_list()
+            texts = texts_of(own, after_exact.metadata).to_list()
             yield own["row_id"], Portion(texts, encoder, max_windows, vectors)
 
 
@@ -80,7 +79,7 @@ def open_store(store: PartStore | None, encoder: Encoder) -> VectorStore | None:
 
 
 def exact_vectors(
-    after_exact: Path,
+    after_exact: Checkpoint,
     wanted: Bools,
     encoder: Encoder,
     max_windows: int,

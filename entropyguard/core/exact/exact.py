@@ -20,14 +20,14 @@ from entropyguard.core.progress import Progress
 from entropyguard.core.rows import hashes as row_hashes
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import COLUMNS, DROPPED
-from entropyguard.core.storage.parquet import TableWriter, read_about
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.row_filter import keep_rows
-from entropyguard.core.storage.row_order import ordered_row_ids, row_places
 
 NO_PART = -1
 _CHUNK_ROWS = 1 << 22
 _PARTITION_ROWS = 1 << 22
-_LOSSES_TOGETHER = 1 << 20
+_DROPPED_TOGETHER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None) -> Itera
 
 
 def drop_exact_duplicates(
-    ingested: Path, out: Path, dropped: Path, exact: ExactParams, keep: KeepParams, progress: Progress
+    ingested: Checkpoint, out: Path, dropped: Path, exact: ExactParams, keep: KeepParams, progress: Progress
 ) -> ExactCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of row ids.
 
@@ -123,37 +123,35 @@ def drop_exact_duplicates(
 
         check_source_column(ingested, keep.source_column)  # the losses come last: a wrong name is told before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)
-    places = row_places(ingested)
     if row_hashes.are_stored(ingested, exact):
-        hashes, lengths = row_hashes.stored(ingested, places)
+        hashes, lengths = row_hashes.stored(ingested)
     else:
-        hashes, lengths = row_hashes.taken_anew(ingested, places, exact, lambda done, rows: progress(done // 2, rows))
+        hashes, lengths = row_hashes.taken_anew(ingested, exact, lambda done, rows: progress(done // 2, rows))
         progress = _second_half(progress)
     takes_part = lengths >= exact.min_length if exact.min_length else None
     del lengths
     keeper = mark_exact_duplicates(hashes, rank, takes_part)
     del hashes, rank
-    return _write(ingested, out, dropped, places, keeper, progress)
+    return _write(ingested, out, dropped, keeper, progress)
 
 
 def _second_half(progress: Progress) -> Progress:
     return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
-def _write(ingested: Path, out: Path, dropped: Path, places: Ints, keeper: Ints, progress: Progress) -> ExactCounts:
+def _write(ingested: Checkpoint, out: Path, dropped: Path, keeper: Ints, progress: Progress) -> ExactCounts:
     stays = keeper == np.arange(len(keeper))
-    about = {name: value for name, value in read_about(ingested).items() if name != "hashed"}
-    keep_rows(ingested, out, COLUMNS, about, places, stays, progress)
-    row_ids = ordered_row_ids(ingested)
-    with TableWriter(dropped, DROPPED) as losses:
-        for start in range(0, len(keeper), _LOSSES_TOGETHER):
-            lost = np.flatnonzero(~stays[start : start + _LOSSES_TOGETHER]) + start
-            losses.write(_losses(lost, keeper, row_ids))
+    metadata = {name: value for name, value in ingested.metadata.items() if name != "hashed"}
+    keep_rows(ingested, out, COLUMNS, metadata, stays, progress)
+    with TableWriter(dropped, DROPPED) as writer:
+        for start in range(0, len(keeper), _DROPPED_TOGETHER):
+            lost = np.flatnonzero(~stays[start : start + _DROPPED_TOGETHER]) + start
+            writer.write(_dropped(lost, keeper, ingested.row_ids))
     rows, kept, short = len(keeper), int(stays.sum()), int((keeper == NO_PART).sum())
     return ExactCounts(rows, kept, short, rows - kept - short)
 
 
-def _losses(rows: Ints, keeper: Ints, row_ids: Ints) -> pa.Table:
+def _dropped(rows: Ints, keeper: Ints, row_ids: Ints) -> pa.Table:
     """Rows of `dropped/exact.parquet`."""
     short = keeper[rows] == NO_PART
     return pa.Table.from_arrays(

@@ -19,13 +19,13 @@ from entropyguard.core.export.json_rows import csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.text import schema_of
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LINES_AT_ONCE = 2_048
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
 
 
-def write_records(checkpoint: Path, out: Path, format: str, progress: Progress) -> int:  # noqa: A002  the flag's name
+def write_records(checkpoint: Checkpoint, out: Path, format: str, progress: Progress) -> int:  # noqa: A002  the flag's name
     """Write the user's rows of a checkpoint as jsonl, jsonl.gz, jsonl.zst, csv or parquet; the number of rows.
 
     JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
@@ -38,22 +38,22 @@ def write_records(checkpoint: Path, out: Path, format: str, progress: Progress) 
     return (_write_csv if format == "csv" else _write_parquet)(checkpoint, out, schema, progress)
 
 
-def read_records(checkpoint: Path) -> pl.DataFrame:
+def read_records(checkpoint: Checkpoint) -> pl.DataFrame:
     """The user's columns of a checkpoint's rows, in order."""
     schema = record_schema(checkpoint)
     frame = pl.from_arrow(pa.Table.from_batches(_batches(checkpoint, schema), schema))
     return cast(pl.DataFrame, frame)
 
 
-def record_schema(checkpoint: Path) -> pa.Schema:
+def record_schema(checkpoint: Checkpoint) -> pa.Schema:
     """The schema of the user's rows: as it came, or for JSONL the one that holds every row."""
-    about = read_about(checkpoint)
-    if about["format"] == "jsonl":
-        tables = read_tables(checkpoint, ["line", "record"])
+    form = checkpoint.metadata["format"]
+    if form == "jsonl":
+        tables = checkpoint.tables(["line", "record"])
         return common_schema(pair for table in tables for pair in _lines_of(table))
-    if about["format"] == "parquet":
-        return schema_of(about)
-    record = pq.read_schema(checkpoint).field("record").type
+    if form == "parquet":
+        return schema_of(checkpoint.metadata)
+    record = checkpoint.schema.field("record").type
     return pa.schema(list(record))
 
 
@@ -63,10 +63,10 @@ def _lines_of(table: pa.Table) -> Iterator[tuple[int, str]]:
         yield from zip(part["line"].to_pylist(), part["record"].to_pylist(), strict=True)
 
 
-def _tables(checkpoint: Path, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[int]]]:
+def _tables(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[int]]]:
     """The rows as tables of the schema, each with its rows' line numbers in the input."""
-    parse = read_about(checkpoint)["format"] == "jsonl"
-    for table in read_tables(checkpoint, ["line", "record"]):
+    parse = checkpoint.metadata["format"] == "jsonl"
+    for table in checkpoint.tables(["line", "record"]):
         for start in range(0, len(table), _LINES_AT_ONCE if parse else max(1, len(table))):
             part = table.slice(start, _LINES_AT_ONCE) if parse else table
             rows = typed_rows(part["record"].to_pylist(), schema) if parse else _unpacked(part["record"], schema)
@@ -78,12 +78,12 @@ def _unpacked(record: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _batches(checkpoint: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for table, _ in _tables(checkpoint, schema):
         yield from table.to_batches()
 
 
-def _write_lines(checkpoint: Path, out: Path, ending: str, progress: Progress) -> int:
+def _write_lines(checkpoint: Checkpoint, out: Path, ending: str, progress: Progress) -> int:
     rows = 0
     with out.open("wb") as file, _packed(file, ending) as sink:
         for chunk, count in _json_chunks(checkpoint):
@@ -107,10 +107,10 @@ def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
         yield file
 
 
-def _json_chunks(checkpoint: Path) -> Iterator[tuple[bytes | memoryview, int]]:
+def _json_chunks(checkpoint: Checkpoint) -> Iterator[tuple[bytes | memoryview, int]]:
     """JSON lines, some at a time, and how many there are."""
-    if read_about(checkpoint)["format"] == "jsonl":
-        for table in read_tables(checkpoint, ["record"]):
+    if checkpoint.metadata["format"] == "jsonl":
+        for table in checkpoint.tables(["record"]):
             yield _joined(table["record"]), len(table)
         return
     for table, lines in _tables(checkpoint, record_schema(checkpoint)):
@@ -127,7 +127,7 @@ def _joined(records: pa.Array) -> memoryview:
     return memoryview(data if data is not None else b"")[ends[ended.offset] : ends[ended.offset + len(ended)]]
 
 
-def _write_parquet(checkpoint: Path, out: Path, schema: pa.Schema, progress: Progress) -> int:
+def _write_parquet(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progress: Progress) -> int:
     rows = 0
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []
@@ -143,7 +143,7 @@ def _write_parquet(checkpoint: Path, out: Path, schema: pa.Schema, progress: Pro
     return rows
 
 
-def _write_csv(checkpoint: Path, out: Path, schema: pa.Schema, progress: Progress) -> int:
+def _write_csv(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progress: Progress) -> int:
     rows = 0
     with out.open("wb") as file:
         file.write(_csv_bytes(csv_table(schema.empty_table()), header=True))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +18,7 @@ import pyarrow.compute as pc
 from entropyguard.core.arrays import Ints
 from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.params import ChunkParams
-from entropyguard.core.storage.parquet import row_count
-from entropyguard.core.storage.row_order import placed_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are only passed over: as text they have no limit to their digits.
@@ -152,11 +150,11 @@ def _spelled(text: str, *, ascii_only: bool) -> str:
     return spelled
 
 
-def count_chunks(ingested: Path) -> dict[str, int]:
+def count_chunks(ingested: Checkpoint) -> dict[str, int]:
     """How many rows of the input were split, and into how many: rows from one line of one file stand together."""
-    lines = np.empty((row_count(ingested), 2), dtype=np.int64)
-    for places, table in placed_tables(ingested, ["file", "line"]):
-        lines[places] = _file_and_line(table)
+    lines = np.empty((ingested.rows, 2), dtype=np.int64)
+    for positions, table in ingested.placed(["file", "line"]):
+        lines[positions] = _file_and_line(table)
     begins = np.flatnonzero(np.append(True, (lines[1:] != lines[:-1]).any(axis=1)))[: len(lines)]
     counts = np.diff(np.append(begins, len(lines)))
     return {"split": int((counts > 1).sum()), "chunks": int(counts[counts > 1].sum())}

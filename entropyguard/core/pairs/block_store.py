@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Int32s
-from entropyguard.core.storage.parquet import open_parquet
 from entropyguard.core.storage.parts import PartStore
 
 _STRIPE = [("a", pa.int32()), ("b", pa.int32()), ("millionths", pa.int32())]
@@ -52,7 +52,7 @@ class Parts:
         """The only part of this name; made, and kept, where it is not there."""
         for path in self.store.sound(name):
             self.used.add(path)
-            with open_parquet(path) as file:
+            with pq.ParquetFile(path, memory_map=False) as file:
                 return file.read()
         table = make()
         self.put(name, table)
@@ -73,12 +73,12 @@ def in_pieces(table: pa.Table) -> Iterator[pa.Table]:
 
 def stripe_tables(path: Path) -> Iterator[pa.Table]:
     """The pairs of a stored stripe, in tables of bounded size."""
-    with open_parquet(path) as file:
+    with pq.ParquetFile(path, memory_map=False) as file:
         for batch in file.iter_batches(_READ_ROWS):
             yield pa.Table.from_batches([batch])
 
 
 def _range(path: Path) -> tuple[int, int]:
-    with open_parquet(path) as file:
+    with pq.ParquetFile(path, memory_map=False) as file:
         metadata = file.schema_arrow.metadata
     return int(metadata[b"start"]), int(metadata[b"end"])

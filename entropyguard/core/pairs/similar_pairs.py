@@ -27,6 +27,7 @@ from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs.vectors import Vectors, Windows, load_vectors
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 
@@ -45,7 +46,7 @@ class SimilarCounts:
 
 
 def find_similar_pairs(
-    embeddings: Path,
+    embeddings: Checkpoint,
     out: Path,
     search: SearchParams,
     blocks: PartStore | None,

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.arrays import Bools, Floats, Ints
-from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -73,21 +73,19 @@ class Vectors:
     """How far a cosine of two of the vectors may lie from that of the float32 ones."""
 
 
-def load_vectors(embeddings: Path, max_bytes: int, spill: Path) -> Vectors:
+def load_vectors(embeddings: Checkpoint, max_bytes: int, spill: Path) -> Vectors:
     """Hold the vectors of all rows that are not skipped: in memory up to `max_bytes`, else in files in `spill`."""
-    with open_parquet(embeddings) as file:
-        dimensions = file.schema_arrow.field("vector").type.list_size
+    dimensions = embeddings.schema.field("vector").type.list_size
     row_ids, part, further, skipped = _rows(embeddings)
     windows = Windows.empty(further[part], dimensions, max_bytes, spill)
     windows.fill(_blocks(embeddings, dimensions))
-    about = read_about(embeddings)
     return Vectors(
         row_ids[part],
         np.flatnonzero(part),
         windows,
         len(row_ids),
         skipped,
-        float(about["rounding"]),
+        float(embeddings.metadata["rounding"]),
     )
 
 
@@ -101,11 +99,11 @@ def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: bool, spill:
         return np.memmap(file, dtype=kind, mode="r+", shape=shape)
 
 
-def _rows(embeddings: Path) -> tuple[Ints, Bools, Ints, Counter[str]]:
+def _rows(embeddings: Checkpoint) -> tuple[Ints, Bools, Ints, Counter[str]]:
     """Of every row: its id, whether it takes part, and how many windows it has beyond the first."""
     lines, firsts, skipped = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.bool_)], Counter[str]()
     parts = [np.empty(0, dtype=np.bool_)]
-    for table in read_tables(embeddings, ["row_id", "window", "skipped"]):
+    for table in embeddings.tables(["row_id", "window", "skipped"]):
         lines.append(table["row_id"].to_numpy())
         firsts.append(table["window"].to_numpy() == 0)
         parts.append(table["skipped"].is_null().to_numpy())
@@ -115,9 +113,9 @@ def _rows(embeddings: Path) -> tuple[Ints, Bools, Ints, Counter[str]]:
     return np.concatenate(lines)[at], np.concatenate(parts)[at], further, skipped
 
 
-def _blocks(embeddings: Path, dimensions: int) -> Iterator[tuple[Bools, Floats]]:
+def _blocks(embeddings: Checkpoint, dimensions: int) -> Iterator[tuple[Bools, Floats]]:
     """The windows that have vectors: whether each is its text's first, and one C-contiguous array per row group."""
-    for table in read_tables(embeddings, ["window", "skipped", "vector"]):
+    for table in embeddings.tables(["window", "skipped", "vector"]):
         taking_part = table.filter(pc.is_null(table["skipped"]))
         for batch in taking_part.to_batches():
             flat: pa.FloatArray = batch["vector"].flatten()

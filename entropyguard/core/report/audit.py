@@ -10,14 +10,7 @@ from typing import Any
 import polars as pl
 
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.report.lineage import (
-    check_finished,
-    check_names,
-    dropped_rows,
-    gather_rows,
-    printable,
-    rejected_rows,
-)
+from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.storage.parquet import TableWriter
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
@@ -52,10 +45,9 @@ def audit_format(path: Path) -> str:
     raise UsageError(f"--audit-log {path}: the ending tells the format; known are {', '.join(AUDIT_FORMATS)}.")
 
 
-def write_audit(project: Path, names: list[str], out: Path, format: str, text_chars: int = 1000) -> int:  # noqa: A002  its name everywhere else
-    """Write a record (`AUDIT_SCHEMA`) for each dropped or rejected row of a finished run, by row id; their number.
+def write_audit(lineage: Lineage, out: Path, format: str, text_chars: int = 1000) -> int:  # noqa: A002  its name everywhere else
+    """Write a record (`AUDIT_SCHEMA`) for each dropped or rejected row, by row id; their number.
 
-    names: the input files in the order of their ordinals, as the user knows them.
     out: written in place; the caller gives a temporary path.
     format: jsonl, json (one array), csv (with a header) or parquet.
     text_chars: longer texts are cut there and end in "…".
@@ -66,38 +58,38 @@ def write_audit(project: Path, names: list[str], out: Path, format: str, text_ch
     """
     if text_chars < 1:
         raise UsageError(f"text_chars is {text_chars}; it must be 1 or more.")
-    check_finished(project)
     writers = {"jsonl": _write_jsonl, "json": _write_json, "csv": _write_csv, "parquet": _write_parquet}
     if format not in writers:
         raise UsageError(f"The format of an audit is {format!r}; it must be {', '.join(writers)}.")
-    return writers[format](out, _slices(project, names, text_chars))
+    return writers[format](out, _slices(lineage, text_chars))
 
 
-def _slices(project: Path, names: list[str], text_chars: int) -> Iterator[pl.DataFrame]:
+def _slices(lineage: Lineage, text_chars: int) -> Iterator[pl.DataFrame]:
     """The records, some at a time."""
-    dropped = dropped_rows(project)
-    rejected_ids = pl.Series("row_id", [row["row_id"] for row in rejected_rows(project, 1)], pl.Int64)
+    dropped = lineage.dropped_rows()
+    rejected_ids = pl.Series("row_id", [row["row_id"] for row in lineage.rejected_rows(1)], pl.Int64)
     size = max(1, _CHARACTERS_AT_ONCE // (2 * text_chars))
     ids = pl.concat([dropped["row_id"], rejected_ids]).sort()
     if ids.is_duplicated().any():
-        raise ProcessingError(f"{project}: a row was dropped or rejected twice. Run again with --resume.")
-    rejected = rejected_rows(project, text_chars)
+        raise ProcessingError("A row was dropped or rejected twice. Run the pipeline again.")
+    rejected = lineage.rejected_rows(text_chars)
     done = 0
     for start in range(0, ids.len(), size):
         until = int(dropped["row_id"].search_sorted(ids[min(start + size, ids.len()) - 1], side="right"))
         count = min(size, ids.len() - start) - (until - done)
         records = pl.concat(
             [
-                _dropped_records(project, dropped[done:until], text_chars),
+                _dropped_records(lineage, dropped[done:until], text_chars),
                 _rejected_records(list(islice(rejected, count))),
             ]
         )
-        yield _named(records, names).sort("row_id")
+        names = {name: lineage.named(records[name]) for name in ("file", "keeper_file")}
+        yield records.with_columns(**names).sort("row_id")
         done = until
 
 
-def _dropped_records(project: Path, dropped: pl.DataFrame, text_chars: int) -> pl.DataFrame:
-    rows = gather_rows(project, pl.concat([dropped["row_id"], dropped["keeper_row_id"]]), text_chars)
+def _dropped_records(lineage: Lineage, dropped: pl.DataFrame, text_chars: int) -> pl.DataFrame:
+    rows = lineage.gather(pl.concat([dropped["row_id"], dropped["keeper_row_id"]]), text_chars)
     keepers = rows.rename({name: f"keeper_{name}" for name in rows.columns})
     joined = dropped.join(rows, on="row_id", how="left").join(keepers, on="keeper_row_id", how="left")
     return joined.select(AUDIT_SCHEMA.names())
@@ -109,13 +101,6 @@ def _rejected_records(rejected: list[dict[str, Any]]) -> pl.DataFrame:
     missing = {name: pl.lit(None, kind) for name, kind in AUDIT_SCHEMA.items() if name not in rows.columns}
     missing["keeper_file"] = pl.lit(None, pl.Int32)
     return rows.with_columns(**{**missing, "stage": pl.lit("ingest")}).select(AUDIT_SCHEMA.names())
-
-
-def _named(records: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """The records with the files' names in place of their ordinals."""
-    known = pl.Series([printable(name) for name in names], dtype=pl.String)
-    check_names(names, records["file"].max())
-    return records.with_columns(known.gather(records[name]).alias(name) for name in ("file", "keeper_file"))
 
 
 def _write_jsonl(out: Path, slices: Iterator[pl.DataFrame]) -> int:

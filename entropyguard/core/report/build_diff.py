@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.rows.schemas import DROPPED
-from entropyguard.core.storage.parquet import read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 SIMILARITY_TOLERANCE = 1e-5
 """How far rounding may move a similarity.
@@ -55,13 +54,13 @@ class Difference:
         return f"row {self.row_id} is {self.here} here, {self.rebuilt} in the rebuild"
 
 
-def vector_distance(here: Path, rebuilt: Path) -> float | None:
+def vector_distance(here: Checkpoint, rebuilt: Checkpoint) -> float | None:
     """The largest Euclidean distance between a row's two vectors in two embeddings.parquet.
 
     None where they are not of the same rows: other row ids, texts, dimensions, or rows skipped.
     """
     largest = 0.0
-    for one, other in zip_longest(read_tables(here), read_tables(rebuilt)):
+    for one, other in zip_longest(here.tables(), rebuilt.tables()):
         if one is None or other is None or one.schema != other.schema:
             return None
         if not one.drop_columns("vector").equals(other.drop_columns("vector")):
@@ -82,7 +81,7 @@ def _vectors(table: pa.Table) -> np.ndarray[tuple[int, int], np.dtype[np.float64
     return flat.astype(np.float64).reshape(-1, table.schema.field("vector").type.list_size)
 
 
-def decision_differences(here: Path, rebuilt: Path, threshold: float | None = None) -> list[Difference]:
+def decision_differences(here: Checkpoint, rebuilt: Checkpoint, threshold: float | None = None) -> list[Difference]:
     """The rows that two `dropped/*.parquet` decide differently, by row id.
 
     A similarity that moved by no more than the tolerance is no other decision. With a threshold each difference
@@ -102,8 +101,8 @@ def decision_differences(here: Path, rebuilt: Path, threshold: float | None = No
     return found if threshold is None else list(_with_reasons(found, threshold))
 
 
-def _dropped(path: Path) -> pl.DataFrame:
-    return pl.DataFrame(pa.concat_tables([DROPPED.empty_table(), *read_tables(path, DROPPED.names)]))
+def _dropped(checkpoint: Checkpoint) -> pl.DataFrame:
+    return pl.DataFrame(pa.concat_tables([DROPPED.empty_table(), *checkpoint.tables(DROPPED.names)]))
 
 
 def _with_reasons(found: list[Difference], threshold: float) -> Iterator[Difference]:

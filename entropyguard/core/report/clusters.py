@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from entropyguard.core.arrays import Int32s, Ints
-from entropyguard.core.storage.parquet import read_tables
-from entropyguard.core.storage.row_order import last_row_id
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 NO_KEEPER = -1
 _ROWS_AT_ONCE = 1 << 20
@@ -31,11 +29,11 @@ class Cluster:
     members: list[tuple[int, float | None]]
 
 
-def final_keepers(ingested: Path, dropped: list[Path]) -> Ints:
+def final_keepers(ingested: Checkpoint, dropped: list[Checkpoint]) -> Ints:
     """By row id the row of the output that stands for it, NO_KEEPER for rows that none does. 8 bytes a row."""
-    keeper = np.full(last_row_id(ingested) + 1, NO_KEEPER, dtype=np.int64)
-    for path in dropped:
-        for table in read_tables(path, ["row_id", "keeper_row_id"]):
+    keeper = np.full(ingested.last_row_id() + 1, NO_KEEPER, dtype=np.int64)
+    for checkpoint in dropped:
+        for table in checkpoint.tables(["row_id", "keeper_row_id"]):
             rows = pl.DataFrame(table).drop_nulls()
             keeper[rows["row_id"].to_numpy()] = rows["keeper_row_id"].to_numpy()
     for start in range(0, len(keeper), _ROWS_AT_ONCE):
@@ -47,7 +45,7 @@ def final_keepers(ingested: Path, dropped: list[Path]) -> Ints:
     return keeper
 
 
-def largest_clusters(keepers: Ints, dropped: list[Path], clusters: int, members: int) -> list[Cluster]:
+def largest_clusters(keepers: Ints, dropped: list[Checkpoint], clusters: int, members: int) -> list[Cluster]:
     """The clusters of most rows (ties: lowest row id), each with so many of its least similar members.
 
     Memory: 12 bytes a row beside `keepers` and one row group.
@@ -79,10 +77,10 @@ def _largest(sizes: Int32s, count: int) -> list[int]:
     return [int(index) for index in indexes[order]]
 
 
-def _dropped_for(chosen: list[int], keepers: Ints, dropped: list[Path]) -> Iterator[pl.DataFrame]:
+def _dropped_for(chosen: list[int], keepers: Ints, dropped: list[Checkpoint]) -> Iterator[pl.DataFrame]:
     """The rows that the chosen keepers stand for, some at a time: row_id, reason, similarity, keeper."""
-    for path in dropped:
-        for table in read_tables(path, ["row_id", "reason", "similarity"]):
+    for checkpoint in dropped:
+        for table in checkpoint.tables(["row_id", "reason", "similarity"]):
             final = keepers[table["row_id"].to_numpy()]
             rows = pl.DataFrame(table).cast({"similarity": pl.Float64}).with_columns(keeper=final)
             yield rows.filter(pl.Series(np.isin(final, chosen)))

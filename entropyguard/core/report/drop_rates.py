@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import LossError
+
+if TYPE_CHECKING:
+    from entropyguard.core.report.lineage import Lineage
 
 REASONS = ("min_length", "exact", "semantic")
 """Why a row is dropped, as `dropped/*.parquet` say it."""
@@ -62,38 +64,35 @@ class Losses:
     sources: dict[str, Loss]
 
 
-def count_losses(ingested: Path, dropped: list[Path], source_column: str) -> Losses:
-    """Count the rows of `ingested` by what became of them. Memory: a byte a row, and the names of the sources."""
+def count_losses(lineage: Lineage, source_column: str) -> Losses:
+    """Count the rows that were read by what became of them. Memory: a byte a row, and the names of the sources."""
     import numpy as np  # here, because the command line only reads what a finished report tells of losses
 
-    from entropyguard.core.storage.parquet import read_about, read_tables
-    from entropyguard.core.storage.row_order import last_row_id
-
-    about, code = read_about(ingested), {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
-    fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)  # by row id: rejected rows have one too
-    for path in dropped:
-        for table in read_tables(path, ["row_id", "reason"]):
-            fates[table["row_id"].to_numpy()] = [code[reason] for reason in table["reason"].to_pylist()]
+    code = {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
+    outcomes = np.zeros(lineage.ingested.last_row_id() + 1, dtype=np.int8)  # by row id: rejected rows have one too
+    for checkpoint in lineage.dropped.values():
+        for table in checkpoint.tables(["row_id", "reason"]):
+            outcomes[table["row_id"].to_numpy()] = [code[reason] for reason in table["reason"].to_pylist()]
     overall = np.zeros(len(REASONS) + 1, dtype=np.int64)
     counts: dict[str, Any] = defaultdict(lambda: np.zeros_like(overall))
-    for table in read_tables(ingested, ["row_id", "record"] if source_column else ["row_id"]):
-        fate = fates[table["row_id"].to_numpy()]
-        overall += np.bincount(fate, minlength=len(overall))
+    for table in lineage.ingested.tables(["row_id", "record"] if source_column else ["row_id"]):
+        outcome = outcomes[table["row_id"].to_numpy()]
+        overall += np.bincount(outcome, minlength=len(overall))
         if source_column:
-            for source, reason, rows in _by_source(table, about, source_column, fate):
+            for source, reason, rows in _by_source(table, lineage.ingested.metadata, source_column, outcome):
                 counts[source][reason] += rows
     by_size = sorted(counts, key=lambda source: (-counts[source].sum(), source))
     return Losses(_loss(overall), {source: _loss(counts[source]) for source in by_size})
 
 
-def _by_source(table: Any, about: dict[str, Any], column: str, fate: Any) -> list[tuple[str, int, int]]:
-    """How many rows of a table have each source and fate."""
+def _by_source(table: Any, metadata: dict[str, Any], column: str, outcome: Any) -> list[tuple[str, int, int]]:
+    """How many rows of a table have each source and outcome."""
     import polars as pl
 
     from entropyguard.core.rows.source_column import sources_of_rows
 
-    rows = pl.DataFrame({"source": sources_of_rows(table, about, column), "fate": fate})
-    return rows.group_by("source", "fate").len().rows()
+    rows = pl.DataFrame({"source": sources_of_rows(table, metadata, column), "outcome": outcome})
+    return rows.group_by("source", "outcome").len().rows()
 
 
 def _loss(counts: Any) -> Loss:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
-from entropyguard.core.report.lineage import DROPPED, INGESTED, gather_rows
+from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.pair_stats import Histogram, Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.report.text_diff import TEXT_CHARS
+from entropyguard.core.storage.checkpoint import Checkpoint
 
-_PAIRS = "similar_pairs.parquet"
 _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 
 
 @dataclass(frozen=True)
-class Findings:
+class Examples:
     """dropped, kept: pairs next to the threshold, at or above and below it. texts: by row id, of all rows named."""
 
     histogram: Histogram
@@ -28,21 +27,21 @@ class Findings:
     texts: dict[int, str]
 
 
-def find(project: Path, report: dict[str, Any]) -> Findings:
+def find_examples(lineage: Lineage, pairs: Checkpoint, report: dict[str, Any]) -> Examples:
     """Look through a finished run's checkpoints. Memory: 20 bytes a row and one row group."""
     threshold = report["settings"]["dedup_threshold"]
-    dropped = [project / name for name in DROPPED.values()]
-    keepers = final_keepers(project / INGESTED, dropped)
+    dropped = list(lineage.dropped.values())
+    keepers = final_keepers(lineage.ingested, dropped)
     clusters = largest_clusters(keepers, dropped, _CLUSTERS, _MEMBERS)
     above = least_similar_dropped(dropped[-1], threshold, _EXAMPLES)
-    below = most_similar_kept(project / _PAIRS, keepers, threshold, _EXAMPLES)
+    below = most_similar_kept(pairs, keepers, threshold, _EXAMPLES)
     del keepers
     named = {row for pair in (*above, *below) for row in (pair.row, pair.other)}
     named |= {cluster.keeper for cluster in clusters}
     named |= {row for cluster in clusters for row, _ in cluster.members}
-    texts = gather_rows(project, pl.Series(sorted(named), dtype=pl.Int64), TEXT_CHARS)
-    return Findings(
-        count_pairs(project / _PAIRS, report["settings"]["search_floor"], threshold),
+    texts = lineage.gather(pl.Series(sorted(named), dtype=pl.Int64), TEXT_CHARS)
+    return Examples(
+        count_pairs(pairs, report["settings"]["search_floor"], threshold),
         above,
         below,
         clusters,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +13,125 @@ import pyarrow as pa
 
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.rows.text import texts_of
-from entropyguard.core.storage.parquet import open_parquet, read_about, read_tables, row_count
+from entropyguard.core.storage.checkpoint import Checkpoint
 
-INGESTED, REJECTED, KEPT = "ingested.parquet", "rejected.jsonl", "after_semantic_dedup.parquet"
-DROPPED = {"exact_dedup": "dropped/exact.parquet", "semantic_dedup": "dropped/semantic.parquet"}
-
-_CURE = "Run again with --resume (in a data repo: `dvc repro`)."
+_CURE = "Run the pipeline again (on the command line: with --resume)."
 
 
-def check_finished(project: Path) -> None:
-    """ProcessingError unless all that a finished run leaves is there, and from one and the same run."""
-    for name in (INGESTED, REJECTED, *DROPPED.values(), KEPT):
-        if not (project / name).is_file():
-            raise ProcessingError(f"{project} holds no finished run: {name} is missing. {_CURE}")
-    dropped = sum(row_count(project / name) for name in DROPPED.values())
-    ingested, kept = row_count(project / INGESTED), row_count(project / KEPT)
-    if ingested != kept + dropped:
-        raise ProcessingError(
-            f"{project} holds no finished run: of {ingested} rows {kept} are kept and {dropped} dropped. {_CURE}"
-        )
+@dataclass(frozen=True)
+class Row:
+    """A row of the input: its id, the file and the line (from 1) it came from, and its text."""
+
+    row_id: int
+    file: str
+    line: int
+    text: str
 
 
-def dropped_rows(project: Path) -> pl.DataFrame:
-    """All dropped rows by ascending row id, about 70 bytes each.
+@dataclass(frozen=True)
+class Lineage:
+    """The checkpoints of a run, by which every row of the input is kept, dropped or rejected.
 
-    Columns: row_id, stage, reason, keeper_row_id, final_keeper_row_id (the row of the output that stands for it) and
-    similarity; the last three null where there is none.
+    rejected: the file of rejected rows. dropped: by stage, in the order of the stages. names: the input files in the
+    order of their ordinals, as the user knows them.
     """
-    exact, semantic = (_read_dropped(project, stage) for stage in DROPPED)
-    # The keeper of an exact duplicate may itself be a semantic duplicate; what that one points to is in the output.
-    further = semantic.select(keeper_row_id="row_id", further="keeper_row_id")
-    exact = exact.join(further, on="keeper_row_id", how="left", maintain_order="left")
-    exact = exact.with_columns(final_keeper_row_id=pl.coalesce("further", "keeper_row_id")).drop("further")
-    semantic = semantic.with_columns(final_keeper_row_id="keeper_row_id")
-    return pl.concat([exact, semantic.select(exact.columns)]).sort("row_id")
+
+    ingested: Checkpoint
+    rejected: Path
+    dropped: Mapping[str, Checkpoint]
+    kept: Checkpoint
+    names: Sequence[str]
+
+    def check(self) -> None:
+        """ProcessingError when the checkpoints are not of one and the same finished run."""
+        gone = sum(dropped.rows for dropped in self.dropped.values())
+        if self.ingested.rows != self.kept.rows + gone:
+            raise ProcessingError(
+                f"The checkpoints are of no finished run: of {self.ingested.rows} rows {self.kept.rows} are kept and "
+                f"{gone} dropped. {_CURE}"
+            )
+
+    def dropped_rows(self) -> pl.DataFrame:
+        """All dropped rows by ascending row id, about 70 bytes each.
+
+        Columns: row_id, stage, reason, keeper_row_id, final_keeper_row_id (the row of the output that stands for it)
+        and similarity; the last three null where there is none.
+        """
+        exact, semantic = (_dropped_by(stage, one) for stage, one in self.dropped.items())
+        # The keeper of an exact duplicate may itself be a semantic duplicate; what that one points to is in the output.
+        further = semantic.select(keeper_row_id="row_id", further="keeper_row_id")
+        exact = exact.join(further, on="keeper_row_id", how="left", maintain_order="left")
+        exact = exact.with_columns(final_keeper_row_id=pl.coalesce("further", "keeper_row_id")).drop("further")
+        semantic = semantic.with_columns(final_keeper_row_id="keeper_row_id")
+        return pl.concat([exact, semantic.select(exact.columns)]).sort("row_id")
+
+    def rejected_rows(self, text_chars: int | None = None) -> Iterator[dict[str, Any]]:
+        """The rejected rows in order, one at a time: row_id, file (ordinal), line, reason, text, cut to `text_chars`."""
+        before = -1
+        with self.rejected.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    row = json.loads(line)
+                    text = printable(row["raw"])
+                    known = {name: row[name] for name in ("row_id", "file", "line", "reason")}
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    raise ProcessingError(
+                        f"{self.rejected.name}, line {number} cannot be read ({error}). {_CURE}"
+                    ) from error
+                if known["row_id"] <= before:
+                    raise ProcessingError(f"{self.rejected.name}, line {number} is out of order. {_CURE}")
+                before = known["row_id"]
+                yield {**known, "text": text if text_chars is None else _cut(text, text_chars)}
+
+    def named(self, files: pl.Series) -> pl.Series:
+        """The names of files given by their ordinals. ProcessingError when the run read more files than there are."""
+        highest: Any = files.max()
+        if highest is not None and highest >= len(self.names):
+            raise ProcessingError(
+                f"The run read {highest + 1} or more input files, but {len(self.names)} are known now. {_CURE}"
+            )
+        return pl.Series([printable(name) for name in self.names], dtype=pl.String).gather(files)
+
+    def rows(self, row_ids: Iterable[int | None], text_chars: int | None = None) -> dict[int, Row]:
+        """The rows with these ids, by their ids; texts cut to `text_chars`. ProcessingError when one is not there."""
+        found = self.gather(pl.Series(list(row_ids), dtype=pl.Int64), text_chars)
+        found = found.with_columns(file=self.named(found["file"]))
+        return {row[0]: Row(*row) for row in found.select("row_id", "file", "line", "text").iter_rows()}
+
+    def gather(self, row_ids: pl.Series, text_chars: int | None = None) -> pl.DataFrame:
+        """The rows of the ingested input with these ids, ascending: row_id, file (ordinal), line, text.
+
+        Texts are cut to `text_chars` characters and end in "…" then. Row groups without a wanted row are not read;
+        memory holds one row group and the rows asked for. ProcessingError when one is not there.
+        """
+        wanted = row_ids.drop_nulls().unique().sort().rename("row_id")
+        found = [pl.DataFrame(schema={"row_id": pl.Int64, "file": pl.Int32, "line": pl.Int64, "text": pl.String})]
+        for table in _tables_with(self.ingested, wanted):
+            mask = pl.DataFrame(table.select(["row_id"]))["row_id"].is_in(wanted.implode())
+            chosen = table.filter(pa.array(mask.to_numpy()))
+            rows = pl.DataFrame(chosen.select(["row_id", "file", "line"]))
+            rows = rows.with_columns(texts_of(chosen, self.ingested.metadata).alias("text"))
+            text = pl.col("text")
+            if text_chars is not None:
+                rows = rows.with_columns(
+                    pl.when(text.str.len_chars() > text_chars).then(text.str.head(text_chars) + "…").otherwise(text)
+                )
+            found.append(rows)
+        rows = pl.concat(found).sort("row_id")
+        if rows.height != wanted.len():
+            missing = wanted.filter(~wanted.is_in(rows["row_id"].implode()))[0]
+            raise ProcessingError(f"The input has no row {missing}, which a checkpoint names. {_CURE}")
+        return rows
 
 
-def _read_dropped(project: Path, stage: str) -> pl.DataFrame:
+def _dropped_by(stage: str, dropped: Checkpoint) -> pl.DataFrame:
     schema = {"row_id": pl.Int64, "reason": pl.String, "keeper_row_id": pl.Int64, "similarity": pl.Float64}
-    tables = [pl.DataFrame(table).cast(schema) for table in read_tables(project / DROPPED[stage], list(schema))]  # type: ignore[arg-type]
+    tables = [pl.DataFrame(table).cast(schema) for table in dropped.tables(list(schema))]  # type: ignore[arg-type]
     return pl.concat([pl.DataFrame(schema=schema), *tables]).with_columns(stage=pl.lit(stage))
 
 
-def rejected_rows(project: Path, text_chars: int | None = None) -> Iterator[dict[str, Any]]:
-    """The rejected rows in order, one at a time: row_id, file (ordinal), line, reason, text (cut to `text_chars`)."""
-    before = -1
-    with (project / REJECTED).open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                text = printable(row["raw"])
-                known = {name: row[name] for name in ("row_id", "file", "line", "reason")}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ProcessingError(f"{REJECTED}, line {number} cannot be read ({error}). {_CURE}") from error
-            if known["row_id"] <= before:
-                raise ProcessingError(f"{REJECTED}, line {number} is out of order. {_CURE}")
-            before = known["row_id"]
-            yield {**known, "text": text if text_chars is None or len(text) <= text_chars else text[:text_chars] + "…"}
+def _cut(text: str, text_chars: int) -> str:
+    return text if len(text) <= text_chars else text[:text_chars] + "…"
 
 
 def printable(text: str) -> str:
@@ -76,47 +139,12 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def check_names(names: list[str], highest: Any) -> None:
-    """ProcessingError when the run read more files than there are names."""
-    if highest is not None and highest >= len(names):
-        raise ProcessingError(
-            f"The run read {highest + 1} or more input files, but {len(names)} are known now. {_CURE}"
-        )
-
-
-def gather_rows(project: Path, row_ids: pl.Series, text_chars: int | None = None) -> pl.DataFrame:
-    """The rows of `ingested.parquet` with these ids, ascending: row_id, file (ordinal), line, text.
-
-    Texts are cut to `text_chars` characters and end in "…" then. Row groups without a wanted row are not read;
-    memory holds one row group and the rows asked for. ProcessingError when one is not there.
-    """
-    wanted = row_ids.drop_nulls().unique().sort().rename("row_id")
-    found = [pl.DataFrame(schema={"row_id": pl.Int64, "file": pl.Int32, "line": pl.Int64, "text": pl.String})]
-    about = read_about(project / INGESTED)
-    for table in _tables_with(project / INGESTED, wanted):
-        mask = pl.DataFrame(table.select(["row_id"]))["row_id"].is_in(wanted.implode())
-        chosen = table.filter(pa.array(mask.to_numpy()))
-        rows = pl.DataFrame(chosen.select(["row_id", "file", "line"]))
-        rows = rows.with_columns(texts_of(chosen, about).alias("text"))
-        text = pl.col("text")
-        if text_chars is not None:
-            rows = rows.with_columns(
-                pl.when(text.str.len_chars() > text_chars).then(text.str.head(text_chars) + "…").otherwise(text)
-            )
-        found.append(rows)
-    rows = pl.concat(found).sort("row_id")
-    if rows.height != wanted.len():
-        missing = wanted.filter(~wanted.is_in(rows["row_id"].implode()))[0]
-        raise ProcessingError(f"{INGESTED} has no row {missing}, which another checkpoint names. {_CURE}")
-    return rows
-
-
-def _tables_with(path: Path, wanted: pl.Series) -> Iterator[pa.Table]:
+def _tables_with(checkpoint: Checkpoint, wanted: pl.Series) -> Iterator[pa.Table]:
     """The row groups that can hold one of the wanted row ids (sorted), by the statistics in the footer."""
     if wanted.is_empty():
         return
-    with open_parquet(path) as file:
-        at = file.schema_arrow.names.index("row_id")
+    with checkpoint.opened() as file:
+        at = checkpoint.schema.names.index("row_id")
         for index in range(file.num_row_groups):
             bounds = file.metadata.row_group(index).column(at).statistics
             if bounds is not None and bounds.has_min_max:

@@ -13,7 +13,7 @@ from entropyguard.core.report.text_diff import one_line, shown, shown_beside
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from entropyguard.core.report.examples import Findings
+    from entropyguard.core.report.examples import Examples
 
 _TEMPLATES = Path(__file__).parent / "pages"
 _STAGES_PLACE = "<!-- time and memory -->"
@@ -59,7 +59,7 @@ class Step(NamedTuple):
     gone: list[tuple[str, str, int]]
 
 
-def render_page(report: dict[str, Any], findings: Findings) -> str:
+def render_page(report: dict[str, Any], findings: Examples) -> str:
     """The page of a finished run: a function of its checkpoints and parameters alone."""
     threshold, histogram = report["settings"]["dedup_threshold"], findings.histogram
     return (
@@ -112,7 +112,7 @@ def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
     return [(kind, label, counts[kind]) for kind, label in _KINDS if counts[kind] or kind in always]
 
 
-def _plot(findings: Findings, threshold: float, width: int, height: int) -> str:
+def _plot(findings: Examples, threshold: float, width: int, height: int) -> str:
     from entropyguard.core.report.plots import for_page, similarity_plot  # numpy: a page is published without it
 
     return for_page(similarity_plot(findings.histogram, threshold, width, height))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,7 +11,7 @@ import polars as pl
 from entropyguard.core.arrays import Ints
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.report.clusters import NO_KEEPER
-from entropyguard.core.storage.parquet import read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 BINS = 50
 _WIDEST_START = 0.99  # a floor of 1 would leave nothing to draw
@@ -37,11 +36,11 @@ class Histogram:
     above: Ints
 
 
-def count_pairs(pairs: Path, floor: float, threshold: float) -> Histogram:
+def count_pairs(pairs: Checkpoint, floor: float, threshold: float) -> Histogram:
     """Count the stored pairs by similarity from the floor to 1. Memory: one row group."""
     edges = np.rint(np.linspace(min(floor, _WIDEST_START), 1, BINS + 1) * MILLIONTHS).astype(np.int64)
     counted = Histogram(edges, np.zeros(BINS, dtype=np.int64), np.zeros(BINS, dtype=np.int64))
-    for table in read_tables(pairs, ["similarity"]):
+    for table in pairs.tables(["similarity"]):
         similarity = table["similarity"].to_numpy()
         # A dot product of unit vectors can be a millionth above 1.
         millionths = np.clip(np.rint(similarity * MILLIONTHS).astype(np.int64), edges[0], edges[-1])
@@ -51,14 +50,14 @@ def count_pairs(pairs: Path, floor: float, threshold: float) -> Histogram:
     return counted
 
 
-def least_similar_dropped(dropped_semantic: Path, threshold: float, count: int) -> list[Pair]:
+def least_similar_dropped(dropped_semantic: Checkpoint, threshold: float, count: int) -> list[Pair]:
     """Dropped rows with their keepers, the least similar first, one for each keeper; none below the threshold."""
     names = {"row_id": "row", "keeper_row_id": "other"}
-    tables = (pl.DataFrame(table).rename(names) for table in read_tables(dropped_semantic))
+    tables = (pl.DataFrame(table).rename(names) for table in dropped_semantic.tables())
     return _nearest((rows.filter(pl.col("similarity") >= threshold) for rows in tables), threshold, count)
 
 
-def most_similar_kept(pairs: Path, keepers: Ints, threshold: float, count: int) -> list[Pair]:
+def most_similar_kept(pairs: Checkpoint, keepers: Ints, threshold: float, count: int) -> list[Pair]:
     """Pairs below the threshold of which both rows are kept, the most similar first, one for each earlier row.
 
     keepers: as `clusters.final_keepers` gives them.
@@ -66,8 +65,8 @@ def most_similar_kept(pairs: Path, keepers: Ints, threshold: float, count: int) 
     return _nearest(_kept_below(pairs, keepers, threshold), threshold, count)
 
 
-def _kept_below(pairs: Path, keepers: Ints, threshold: float) -> Iterator[pl.DataFrame]:
-    for table in read_tables(pairs):
+def _kept_below(pairs: Checkpoint, keepers: Ints, threshold: float) -> Iterator[pl.DataFrame]:
+    for table in pairs.tables():
         similarity, row, other = (table[name].to_numpy() for name in ("similarity", "row_b", "row_a"))
         near = np.flatnonzero(similarity < threshold)
         near = near[(keepers[row[near]] == NO_KEEPER) & (keepers[other[near]] == NO_KEEPER)]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import InternalError
 from entropyguard.core.params import Params
+
+if TYPE_CHECKING:
+    from entropyguard.core.report.lineage import Lineage
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
 NO_SCRIPT = "none"
 """What a text without letters is written in."""
@@ -15,16 +19,8 @@ _MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 _NAMED_SCRIPTS = 3
 
 
-def build_report(
-    ingested: Path,
-    rejected: Path,
-    embeddings: Path,
-    dropped_exact: Path,
-    dropped_semantic: Path,
-    kept: Path,
-    params: Params,
-) -> dict[str, Any]:
-    """The report of a finished run.
+def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> dict[str, Any]:
+    """The report of a run.
 
     InternalError when rows in != kept + dropped + rejected; LossError when more is dropped than `guard.max_loss`.
     """
@@ -32,33 +28,35 @@ def build_report(
 
     from entropyguard.core.ingest.chunks import count_chunks
     from entropyguard.core.report.drop_rates import REASONS, check_losses, count_losses, for_report
-    from entropyguard.core.storage.parquet import read_about, read_tables, row_count
 
-    with rejected.open("rb") as file:
-        rejected_rows = sum(1 for _ in file)
+    with lineage.rejected.open("rb") as file:
+        rejected = sum(1 for _ in file)
     dropped = dict.fromkeys(REASONS, 0)
-    for path in (dropped_exact, dropped_semantic):
-        for table in read_tables(path, ["reason"]):
+    for checkpoint in lineage.dropped.values():
+        for table in checkpoint.tables(["reason"]):
             for item in pc.value_counts(table["reason"]).to_pylist():
                 dropped[item["values"]] += item["counts"]
     rows = {
-        "in": row_count(ingested) + rejected_rows,
-        "rejected": rejected_rows,
+        "in": lineage.ingested.rows + rejected,
+        "rejected": rejected,
         "dropped": dropped,
-        "kept": row_count(kept),
+        "kept": lineage.kept.rows,
     }
     if params.chunks.size:
-        rows |= count_chunks(ingested)
+        rows |= count_chunks(lineage.ingested)
     check_rows(rows)
-    losses = count_losses(ingested, [dropped_exact, dropped_semantic], params.keep.source_column)
+    losses = count_losses(lineage, params.keep.source_column)
     check_losses(losses, params.guard.max_loss)
-    about = read_about(dropped_semantic)
+    semantic = lineage.dropped["semantic_dedup"].metadata
     return {
         "rows": rows,
-        "no_part_in_semantic_dedup": {"unreadable": about.get("unreadable", 0), "over_long": about.get("over_long", 0)},
-        "scripts": count_by_script(ingested, embeddings),
+        "no_part_in_semantic_dedup": {
+            "unreadable": semantic.get("unreadable", 0),
+            "over_long": semantic.get("over_long", 0),
+        },
+        "scripts": count_by_script(lineage.ingested, embeddings),
         "losses": for_report(losses),
-        "numbers": about.get("numbers", {}),
+        "numbers": semantic.get("numbers", {}),
         "settings": {
             "dedup_threshold": params.semantic.dedup_threshold,
             "cluster": params.semantic.cluster,
@@ -71,11 +69,11 @@ def build_report(
             "model": Path(params.embed.model).name,
             "output_format": params.output.format,
         },
-        "search": about.get("search", {}),
+        "search": semantic.get("search", {}),
     }
 
 
-def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int]]:
+def count_by_script(ingested: Checkpoint, embeddings: Checkpoint) -> dict[str, dict[str, int]]:
     """{script: {"rows", "unreadable"}} of the rows in embeddings.parquet, the script of most rows first.
 
     Memory holds a row group, and a byte a row.
@@ -85,33 +83,32 @@ def count_by_script(ingested: Path, embeddings: Path) -> dict[str, dict[str, int
 
     from entropyguard.core.embed.scripts import main_scripts, script_names
     from entropyguard.core.rows.text import texts_of
-    from entropyguard.core.storage.parquet import read_about, read_tables
 
-    names, about, fates = [*script_names(), NO_SCRIPT], read_about(ingested), _fates(ingested, embeddings)
+    names, outcomes = [*script_names(), NO_SCRIPT], _outcomes(ingested, embeddings)
     counts = np.zeros(len(names) * 3, dtype=np.int64)
-    for table in read_tables(ingested, ["row_id", "record"]):
-        fate = fates[table["row_id"].to_numpy()]
-        scripts = main_scripts(texts_of(table.filter(pa.array(fate > 0)), about)) % len(names)
-        counts += np.bincount(scripts * 3 + fate[fate > 0], minlength=len(counts))
+    for table in ingested.tables(["row_id", "record"]):
+        outcome = outcomes[table["row_id"].to_numpy()]
+        scripts = main_scripts(texts_of(table.filter(pa.array(outcome > 0)), ingested.metadata)) % len(names)
+        counts += np.bincount(scripts * 3 + outcome[outcome > 0], minlength=len(counts))
     _, readable, unreadable = counts.reshape(-1, 3).T.tolist()
-    told = {name: {"rows": m + n, "unreadable": n} for name, m, n in zip(names, readable, unreadable, strict=True)}
-    return dict(sorted(((name, told[name]) for name in names if told[name]["rows"]), key=lambda one: -one[1]["rows"]))
+    counted = {name: {"rows": m + n, "unreadable": n} for name, m, n in zip(names, readable, unreadable, strict=True)}
+    return dict(
+        sorted(((name, counted[name]) for name in names if counted[name]["rows"]), key=lambda one: -one[1]["rows"])
+    )
 
 
-def _fates(ingested: Path, embeddings: Path) -> Any:
+def _outcomes(ingested: Checkpoint, embeddings: Checkpoint) -> Any:
     """By row id, int8: 0 not in embeddings.parquet, 1 readable, 2 unreadable."""
     import numpy as np
     import pyarrow.compute as pc
 
     from entropyguard.core.embed.tokenizer import UNREADABLE
-    from entropyguard.core.storage.parquet import read_tables
-    from entropyguard.core.storage.row_order import last_row_id
 
-    fates = np.zeros(last_row_id(ingested) + 1, dtype=np.int8)
-    for table in read_tables(embeddings, ["row_id", "skipped"]):
+    outcomes = np.zeros(ingested.last_row_id() + 1, dtype=np.int8)
+    for table in embeddings.tables(["row_id", "skipped"]):
         unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
-        fates[table["row_id"].to_numpy()] = 1 + unreadable.to_numpy()
-    return fates
+        outcomes[table["row_id"].to_numpy()] = 1 + unreadable.to_numpy()
+    return outcomes
 
 
 def reading_warnings(report: dict[str, Any]) -> list[str]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.report.explain import Row
-from entropyguard.core.report.lineage import check_names, gather_rows, printable
+from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.semantic.greedy import KEPT, Decisions
 from entropyguard.core.semantic.semantic import decide
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 TEXT_CHARS = 200
 """How much of an example's text is given."""
@@ -55,14 +53,14 @@ def thresholds_between(first: float, last: float, step: float, marked: float) ->
 
 
 def sweep_steps(
-    thresholds: Sequence[tuple[float, Path]],
-    after_exact: Path,
+    thresholds: Sequence[tuple[float, Checkpoint]],
+    after_exact: Checkpoint,
     semantic: SemanticParams,
     keep: KeepParams,
     examples: int,
     max_memory: int,
 ) -> Iterator[Step]:
-    """For each threshold, ascending, with the file of pairs to take for it: what semantic dedup would drop there.
+    """For each threshold, ascending, with the pairs to take for it: what semantic dedup would drop there.
 
     Memory is that of one decision. Errors as in `decide`.
     """
@@ -85,16 +83,10 @@ def _borderline(decisions: Decisions, threshold: float, below: float, count: int
     return tuple(Pair(float(similarity[row]), int(row_ids[row]), int(row_ids[decisions.keeper[row]])) for row in chosen)
 
 
-def examples_of(project: Path, names: list[str], steps: Sequence[Step]) -> list[list[Example]]:
+def examples_of(lineage: Lineage, steps: Sequence[Step]) -> list[list[Example]]:
     """The borderline pairs of each step with their texts. ProcessingError when a row or a file's name is not there."""
     pairs = [pair for step in steps for pair in step.borderline]
-    row_ids = pl.Series([row_id for pair in pairs for row_id in (pair.row, pair.other)], dtype=pl.Int64)
-    found = gather_rows(project, row_ids, _READ_CHARS)
-    check_names(names, found["file"].max())
-    rows = {
-        row_id: Row(row_id, printable(names[file]), line, text)
-        for row_id, file, line, text in found.select("row_id", "file", "line", "text").iter_rows()
-    }
+    rows = lineage.rows((row_id for pair in pairs for row_id in (pair.row, pair.other)), _READ_CHARS)
     return [[_example(pair, rows[pair.row], rows[pair.other]) for pair in step.borderline] for step in steps]
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.arrays import Hashes, Int32s, Ints
+from entropyguard.core.arrays import Hashes, Int32s
 from entropyguard.core.params import ExactParams
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.digests import DIGEST_TYPE, digests_from_arrow, digests_to_arrow
-from entropyguard.core.storage.parquet import group_rows, read_about, read_slices
-from entropyguard.core.storage.row_order import placed_tables
 
 AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
 """The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
@@ -41,33 +39,33 @@ def spelled(params: ExactParams) -> dict[str, Any]:
     return {"unicode": params.unicode, "lowercase": params.lowercase, "whitespace": params.whitespace}
 
 
-def are_stored(ingested: Path, exact: ExactParams) -> bool:
+def are_stored(ingested: Checkpoint, exact: ExactParams) -> bool:
     """Whether ingest normalised the texts as `exact` asks."""
-    return bool(read_about(ingested).get("hashed") == spelled(exact))
+    return bool(ingested.metadata.get("hashed") == spelled(exact))
 
 
-def stored(ingested: Path, places: Ints) -> tuple[Hashes, Int32s]:
+def stored(ingested: Checkpoint) -> tuple[Hashes, Int32s]:
     """The hashes, shape (rows, 2), and the lengths, shape (rows,), that ingest stored; in the order of row ids."""
-    rows = len(places)
+    rows = ingested.rows
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
-    for part, table in placed_tables(ingested, [field.name for field in HASH_FIELDS], places):
+    for part, table in ingested.placed([field.name for field in HASH_FIELDS]):
         hashes[part], lengths[part] = hashes_of(table["hash"]), table["characters"].to_numpy()
     return hashes, lengths
 
 
-def taken_anew(ingested: Path, places: Ints, exact: ExactParams, progress: Progress) -> tuple[Hashes, Int32s]:
+def taken_anew(ingested: Checkpoint, exact: ExactParams, progress: Progress) -> tuple[Hashes, Int32s]:
     """The same from the texts, which are decoded, normalised and hashed by several threads."""
     from entropyguard.core.rows.normalise import hashed  # polars, which stored hashes do without
     from entropyguard.core.rows.text import texts_of
 
-    about, ends, rows = read_about(ingested), np.cumsum([0, *group_rows(ingested)]), len(places)
+    ends, rows, positions = np.cumsum([0, *ingested.group_rows]), ingested.rows, ingested.positions
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
 
     def hash_group(group: int) -> None:
         start = int(ends[group])
-        for table in read_slices(ingested, ["record"], [group]):
-            part = places[start : start + table.num_rows]
-            hashes[part], lengths[part] = hashed(texts_of(table, about), exact)
+        for table in ingested.slices(["record"], [group]):
+            part = positions[start : start + table.num_rows]
+            hashes[part], lengths[part] = hashed(texts_of(table, ingested.metadata), exact)
             start += table.num_rows
 
     with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:

@@ -6,7 +6,6 @@ Text and user columns are decoded row group by row group; what stays in memory i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +13,7 @@ import numpy as np
 from entropyguard.core.arrays import Doubles, Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
-from entropyguard.core.storage.parquet import read_about, read_tables, row_count
-from entropyguard.core.storage.row_order import placed_tables, row_places
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,11 +22,11 @@ _WHOLE, _NUMBER, _TEXT = range(3)
 
 
 def is_input_order(keep: KeepParams) -> bool:
-    """Whether the rows' ranks are their places in the input."""
+    """Whether the rows' ranks are their positions in the input."""
     return keep.policy == "first" and not keep.source_priority
 
 
-def row_priority(checkpoint: Path, keep: KeepParams) -> Ints:
+def row_priority(checkpoint: Checkpoint, keep: KeepParams) -> Ints:
     """Each row's rank, in the order of row ids: 0 is kept before all others; ties go to the lowest row id.
 
     With a source priority, rows of the source named first come first, those of no named source last. Among rows
@@ -39,14 +37,14 @@ def row_priority(checkpoint: Path, keep: KeepParams) -> Ints:
     """
     order = _policy_order(checkpoint, keep.policy)
     if keep.source_priority:
-        order = order[np.argsort(_source_places(checkpoint, keep)[order], kind="stable")]
+        order = order[np.argsort(_source_preference(checkpoint, keep)[order], kind="stable")]
     return _ranks(order)
 
 
-def _policy_order(checkpoint: Path, policy: str) -> Ints:
+def _policy_order(checkpoint: Checkpoint, policy: str) -> Ints:
     """The rows in the order of a policy."""
     if policy == "first":
-        return np.arange(row_count(checkpoint), dtype=np.int64)
+        return np.arange(checkpoint.rows, dtype=np.int64)
     if policy in ("longest", "shortest"):
         return _length_order(checkpoint, longest=policy == "longest")
     name, lowest = _column_policy(policy)
@@ -66,15 +64,16 @@ def _column_policy(policy: str) -> tuple[str, bool]:
     return name, False
 
 
-def _source_places(checkpoint: Path, keep: KeepParams) -> Ints:
-    """The place of each row's source in the list, behind all of them for a source that is not in it."""
+def _source_preference(checkpoint: Checkpoint, keep: KeepParams) -> Ints:
+    """The position of each row's source in the list, behind all of them for a source that is not in it."""
     from entropyguard.core.rows.source_column import sources_of_rows
 
-    about, places = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
-    known = {source: place for place, source in enumerate(keep.source_priority)}
-    for rows, table in placed_tables(checkpoint, ["record"]):
-        places[rows] = [known.get(source, len(known)) for source in sources_of_rows(table, about, keep.source_column)]
-    return places
+    preference = np.empty(checkpoint.rows, dtype=np.int64)
+    known = {source: at for at, source in enumerate(keep.source_priority)}
+    for rows, table in checkpoint.placed(["record"]):
+        sources = sources_of_rows(table, checkpoint.metadata, keep.source_column)
+        preference[rows] = [known.get(source, len(known)) for source in sources]
+    return preference
 
 
 def _ranks(order: Ints) -> Ints:
@@ -84,27 +83,26 @@ def _ranks(order: Ints) -> Ints:
     return ranks
 
 
-def _length_order(checkpoint: Path, *, longest: bool) -> Ints:
+def _length_order(checkpoint: Checkpoint, *, longest: bool) -> Ints:
     """The rows by length of their texts."""
     from entropyguard.core.rows.text import texts_of
 
-    about, lengths = read_about(checkpoint), np.empty(row_count(checkpoint), dtype=np.int64)
-    for rows, table in placed_tables(checkpoint, ["record"]):
-        lengths[rows] = texts_of(table, about).str.len_chars().to_numpy()
+    lengths = np.empty(checkpoint.rows, dtype=np.int64)
+    for rows, table in checkpoint.placed(["record"]):
+        lengths[rows] = texts_of(table, checkpoint.metadata).str.len_chars().to_numpy()
     if longest:
         np.negative(lengths, out=lengths)
     return np.argsort(lengths, kind="stable")
 
 
-def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
+def _columns(checkpoint: Checkpoint, name: str) -> Iterator[pl.Series]:
     """The user's column, one series per row group; dates as numbers, categories as text, NaN as no value."""
     import polars as pl
 
     from entropyguard.core.rows.text import column_of
 
-    about = read_about(checkpoint)
-    for table in read_tables(checkpoint, ["record"]):
-        column = column_of(table, about, name)
+    for table in checkpoint.tables(["record"]):
+        column = column_of(table, checkpoint.metadata, name)
         if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
             raise DataFormatError(
                 f"Column '{name}' of the keep policy holds {column.dtype}, which has no order. "
@@ -117,7 +115,7 @@ def _columns(checkpoint: Path, name: str) -> Iterator[pl.Series]:
         yield column.fill_nan(None) if column.dtype.is_float() else column
 
 
-def _kind_of_column(checkpoint: Path, name: str) -> int:
+def _kind_of_column(checkpoint: Checkpoint, name: str) -> int:
     """What the column's values are as a whole: the widest kind that occurs."""
     from entropyguard.core.rows.text import check_column
 
@@ -150,9 +148,9 @@ def _as_numbers(column: pl.Series, kind: int) -> pl.Series:
     return numbers.cast(pl.Int64, strict=False)
 
 
-def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> Ints:
+def _number_order(checkpoint: Checkpoint, name: str, kind: int, *, lowest: bool) -> Ints:
     keys: Ints | Doubles
-    rows, start = row_places(checkpoint), 0
+    rows, start = checkpoint.positions, 0
     keys = np.zeros(len(rows), dtype=np.int64) if kind == _WHOLE else np.zeros(len(rows))
     missing = np.zeros(len(rows), dtype=np.bool_)
     for column in _columns(checkpoint, name):
@@ -169,11 +167,11 @@ def _number_order(checkpoint: Path, name: str, kind: int, *, lowest: bool) -> In
     return np.concatenate([order[~last], order[last]]) if last.any() else order
 
 
-def _text_order(checkpoint: Path, name: str, *, lowest: bool) -> Ints:
+def _text_order(checkpoint: Checkpoint, name: str, *, lowest: bool) -> Ints:
     import polars as pl
 
     keys = pl.concat([column.cast(pl.String).alias("key") for column in _columns(checkpoint, name)])
-    rows = pl.DataFrame([keys, pl.Series("row", row_places(checkpoint))]).sort("row")
+    rows = pl.DataFrame([keys, pl.Series("row", checkpoint.positions)]).sort("row")
     del keys
     order = rows.select(pl.arg_sort_by("key", descending=not lowest, nulls_last=True, maintain_order=True)).to_series()
     del rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,22 @@ import pyarrow as pa
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.json_lines import decode_texts, encodable, parse_line
 from entropyguard.core.rows.text import check_column, column_of
-from entropyguard.core.storage.parquet import open_parquet, read_about
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 NO_SOURCE = "(none)"
 
 
-def check_source_column(checkpoint: Path, column: str) -> None:
+def check_source_column(checkpoint: Checkpoint, column: str) -> None:
     """DataFormatError when no row of the checkpoint has the column, or it holds no plain values."""
     check_column(checkpoint, column, "of --source-column")
-    with open_parquet(checkpoint) as file:
-        nothing = file.schema_arrow.empty_table()
-    sources_of_rows(nothing, read_about(checkpoint), column)
+    sources_of_rows(checkpoint.schema.empty_table(), checkpoint.metadata, column)
 
 
-def sources_of_rows(table: pa.Table, about: dict[str, Any], column: str) -> pl.Series:
+def sources_of_rows(table: pa.Table, metadata: dict[str, Any], column: str) -> pl.Series:
     """The source of each row of a checkpoint's table, as text (JSON for what is none); NO_SOURCE without a value."""
-    if about["format"] == "jsonl":
+    if metadata["format"] == "jsonl":
         return _sources_of_lines(pl.Series(pl.from_arrow(table["record"]), dtype=pl.String), column)
-    values = column_of(table, about, column)
+    values = column_of(table, metadata, column)
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
         raise DataFormatError(
             f"Column '{column}' of --source-column holds {values.dtype}. Choose a column of texts or numbers."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,16 +11,16 @@ import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.json_lines import decode_texts, encodable, parse_line
-from entropyguard.core.storage.parquet import read_tables, row_count
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LARGEST_INT = 2**63
 
 
-def texts_of(table: pa.Table, about: dict[str, Any]) -> pl.Series:
+def texts_of(table: pa.Table, metadata: dict[str, Any]) -> pl.Series:
     """The text of each row of a checkpoint, decoded: strings, no nulls. Lone surrogates are spelled out."""
-    if about["format"] == "jsonl":
-        return decode_texts(_as_series(table["record"]), about["text_column"])
-    return _as_series(_field(table, about["text_column"]).cast(pa.large_string()))
+    if metadata["format"] == "jsonl":
+        return decode_texts(_as_series(table["record"]), metadata["text_column"])
+    return _as_series(_field(table, metadata["text_column"]).cast(pa.large_string()))
 
 
 def _as_series(column: pa.ChunkedArray) -> pl.Series:
@@ -39,13 +38,13 @@ def _field(table: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.struct_field(table["record"], [at])
 
 
-def column_of(table: pa.Table, about: dict[str, Any], name: str) -> pl.Series:
+def column_of(table: pa.Table, metadata: dict[str, Any], name: str) -> pl.Series:
     """The values of any of the user's columns, null where a row has none.
 
     For JSONL the type is that of the values here: Boolean, Int64, Float64, String, or Null when there are none;
     tables of one file may differ in it. DataFormatError for values that have no order among each other.
     """
-    if about["format"] != "jsonl":
+    if metadata["format"] != "jsonl":
         return _as_series(_field(table, name))
     values = [parse_line(line).get(name) for line in table["record"].to_pylist()]
     kinds = {type(value) for value in values} - {type(None)}
@@ -70,15 +69,15 @@ def _as_float(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def schema_of(about: dict[str, Any]) -> pa.Schema:
+def schema_of(metadata: dict[str, Any]) -> pa.Schema:
     """The schema of the user's first file, its metadata included, from what the checkpoint says about itself."""
-    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(about["schema"])))
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(metadata["schema"])))
 
 
-def check_column(checkpoint: Path, name: str, whose: str) -> None:
+def check_column(checkpoint: Checkpoint, name: str, whose: str) -> None:
     """DataFormatError, naming the columns there are, unless a row has the column; `whose` says who asks for it."""
     there: dict[str, None] = {}
-    for table in read_tables(checkpoint, ["record"]):
+    for table in checkpoint.tables(["record"]):
         record = table.schema.field("record").type
         if pa.types.is_struct(record):
             there.update(dict.fromkeys(field.name for field in record))
@@ -88,7 +87,7 @@ def check_column(checkpoint: Path, name: str, whose: str) -> None:
                 return
         if name in there:
             return
-    if row_count(checkpoint):
+    if checkpoint.rows:
         raise DataFormatError(
             f"No row has the column '{name}' {whose}; the columns are {', '.join(there)}. Choose one of them."
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Ints, UInt64s
 from entropyguard.core.params import ExactParams
-from entropyguard.core.storage.parquet import read_about, read_tables
+from entropyguard.core.storage.checkpoint import Checkpoint
 
 NUMBER = r"\d+(?:[.,:/-]\d+)*"
 """What counts as one number: digits, also with signs between them as in 1,000.5 or 2024-01-31 or 10:30."""
@@ -25,17 +24,17 @@ class NumberFree:
     masked: UInt64s
 
     @classmethod
-    def of(cls, checkpoint: Path, wanted: Bools) -> NumberFree:
+    def of(cls, checkpoint: Checkpoint, wanted: Bools) -> NumberFree:
         """Hash the texts of the rows of a checkpoint that are wanted; the others stay 0. 16 bytes a row."""
         from entropyguard.core.rows.normalise import content_hash, normalise
         from entropyguard.core.rows.text import texts_of
 
-        about, done = read_about(checkpoint), 0
+        done = 0
         whole, masked = np.zeros(len(wanted), dtype=np.uint64), np.zeros(len(wanted), dtype=np.uint64)
-        for table in read_tables(checkpoint, ["record"]):
+        for table in checkpoint.tables(["record"]):
             here = np.flatnonzero(wanted[done : done + table.num_rows])
             if len(here):
-                texts = normalise(texts_of(table.take(here), about), _COMPARED)
+                texts = normalise(texts_of(table.take(here), checkpoint.metadata), _COMPARED)
                 whole[here + done] = content_hash(texts)[:, 0]
                 masked[here + done] = content_hash(texts.str.replace_all(NUMBER, "0"))[:, 0]
             done += table.num_rows

@@ -23,8 +23,8 @@ from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.semantic.components import decide_components
 from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch, decide_stars
 from entropyguard.core.semantic.numeric_diff import NumberFree
-from entropyguard.core.storage.parquet import TableWriter, open_parquet, read_about, read_tables
-from entropyguard.core.storage.row_order import ordered_row_ids
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.parquet import TableWriter
 
 _LEAST_COSINE = -1.0
 
@@ -45,13 +45,13 @@ class PairStream:
     protected: pairs that differ in numbers only are left out.
     """
 
-    path: Path
+    pairs: Checkpoint
     row_ids: Ints
     threshold: float
     protected: NumberFree | None = None
 
     def __iter__(self) -> Iterator[PairBatch]:
-        for table in read_tables(self.path):
+        for table in self.pairs.tables():
             similarity = table["similarity"].to_numpy()
             near = similarity >= self.threshold
             b, a = self._index(table["row_b"], near), self._index(table["row_a"], near)
@@ -66,15 +66,14 @@ class PairStream:
         index: Ints = np.searchsorted(self.row_ids, wanted)
         if len(wanted) and (index.max() == len(self.row_ids) or (self.row_ids[index] != wanted).any()):
             raise ProcessingError(
-                f"{self.path.name} names rows that are not in after_exact_dedup.parquet. "
-                "Run again from similar_pairs: `dvc repro --force similar_pairs`."
+                f"{self.pairs.path.name} names rows that are not in after_exact_dedup.parquet. Run similar_pairs again."
             )
         return index
 
 
 def drop_semantic_duplicates(
-    after_exact: Path,
-    pairs: Path,
+    after_exact: Checkpoint,
+    pairs: Checkpoint,
     out: Path,
     dropped: Path,
     semantic: SemanticParams,
@@ -88,7 +87,7 @@ def drop_semantic_duplicates(
     row of its group. `dropped` says in its metadata what the protection of numbers does, or would do.
     ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
     """
-    about = read_about(pairs)
+    metadata = dict(pairs.metadata)
     stream = _stream(after_exact, pairs, semantic.dedup_threshold)
     rank = _rank(after_exact, keep)
     numbers = NumberFree.of(after_exact, _rows_in(stream))
@@ -96,14 +95,16 @@ def drop_semantic_duplicates(
     decisions = unprotected
     if semantic.protect_numbers:
         decisions = _decided(replace(stream, protected=numbers), rank, semantic.cluster, max_memory)
-    about["numbers"] = {
+    metadata["numbers"] = {
         "protected": semantic.protect_numbers,
         **_effect_on_numbers(stream, numbers, decisions, unprotected),
     }
-    return _write(after_exact, out, dropped, decisions, about, progress)
+    return _write(after_exact, out, dropped, decisions, metadata, progress)
 
 
-def decide(after_exact: Path, pairs: Path, semantic: SemanticParams, keep: KeepParams, max_memory: int) -> Decisions:
+def decide(
+    after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
+) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
     stream = _stream(after_exact, pairs, semantic.dedup_threshold)
     if semantic.protect_numbers:
@@ -111,15 +112,15 @@ def decide(after_exact: Path, pairs: Path, semantic: SemanticParams, keep: KeepP
     return _decided(stream, _rank(after_exact, keep), semantic.cluster, max_memory)
 
 
-def _stream(after_exact: Path, pairs: Path, threshold: float) -> PairStream:
-    floor = read_about(pairs)["search"]["floor"]
+def _stream(after_exact: Checkpoint, pairs: Checkpoint, threshold: float) -> PairStream:
+    floor = pairs.metadata["search"]["floor"]
     if threshold < floor:
         raise ProcessingError(
             f"semantic.dedup_threshold is {threshold}, but similar_pairs.parquet holds pairs from {floor} up. "
             f"Set search.floor in params.yaml to at most {threshold}; "
             "similar_pairs then runs again, from stored vectors."
         )
-    return PairStream(pairs, ordered_row_ids(after_exact), threshold)
+    return PairStream(pairs, after_exact.row_ids, threshold)
 
 
 def _rows_in(stream: PairStream) -> Bools:
@@ -130,7 +131,7 @@ def _rows_in(stream: PairStream) -> Bools:
     return found
 
 
-def _rank(after_exact: Path, keep: KeepParams) -> Ints | None:
+def _rank(after_exact: Checkpoint, keep: KeepParams) -> Ints | None:
     return None if is_input_order(keep) else row_priority(after_exact, keep)
 
 
@@ -159,23 +160,29 @@ def _effect_on_numbers(
 
 
 def _write(
-    after_exact: Path, out: Path, dropped: Path, decisions: Decisions, about: dict[str, Any], progress: Progress
+    after_exact: Checkpoint,
+    out: Path,
+    dropped: Path,
+    decisions: Decisions,
+    metadata: dict[str, Any],
+    progress: Progress,
 ) -> SemanticCounts:
-    with open_parquet(after_exact) as file:
-        schema = file.schema_arrow
     done, rows = 0, len(decisions.row_ids)
-    with TableWriter(out, schema, read_about(after_exact)) as writer, TableWriter(dropped, DROPPED, about) as losses:
-        for table in read_tables(after_exact):
+    with (
+        TableWriter(out, after_exact.schema, after_exact.metadata) as kept_rows,
+        TableWriter(dropped, DROPPED, metadata) as dropped_rows,
+    ):
+        for table in after_exact.tables():
             stays = decisions.keeper[done : done + table.num_rows] == KEPT
-            writer.write(table.filter(pa.array(stays)))
-            losses.write(_losses(np.flatnonzero(~stays) + done, decisions))
+            kept_rows.write(table.filter(pa.array(stays)))
+            dropped_rows.write(_dropped(np.flatnonzero(~stays) + done, decisions))
             done += table.num_rows
             progress(done, rows)
     kept = int((decisions.keeper == KEPT).sum())
     return SemanticCounts(rows, kept, rows - kept)
 
 
-def _losses(rows: Ints, decisions: Decisions) -> pa.Table:
+def _dropped(rows: Ints, decisions: Decisions) -> pa.Table:
     """Rows of `dropped/semantic.parquet`; similarity is null where row and keeper are no pair."""
     similarity = decisions.similarity[rows]
     return pa.Table.from_arrays(

@@ -7,7 +7,7 @@ not depend on how the caller's batches were cut.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,16 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Bools, Ints
-from entropyguard.core.errors import ProcessingError
 from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
 
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 32 << 20
-_SLICE_ROWS = 4_096
-_META_KEY = b"entropyguard"
+METADATA_KEY = b"entropyguard"
 
 
 class TableWriter:
@@ -39,7 +36,7 @@ class TableWriter:
     def __init__(
         self, path: Path, schema: pa.Schema, about: dict[str, Any] | None = None, plain: tuple[str, ...] = ()
     ) -> None:
-        metadata = {**(schema.metadata or {}), _META_KEY: json.dumps(about or {}, sort_keys=True).encode()}
+        metadata = {**(schema.metadata or {}), METADATA_KEY: json.dumps(about or {}, sort_keys=True).encode()}
         self._schema = schema.with_metadata(metadata)
         # Minima and maxima of texts would repeat whole texts in the footer.
         counted = [field.name for field in schema if pa.types.is_integer(field.type)]
@@ -161,46 +158,3 @@ def _value_bytes(array: pa.Array) -> Ints:
     ):
         return np.asarray(pc.fill_null(pc.binary_length(array), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
     return np.full(len(array), 8, dtype=np.int64)
-
-
-def read_about(path: Path) -> dict[str, Any]:
-    """What the writer said of the file (`TableWriter`, about)."""
-    metadata = open_parquet(path).schema_arrow.metadata or {}
-    about: dict[str, Any] = json.loads(metadata.get(_META_KEY, b"{}"))
-    return about
-
-
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Open a checkpoint, with an error that names the file when it is no whole Parquet file."""
-    try:
-        return pq.ParquetFile(path, memory_map=False)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ProcessingError(f"{path.name} cannot be read as Parquet ({error}).") from error
-
-
-def read_tables(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The file's row groups in order, one table each: memory holds one row group."""
-    with open_parquet(path) as file:
-        for index in range(file.num_row_groups):
-            yield file.read_row_group(index, columns=list(columns) if columns is not None else None)
-
-
-def read_slices(
-    path: Path, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None
-) -> Iterator[pa.Table]:
-    """The rows in order (of some row groups), a few thousand at a time, which stay in the processor's cache."""
-    with open_parquet(path) as file:
-        for group in range(file.num_row_groups) if groups is None else groups:
-            for batch in file.iter_batches(_SLICE_ROWS, [group], columns and list(columns), use_threads=False):
-                yield pa.Table.from_batches([batch])
-
-
-def group_rows(path: Path) -> list[int]:
-    """The rows of each row group."""
-    metadata = open_parquet(path).metadata
-    return [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
-
-
-def row_count(path: Path) -> int:
-    """Rows in a Parquet file, from its footer."""
-    return int(open_parquet(path).metadata.num_rows)
