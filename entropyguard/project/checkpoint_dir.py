@@ -41,7 +41,7 @@ OWNED = [
     ".dvc/cache",
     ".dvc/site",
     ".dvc/tmp",
-    *(f"{FOLDER}/{name}" for name in ("vectors", "blocks", "sweep", "fresh", "tmp")),
+    *(f"{FOLDER}/{name}" for name in ("vectors", "blocks", "sweep", "tmp")),
     "dvc.lock",
 ]
 """What a build makes and may be removed to free space; the next run makes it again."""
@@ -228,7 +228,7 @@ def clean(path: Path) -> int:
             _remove(path / FOLDER)  # the marker goes last, so that a clean that was killed can be run again
         path.rmdir()
     elif (path / FOLDER).is_dir() and (path / "dvc.yaml").is_file():
-        folders = [path / FOLDER / name for name in ("vectors", "blocks", "sweep", "fresh", "tmp")]
+        folders = [path / FOLDER / name for name in ("vectors", "blocks", "sweep", "tmp")]
         freed = sum(map(_disk_bytes, folders))
         for folder in folders:
             _remove(folder)

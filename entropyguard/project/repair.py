@@ -30,7 +30,6 @@ def heal(project: Path) -> dict[str, str]:
     found = drop_damaged_entries(project)
     remove_leftovers(project)
     free_unused(project)  # a damaged copy that nothing refers to would come back with the next equal output
-    join_stores(project)
     if _input_went_unwatched(project):
         forget_stage(project, "ingest")
         found["ingest"] = "the input changed after it was read"
@@ -51,16 +50,6 @@ def heal(project: Path) -> dict[str, str]:
                 found[name] = f"{out} is missing"
                 cached.unlink(missing_ok=True)
     return found
-
-
-def join_stores(project: Path) -> None:
-    """Bring what a fresh run saved apart into the project's store: parts carry their content's digest as a name."""
-    fresh = project / FOLDER / "fresh"
-    for part in fresh.rglob("*.parquet"):
-        place = project / FOLDER / part.relative_to(fresh)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(place)
-    shutil.rmtree(fresh, ignore_errors=True)
 
 
 def forget_stage(project: Path, stage: str) -> None:

@@ -78,7 +78,7 @@ def _copy_definition(project: Path, copy: Path, params: Params) -> None:
 
 def _repro(copy: Path, *, force: bool) -> None:
     # No store of the user's may hand in vectors that were made elsewhere.
-    extra = {"ENTROPYGUARD_RUN": uuid.uuid4().hex, "ENTROPYGUARD_FRESH": "1", "ENTROPYGUARD_VECTOR_CACHE": ""}
+    extra = {"ENTROPYGUARD_RUN": uuid.uuid4().hex, "ENTROPYGUARD_VECTOR_CACHE": ""}
     try:
         with watched_progress(copy / FOLDER / "progress.json", quiet=False):
             repro(copy, extra, force=force)
@@ -141,7 +141,7 @@ def _same_kind_of_cpu(project: Path, copy: Path) -> bool:
     model. A clone has no store; there, other bits within rounding are taken for another kind of CPU.
     """
     digest = content_digest(project / _EMBEDDINGS)
-    encoders = [path.name for path in (copy / FOLDER / "fresh" / "vectors").iterdir()]
+    encoders = [path.name for path in (copy / FOLDER / "vectors").iterdir()]
     return any(any((project / FOLDER / "vectors" / name).glob(f"*-{digest}.parquet")) for name in encoders)
 
 

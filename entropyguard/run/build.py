@@ -31,7 +31,7 @@ from entropyguard.project.pipeline import (
     stage_params,
 )
 from entropyguard.project.records import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
-from entropyguard.project.repair import forget_stage, heal, join_stores
+from entropyguard.project.repair import forget_stage, heal
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.run.progress import watched_progress
@@ -217,7 +217,6 @@ def _settle(project: Path, request: Request, params: Params, sources: list[Sourc
         _entry(project, stage, request.input, files, locked_input, params.as_dict()) for stage in PUBLISHED_CHECKPOINTS
     ]
     write_entries(project, entries, {stage: read_sidecar(project, stage) for stage in STAGES})
-    join_stores(project)
     free_unused(project)
 
 

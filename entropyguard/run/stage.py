@@ -71,15 +71,16 @@ class StageRun:
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
         shared = os.environ.get("ENTROPYGUARD_VECTOR_CACHE")
-        return PartStore(Path(shared) if shared else self._store("vectors"))
+        return PartStore(Path(shared)) if shared else self._store("vectors")
 
     def block_store(self) -> PartStore:
         """Where finished blocks of the search are kept."""
-        return PartStore(self._store("blocks"))
+        return self._store("blocks")
 
-    def _store(self, name: str) -> Path:
-        """A fresh run reads nothing of earlier runs, so it saves its work apart; the build brings both together."""
-        return self.project / FOLDER / ("fresh" if "ENTROPYGUARD_FRESH" in os.environ else "") / name
+    def _store(self, name: str) -> PartStore:
+        """One of the project's own; a run without --resume reads nothing of what is there already."""
+        folder = self.project / FOLDER / name
+        return PartStore.fresh(folder) if "ENTROPYGUARD_FRESH" in os.environ else PartStore(folder)
 
     def output(self, name: str) -> Path:
         """Where to write an output; it is renamed to its place when the stage has finished."""

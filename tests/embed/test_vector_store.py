@@ -80,6 +80,18 @@ def test_what_was_put_is_found_and_nothing_else(parts: PartStore, store: VectorS
         assert firsts(reader, C, D, A, B, A) == [3, None, 1, 2, 1]
 
 
+def test_a_fresh_store_reads_and_removes_nothing_of_what_was_there(
+    parts: PartStore, store: VectorStore, tmp_path: Path
+) -> None:
+    store.put(keys(A, B), vectors(1, 2))
+    fresh = again(PartStore.fresh(parts.folder))
+    fresh.put(keys(C, D), vectors(3, 4))
+    assert firsts(fresh, A, B, C, D) == [None, None, 3, 4]
+    fresh.link(write_embeddings(tmp_path / "e.parquet", keys(A, C), vectors(1, 3), [None, None]))
+    assert firsts(fresh, A, B, C, D) == [1, None, 3, 4]
+    assert firsts(again(parts), A, B, C, D) == [1, 2, 3, 4]
+
+
 def test_encoders_do_not_see_each_others_vectors(parts: PartStore, store: VectorStore) -> None:
     store.put(A, vectors(1))
     assert firsts(VectorStore(parts, "other model", DIMENSION), A) == [None]

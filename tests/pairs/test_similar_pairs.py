@@ -200,6 +200,18 @@ def test_a_damaged_part_is_made_again_and_stale_parts_go(tmp_path: Path) -> None
     assert store.paths() == parts
 
 
+def test_a_fresh_search_reads_no_part_and_leaves_only_its_own(tmp_path: Path) -> None:
+    store = PartStore(tmp_path / "blocks")
+    search(write_vectors(tmp_path / "e.parquet", clustered(60)), store)
+    longer = write_vectors(tmp_path / "e.parquet", clustered(61))
+    counts, found = search(longer, PartStore.fresh(store.folder))
+    assert counts.blocks_reused == 0
+    own = store.paths()
+    again, expected = search(longer, store)
+    assert again.blocks_reused == again.blocks
+    assert (store.paths(), found) == (own, expected)
+
+
 def test_a_missing_stripe_is_made_again(tmp_path: Path) -> None:
     embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((60, 3))))
     _, expected = search(embeddings)

@@ -35,10 +35,23 @@ def test_two_checkpoint_dirs_hold_the_same_bytes(workspace: Workspace) -> None:
 def test_a_run_without_resume_builds_everything_and_says_that_it_need_not(workspace: Workspace) -> None:
     workspace.run()
     first = stage_outputs(workspace.checkpoints)
-    ended = workspace.run()
+    ended = workspace.run("--json", "-")
     assert ended.ran == list(STAGES)
     assert "--resume would use them" in ended.stderr
     assert stage_outputs(workspace.checkpoints) == first
+    stages = json.loads(ended.stdout)["stages"]
+    counts = stages["embed"]["counts"]
+    assert (counts["embedded"], counts["reused"]) == (9, 0)
+    assert stages["similar_pairs"]["counts"]["blocks_reused"] == 0
+
+
+def test_what_a_failed_run_without_resume_saved_is_used_by_resume(workspace: Workspace) -> None:
+    workspace.run()
+    workspace.write_rows([f"{text} again" for text in TEXTS])
+    assert workspace.run("--max-loss", "0.01").code == 1
+    (workspace.checkpoints / ".entropyguard" / "embed.json").unlink()
+    counts = json.loads(workspace.run("--resume", "--json", "-").stdout)["stages"]["embed"]["counts"]
+    assert (counts["embedded"], counts["reused"]) == (0, 9)
 
 
 def test_resume_says_what_it_did_and_why(workspace: Workspace) -> None:

@@ -32,7 +32,7 @@ class VectorStore:
     """The vectors of one encoder in a store; several processes may work on the same one, and several threads."""
 
     def __init__(self, store: PartStore, fingerprint: str, dimension: int) -> None:
-        self._parts = PartStore(store.folder / fingerprint)
+        self._parts = store.below(fingerprint)
         self._dimension = dimension
         self._checked: dict[Path, FileState] = {}
         self._last_read: tuple[Path, int, Floats] | None = None

@@ -25,10 +25,20 @@ _LEFT_BEHIND_SECONDS = 3_600
 
 
 class PartStore:
-    """The parts in `folder` (made on the first `put`)."""
+    """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unread: frozenset[Path] = frozenset()) -> None:
         self.folder = folder
+        self._unread = unread
+
+    @classmethod
+    def fresh(cls, folder: Path) -> PartStore:
+        """A store of which nothing that lies there now is read."""
+        return cls(folder, frozenset(folder.rglob("*.parquet")))
+
+    def below(self, name: str) -> PartStore:
+        """The store in a folder below this one."""
+        return PartStore(self.folder / name, self._unread)
 
     def put(self, name: str, table: pa.Table) -> Path:
         """Add a part and return its path; an equal one that is there already stays."""
@@ -63,8 +73,11 @@ class PartStore:
             Path(name).unlink(missing_ok=True)
 
     def paths(self) -> list[Path]:
-        """All parts, in the order of their names; nothing is read."""
-        return sorted(self.folder.glob("*-" + "[0-9a-f]" * _DIGEST_LENGTH + ".parquet"))
+        """All parts that may be read, in the order of their names; nothing is read."""
+        return sorted(path for path in self._all() if path not in self._unread)
+
+    def _all(self) -> Iterator[Path]:
+        return self.folder.glob("*-" + "[0-9a-f]" * _DIGEST_LENGTH + ".parquet")
 
     def sound(self, name: str | None = None) -> Iterator[Path]:
         """The parts (of one name, or all) whose bytes are those that were written; others are removed."""
@@ -87,8 +100,8 @@ class PartStore:
         return sum(path.stat().st_size for path in self.paths())
 
     def prune(self, keep: set[Path]) -> None:
-        """Remove every part that is not in `keep`, and what killed writers left."""
-        for path in self.paths():
+        """Remove every part that is not in `keep`, an unread one too, and what killed writers left."""
+        for path in self._all():
             if path not in keep:
                 path.unlink(missing_ok=True)
         self.sweep()
