@@ -46,17 +46,26 @@ def dvc_environment(project: Path) -> dict[str, str]:
 
 
 def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
-    """Run `dvc repro` in a checkpoint dir to its end.
+    """Run `dvc repro` in a checkpoint dir to its end; StageError when a stage failed."""
+    _run(project, ["repro", "--no-run-cache", *(["--force"] if force else [])], extra)
+
+
+def commit(project: Path, stage: str) -> None:
+    """Let DVC take the outputs that lie in a checkpoint dir for those that the stage wrote."""
+    _run(project, ["commit", "--force", stage], {})
+
+
+def _run(project: Path, arguments: list[str], extra: dict[str, str]) -> None:
+    """Run a command of DVC in a checkpoint dir to its end.
 
     Raises StageError when a stage failed and ProcessingError when DVC itself did. However it ends, by
     Interrupted too, no process of the run is left.
     """
-    command = [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project), "repro", "--no-run-cache"]
     log = project / FOLDER / "dvc.log"
     (project / FOLDER / "error.json").unlink(missing_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--force"] if force else command,
+            [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -21,11 +21,11 @@ from entropyguard.core.errors import InputError, ProcessingError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params, load_yaml
 from entropyguard.core.report.build_diff import VECTOR_TOLERANCE, Difference, decision_differences, vector_distance
-from entropyguard.core.storage.files import content_digest, md5_digest, write_whole
+from entropyguard.core.storage.files import content_digest, write_whole
 from entropyguard.project.checkpoint_dir import input_param, materialise, owned
 from entropyguard.project.pipeline import METRICS, STAGES, load_stages
 from entropyguard.project.records import FOLDER
-from entropyguard.project.repro import StageError, repro
+from entropyguard.project.repro import StageError, commit, repro
 from entropyguard.queries.verify import Finding, Verdict, input_files, read_project
 from entropyguard.run.build import RunFailedError
 from entropyguard.run.progress import watched_progress
@@ -154,18 +154,7 @@ def _distance(project: Path, copy: Path) -> float | None:
 
 def _go_on_from_own_vectors(project: Path, copy: Path) -> None:
     """Put the project's vectors into the copy as if embed had written them, and run the stages after it."""
-    own, md5 = copy / _EMBEDDINGS, md5_digest(project / _EMBEDDINGS)
-    cached = copy / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    own.unlink()  # it is a link into the copy's cache
-    shutil.copyfile(project / _EMBEDDINGS, own)
-    own.chmod(0o444)
-    try:  # DVC runs a stage again whose output it has no copy of
-        cached.hardlink_to(own)
-    except OSError:  # a filesystem without links
-        shutil.copyfile(own, cached)
-    lock = load_yaml(copy / "dvc.lock")
-    for out in lock["stages"]["embed"]["outs"]:
-        out.update(md5=md5, size=own.stat().st_size)
-    write_whole(copy / "dvc.lock", yaml.safe_dump(lock, sort_keys=False).encode())
+    (copy / _EMBEDDINGS).unlink()  # it is a link into the copy's cache
+    shutil.copyfile(project / _EMBEDDINGS, copy / _EMBEDDINGS)
+    commit(copy, "embed")
     _repro(copy, force=False)
