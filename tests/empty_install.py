@@ -38,6 +38,18 @@ def main() -> None:
             "--checkpoint-dir",
             folder / "c",
         )
+        split: list[str | Path] = [
+            program / "entropyguard",
+            "--input",
+            data,
+            "--output",
+            folder / "split.jsonl",
+            "--chunk-size",
+            "9",
+        ]
+        refused = subprocess.run(split, check=False, capture_output=True, text=True, cwd=folder)
+        if refused.returncode != 2 or "entropyguard[chunks]" not in refused.stderr:
+            sys.exit(f"without the extra --chunk-size ended with {refused.returncode}: {refused.stderr}")
         kept = [json.loads(line)["text"] for line in (folder / "out.jsonl").read_text().splitlines()]
         if texts[0] not in kept or texts[1] in kept:
             sys.exit(f"the installed wheel kept {kept}")

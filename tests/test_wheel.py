@@ -34,6 +34,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (purelib,) = (folder / "env" / "lib").glob("python*/site-packages")
     # Behind the new environment's own folder, so that the wheel is found first.
     (purelib / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    # A plain install has no extra, whatever this environment has.
+    (purelib / "no_extra.pth").write_text("import sys; sys.modules['langchain_text_splitters'] = None\n")
     install = ["-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet", str(wheel)]
     subprocess.run([sys.executable, *install], check=True, capture_output=True)
     dvc = folder / "env" / "bin" / "dvc"

@@ -100,7 +100,11 @@ def run(
         typer.Option(metavar="SHARE", help="Stop before publishing if more is dropped, of all rows or of a source."),
     ] = None,
     chunk_size: Annotated[
-        int | None, typer.Option(metavar="CHARS", help="Split longer texts into several rows first. [default: off]")
+        int | None,
+        typer.Option(
+            metavar="CHARS",
+            help="Split longer texts into several rows first; needs entropyguard[chunks]. [default: off]",
+        ),
     ] = None,
     chunk_overlap: Annotated[
         int | None, typer.Option(metavar="CHARS", help="What a chunk repeats of the one before. [default: 0]")

@@ -71,7 +71,7 @@ def check_request(request: Request) -> None:
         for flag, path in (("--output", request.output), ("--report", request.report)):
             if path is not None and path != STDOUT and _inside(Path(path), request.checkpoint_dir):
                 raise UsageError(f"{flag} {path} lies in the checkpoint dir. Name a file elsewhere.")
-    _with_settings(default_params(), request)
+    _check_splitter(_with_settings(default_params(), request))
     results = (
         ("--output", request.output),
         ("--audit-log", request.audit_log),
@@ -88,6 +88,13 @@ def check_request(request: Request) -> None:
     for flag, path in (("--audit-log", request.audit_log), ("--report", request.report)):
         if path is not None and os.path.abspath(path) == os.path.abspath(request.output):  # noqa: PTH100
             raise UsageError(f"{flag} and --output are the same file.")
+
+
+def _check_splitter(params: Params) -> None:
+    if params.chunks.size:
+        from entropyguard.core.chunks import check_splitter  # pyarrow, only for those who ask for chunks
+
+        check_splitter()
 
 
 def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:

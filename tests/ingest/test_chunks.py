@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.json_lines import parse_line
+from entropyguard.project.repro import dvc_environment
 from entropyguard.run.request import default_params
 from tests.conftest import Workspace
 from tests.row_order import in_order
@@ -249,6 +253,44 @@ def test_a_run_in_chunks_accounts_for_each_of_them(workspace: Workspace) -> None
     assert "ingest" in ended.ran
     assert "size 15 -> 0" in ended.stderr
     assert "split" not in json.loads((workspace.checkpoints / "report.json").read_text())["rows"]
+
+
+def without_the_extra(workspace: Workspace) -> None:
+    """Let no process of the workspace find the package that splits texts."""
+    blocker = workspace.folder / "blocker"
+    blocker.mkdir()
+    (blocker / "sitecustomize.py").write_text("import sys; sys.modules['langchain_text_splitters'] = None\n")
+    path = [str(blocker), *filter(None, [os.environ.get("PYTHONPATH")])]
+    workspace.environment["PYTHONPATH"] = os.pathsep.join(path)
+
+
+def test_without_the_extra_chunks_are_refused_before_anything_runs(workspace: Workspace) -> None:
+    without_the_extra(workspace)
+    for flags in (("--chunk-size", "15"), ("--chunk-size", "15", "--dry-run")):
+        ended = workspace.run(*flags)
+        assert ended.code == 2
+        assert 'pip install "entropyguard[chunks]"' in ended.stderr
+    assert not workspace.checkpoints.exists()
+
+
+@pytest.mark.pipeline
+def test_without_the_extra_all_else_runs_and_a_stage_that_needs_it_says_so(workspace: Workspace) -> None:
+    without_the_extra(workspace)
+    ended = workspace.run()
+    assert ended.code == 0, ended.stderr
+    params = workspace.checkpoints / "params.yaml"
+    params.write_text(params.read_text().replace("size: 0", "size: 15"))
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"],
+        cwd=workspace.checkpoints,
+        env=dvc_environment(workspace.checkpoints) | workspace.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'pip install "entropyguard[chunks]"' in done.stderr
+    assert json.loads((workspace.checkpoints / ".entropyguard" / "error.json").read_text())["exit_code"] == 2
 
 
 @pytest.mark.parametrize(

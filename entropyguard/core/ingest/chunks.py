@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.arrays import Ints
+from entropyguard.core.errors import UsageError
 from entropyguard.core.ingest.batches import Batch
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -27,6 +29,15 @@ _LAST_RESORT = ""  # between any two characters
 _TAKEN_AS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
+def check_splitter() -> None:
+    """UsageError where the package that splits texts is not installed: it is an extra, and brings many others."""
+    if find_spec("langchain_text_splitters") is None:
+        raise UsageError(
+            "Splitting texts (--chunk-size, or chunks.size in params.yaml) needs a package that is not installed. "
+            'Run `pip install "entropyguard[chunks]"`.'
+        )
+
+
 class Chunker:
     """Splits the rows of batches whose text is longer than `params.size` characters, and counts them.
 
@@ -36,6 +47,7 @@ class Chunker:
     """
 
     def __init__(self, params: ChunkParams, text_column: str) -> None:
+        check_splitter()
         from langchain_text_splitters import RecursiveCharacterTextSplitter
 
         self._size = params.size
