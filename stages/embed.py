@@ -14,7 +14,7 @@ def work(run: StageRun) -> Counts:
     check_fingerprint(folder, run.params.embed.model_fingerprint)
     encoder = load_encoder(folder, run.threads, run.params.embed.precision)
     counts = embed_texts(
-        run.input("after_exact_dedup.parquet"),
+        run.checkpoint("after_exact_dedup.parquet"),
         run.output("embeddings.parquet"),
         encoder,
         run.params.embed.max_windows,

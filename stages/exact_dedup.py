@@ -9,7 +9,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.exact.exact import drop_exact_duplicates
 
     counts = drop_exact_duplicates(
-        run.input("ingested.parquet"),
+        run.checkpoint("ingested.parquet"),
         run.output("after_exact_dedup.parquet"),
         run.output("dropped/exact.parquet"),
         run.params.exact,

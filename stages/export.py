@@ -11,31 +11,30 @@ STAGE_VERSION = 2
 def work(run: StageRun) -> Counts:
     from entropyguard.core.export.writers import write_records
     from entropyguard.core.report.drop_rates import loss_warnings
-    from entropyguard.core.report.examples import find
+    from entropyguard.core.report.examples import find_examples
+    from entropyguard.core.report.lineage import Lineage
     from entropyguard.core.report.page import render_page, row_steps
     from entropyguard.core.report.plots import rows_plot, similarity_plot
     from entropyguard.core.report.report import build_report, reading_warnings
     from entropyguard.core.storage.files import write_json
 
-    kept = run.input("after_semantic_dedup.parquet")
-    report = build_report(
-        run.input("ingested.parquet"),
+    kept, dropped = run.checkpoint("after_semantic_dedup.parquet"), ("exact", "semantic")
+    lineage = Lineage(
+        run.checkpoint("ingested.parquet"),
         run.input("rejected.jsonl"),
-        run.input("embeddings.parquet"),
-        run.input("dropped/exact.parquet"),
-        run.input("dropped/semantic.parquet"),
+        {f"{name}_dedup": run.checkpoint(f"dropped/{name}.parquet") for name in dropped},
         kept,
-        run.params,
+        [],  # what the files are called is no part of the result
     )
+    report = build_report(lineage, run.checkpoint("embeddings.parquet"), run.params)
     cleaned = run.output(f"cleaned.{run.params.output.format}")
     rows = write_records(kept, cleaned, run.params.output.format, run.progress)
     write_json(run.output("report.json"), report)
-    run.input("similar_pairs.parquet")
-    findings = find(run.project, report)
-    os.environ["MPLCONFIGDIR"] = str(run.project / ".entropyguard" / "matplotlib")  # its list of fonts, not the user's
-    run.output("report.html").write_text(render_page(report, findings), encoding="utf-8")
+    examples = find_examples(lineage, run.checkpoint("similar_pairs.parquet"), report)
+    os.environ["MPLCONFIGDIR"] = str(run.project.paths.fonts)  # its list of fonts, not the user's
+    run.output("report.html").write_text(render_page(report, examples), encoding="utf-8")
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
-    similarity = similarity_plot(findings.histogram, run.params.semantic.dedup_threshold)
+    similarity = similarity_plot(examples.histogram, run.params.semantic.dedup_threshold)
     run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
     for line in [*loss_warnings(report), *reading_warnings(report)]:  # for `dvc repro`; the command line says it itself
         sys.stderr.write(f"entropyguard: {line}\n")

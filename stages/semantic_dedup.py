@@ -9,8 +9,8 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 
     counts = drop_semantic_duplicates(
-        run.input("after_exact_dedup.parquet"),
-        run.input("similar_pairs.parquet"),
+        run.checkpoint("after_exact_dedup.parquet"),
+        run.checkpoint("similar_pairs.parquet"),
         run.output("after_semantic_dedup.parquet"),
         run.output("dropped/semantic.parquet"),
         run.params.semantic,

@@ -25,7 +25,7 @@ def work(run: StageRun) -> Counts:
         folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
         check_fingerprint(folder, run.params.embed.model_fingerprint)
         return row_vectors.exact_vectors(
-            run.input("after_exact_dedup.parquet"),
+            run.checkpoint("after_exact_dedup.parquet"),
             wanted,
             load_encoder(folder, run.threads, "float32"),
             run.params.embed.max_windows,
@@ -34,7 +34,7 @@ def work(run: StageRun) -> Counts:
         )
 
     counts = find_similar_pairs(
-        run.input("embeddings.parquet"),
+        run.checkpoint("embeddings.parquet"),
         run.output("similar_pairs.parquet"),
         run.params.search,
         run.block_store(),

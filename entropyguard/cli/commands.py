@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from entropyguard.project.project import Project
 
 CheckpointDir = Annotated[
     Path | None, typer.Option("--checkpoint-dir", metavar="DIR", help="The checkpoint dir. [default: current folder]")
 ]
+
+
+def _project(checkpoint_dir: Path | None) -> Project:
+    """The project that a command is about."""
+    from entropyguard.project.project import Project
+
+    return Project.opened(checkpoint_dir or Path.cwd())
 
 
 def init(
@@ -41,7 +51,7 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
     from entropyguard.cli.printing import print_status
     from entropyguard.project.status import project_status
 
-    print_status(project_status(checkpoint_dir or Path.cwd()))
+    print_status(project_status(_project(checkpoint_dir)))
 
 
 def verify(
@@ -55,7 +65,7 @@ def verify(
     from entropyguard.cli.printing import print_line
     from entropyguard.queries.verify import verify as check
 
-    verdict = check(checkpoint_dir or Path.cwd(), strict=strict)
+    verdict = check(_project(checkpoint_dir), strict=strict)
     for line in verdict.lines():
         print_line(line)
     raise typer.Exit(1 if verdict.differences else 0)
@@ -73,7 +83,7 @@ def explain(
     from entropyguard.cli.printing import print_explanation
     from entropyguard.queries.explain import explanations
 
-    for explanation in explanations(checkpoint_dir or Path.cwd(), row, random):
+    for explanation in explanations(_project(checkpoint_dir), row, random):
         print_explanation(explanation)
 
 
@@ -105,7 +115,7 @@ def sweep(
     from entropyguard.queries.sweep import sweep as decide
 
     check_targets(json_file, plot)
-    found = decide(checkpoint_dir or Path.cwd(), SweepRequest(first, last, step, extend, examples), to_stderr)
+    found = decide(_project(checkpoint_dir), SweepRequest(first, last, step, extend, examples), to_stderr)
     if plot is not None:
         draw_sweep(found, plot)
     if json_file is not None:

@@ -5,6 +5,7 @@ Nothing that is not ours is ever touched: a dir is taken only when it is new, em
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import fcntl
 import os
@@ -17,34 +18,13 @@ from typing import Any
 import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
-from entropyguard.core.params import OUTPUT_FORMATS
+from entropyguard.core.ingest.inputs import find_sources
+from entropyguard.core.params import load_yaml
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_json, write_whole
-from entropyguard.project.pipeline import load_lock, packaged_files
-from entropyguard.project.records import FOLDER, find_record
-
-MARKER = f"{FOLDER}/checkpoint-dir"
-INPUTS = "inputs"
-
-OWNED = [
-    "ingested.parquet",
-    "rejected.jsonl",
-    "after_exact_dedup.parquet",
-    "embeddings.parquet",
-    "similar_pairs.parquet",
-    "after_semantic_dedup.parquet",
-    "dropped",
-    "report.json",
-    "report.html",
-    "plots",
-    *(f"cleaned.{ending}" for ending in OUTPUT_FORMATS),
-    ".dvc/cache",
-    ".dvc/site",
-    ".dvc/tmp",
-    *(f"{FOLDER}/{name}" for name in ("vectors", "blocks", "sweep", "tmp")),
-    "dvc.lock",
-]
-"""What a build makes and may be removed to free space; the next run makes it again."""
+from entropyguard.project.layout import EMBEDDINGS, INPUTS, OWNED, PARAMS
+from entropyguard.project.pipeline import STAGES, packaged_files
+from entropyguard.project.project import Project
 
 _DVC_CONFIG = """\
 [core]
@@ -56,11 +36,6 @@ _DVC_CONFIG = """\
 """
 
 
-def is_checkpoint_dir(path: Path) -> bool:
-    """Whether `path` carries our marker."""
-    return (path / MARKER).is_file()
-
-
 def check_usable(path: Path) -> None:
     """UsageError when `path` cannot be a checkpoint dir; nothing is written."""
     for parent in [path, *path.parents]:
@@ -68,8 +43,10 @@ def check_usable(path: Path) -> None:
             raise UsageError(f"--checkpoint-dir {path}: {parent} is a file. Name a folder, new or empty.")
     if any(brace in str(path.resolve()) for brace in "{}"):
         raise UsageError(f"--checkpoint-dir {path}: a path with {{ or }} cannot be used by DVC. Name another folder.")
-    if path.exists() and not is_checkpoint_dir(path):
-        foreign = next((entry for entry in path.iterdir() if not entry.name.startswith(FOLDER)), None)
+    project = Project(path)
+    if path.exists() and not project.is_checkpoint_dir:
+        ours = project.paths.ours.name
+        foreign = next((entry for entry in path.iterdir() if not entry.name.startswith(ours)), None)
         if foreign is not None:
             raise UsageError(
                 f"--checkpoint-dir {path} is not empty and was not made by entropyguard (it holds {foreign.name}). "
@@ -78,32 +55,33 @@ def check_usable(path: Path) -> None:
 
 
 @contextmanager
-def owned(path: Path) -> Iterator[None]:
-    """Make `path` a checkpoint dir if it is not one yet, and own it while inside.
+def owned(project: Project) -> Iterator[None]:
+    """Make the project a checkpoint dir if it is not one yet, and own it while inside.
 
     BusyError when another run, or a stage that outlived its run, is at work there.
     """
+    path, paths = project.root, project.paths
     check_usable(path)
     try:
-        (path / FOLDER).mkdir(parents=True, exist_ok=True)
+        paths.ours.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)
-        write_whole(path / MARKER, b"This folder belongs to entropyguard. `entropyguard clean` empties it.\n")
+        write_whole(paths.marker, b"This folder belongs to entropyguard. `entropyguard clean` empties it.\n")
     except OSError as error:
         raise OutputError(f"--checkpoint-dir {path} cannot be written ({error.strerror}).") from error
-    with (path / FOLDER / "lock").open("a+") as build, (path / FOLDER / "stage.lock").open("a+") as stage:
+    with paths.build_lock.open("a+") as build, paths.stage_lock.open("a+") as stage:
         _lock(build.fileno(), path, "Another entropyguard is at work")
         _lock(stage.fileno(), path, "A stage of a killed run is still at work")
-        _refuse_running_dvc(path)
+        _refuse_running_dvc(project)
         build.truncate(0)
         build.write(str(os.getpid()))  # from here on a stage of another run that wakes up late ends itself
         build.flush()
         fcntl.flock(stage.fileno(), fcntl.LOCK_UN)
-        with _full_disk_told(path):
+        with _full_disk_reported(path):
             yield
 
 
 @contextmanager
-def _full_disk_told(path: Path) -> Iterator[None]:
+def _full_disk_reported(path: Path) -> Iterator[None]:
     """A disk that is full under the dir as an OutputError."""
     try:
         yield
@@ -122,9 +100,9 @@ def _lock(descriptor: int, path: Path, who: str) -> None:
         raise BusyError(f"{who} in {path}. Wait for it to end, or use another --checkpoint-dir.") from error
 
 
-def _refuse_running_dvc(path: Path) -> None:
+def _refuse_running_dvc(project: Project) -> None:
     """BusyError for a live DVC in the dir; the lock of a dead one is removed, since DVC would wait for it."""
-    lock = path / ".dvc" / "tmp" / "rwlock"
+    lock = project.paths.rwlock
     try:
         content = yaml.safe_load(lock.read_text(encoding="utf-8")) or {}
         pids = {int(item["pid"]) for kind in content.values() for one in kind.values() for item in _as_list(one)}
@@ -135,7 +113,7 @@ def _refuse_running_dvc(path: Path) -> None:
     for pid in pids:
         command = Path(f"/proc/{pid}/cmdline")
         if command.exists() and b"dvc" in command.read_bytes():
-            raise BusyError(f"dvc (process {pid}) is at work in {path}. Wait for it to end.")
+            raise BusyError(f"dvc (process {pid}) is at work in {project.root}. Wait for it to end.")
     lock.unlink(missing_ok=True)
 
 
@@ -160,17 +138,18 @@ def input_param(sources: list[Source]) -> str:
     return f"{INPUTS}/{link_names(sources)[0]}" if len(sources) == 1 else INPUTS
 
 
-def materialise(path: Path, params: dict[str, Any], sources: list[Source]) -> None:
+def materialise(project: Project, params: dict[str, Any], sources: list[Source]) -> None:
     """Write the DVC project into the dir: definition, parameters, links to the input. Equal files stay untouched."""
+    paths = project.paths
     for name, packaged in packaged_files().items():
-        if name != "params.yaml":
-            _write_if_changed(path / name, packaged.read_bytes())
-    _write_if_changed(path / ".dvc" / "config", _DVC_CONFIG.encode())
-    _write_if_changed(path / ".gitignore", b"*\n")
+        if name != PARAMS:
+            _write_if_changed(project.root / name, packaged.read_bytes())
+    _write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
+    _write_if_changed(paths.gitignore, b"*\n")
     text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=10_000)
-    _write_if_changed(path / "params.yaml", text.encode())
-    write_json(path / FOLDER / "owned.json", OWNED)
-    _link_inputs(path / INPUTS, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
+    _write_if_changed(paths.params, text.encode())
+    write_json(paths.owned, OWNED)
+    _link_inputs(paths.inputs, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
 
 
 def _write_if_changed(path: Path, data: bytes) -> None:
@@ -193,25 +172,30 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link the user may point elsewhere
 
 
-def free_unused(path: Path) -> None:
-    """Remove every version of a checkpoint but the present one from DVC's cache."""
-    used = {md5 for stage in load_lock(path).values() for md5 in stage.outs.values()}
-    objects = path / ".dvc" / "cache" / "files" / "md5"
-    for entry in objects.glob("*/*"):
-        if entry.parent.name + entry.name not in used:
-            entry.unlink(missing_ok=True)
-    shutil.rmtree(path / ".dvc" / "cache" / "runs", ignore_errors=True)
+def copy_pipeline(project: Project, copy: Project) -> None:
+    """Make `copy` a project with the same pipeline, parameters and links to the same input, and nothing built."""
+    sources = find_sources(str(project.root / project.params.input))
+    moved = dataclasses.replace(project.params, input=input_param(sources))
+    materialise(copy, moved.as_dict(), sources)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(project.paths.scripts, copy.paths.scripts, ignore=ignored, dirs_exist_ok=True)
+    declared = load_yaml(project.paths.definition)["stages"]
+    ours = {"stages": {stage: declared[stage] for stage in STAGES}}  # not what else the user makes from the result
+    write_whole(copy.paths.definition, yaml.safe_dump(ours, sort_keys=False).encode())
 
 
-def free_old_vectors(path: Path) -> None:
+def free_old_vectors(project: Project) -> None:
     """Remove the vectors of texts that are gone. Only after a success: a killed run goes on from what it saved."""
-    record, folder = find_record(path, "embeddings.parquet"), path / FOLDER / "vectors"
-    if record is None or all(record.entry["digest"] in part.name for part in folder.glob("*/*")):
+    record, folder = project.record_of(EMBEDDINGS), project.paths.vectors
+    if record is None:
+        return
+    digest = record.outputs[EMBEDDINGS].digest
+    if all(digest in part.name for part in folder.glob("*/*")):
         return  # nothing is there but what embed has just linked in
     from entropyguard.core.embed.vector_store import keep_generation
     from entropyguard.core.storage.parts import PartStore  # pyarrow, which takes longer to load than all else here
 
-    keep_generation(PartStore(folder), path / "embeddings.parquet", record.entry["digest"])
+    keep_generation(PartStore(folder), project.root / EMBEDDINGS, digest)
 
 
 def clean(path: Path) -> int:
@@ -219,18 +203,18 @@ def clean(path: Path) -> int:
 
     UsageError for a folder that is neither.
     """
-    if is_checkpoint_dir(path):
-        with owned(path):
+    project = Project(path)
+    if project.is_checkpoint_dir:
+        with owned(project):
             freed = _disk_bytes(path)
             for entry in path.iterdir():
-                if entry.name != FOLDER:
+                if entry != project.paths.ours:
                     _remove(entry)
-            _remove(path / FOLDER)  # the marker goes last, so that a clean that was killed can be run again
+            _remove(project.paths.ours)  # the marker goes last, so that a clean that was killed can be run again
         path.rmdir()
-    elif (path / FOLDER).is_dir() and (path / "dvc.yaml").is_file():
-        folders = [path / FOLDER / name for name in ("vectors", "blocks", "sweep", "tmp")]
-        freed = sum(map(_disk_bytes, folders))
-        for folder in folders:
+    elif project.paths.ours.is_dir() and project.paths.definition.is_file():
+        freed = sum(map(_disk_bytes, project.paths.made_again))
+        for folder in project.paths.made_again:
             _remove(folder)
     else:
         raise UsageError(f"{path} is no checkpoint dir and no data repo of entropyguard; nothing was removed.")

@@ -10,26 +10,12 @@ from pathlib import Path
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
-from entropyguard.core.params import Params, load_yaml
+from entropyguard.core.params import load_yaml
 from entropyguard.core.storage.files import write_whole
-from entropyguard.project.checkpoint_dir import is_checkpoint_dir
+from entropyguard.project.layout import IGNORED, PARAMS
 from entropyguard.project.params_upgrade import upgraded_params
 from entropyguard.project.pipeline import STAGES, packaged_files
-from entropyguard.project.records import FOLDER
-
-_IGNORED = (
-    f"/{FOLDER}/",
-    "/ingested.parquet",
-    "/rejected.jsonl",
-    "/dropped/",
-    "/after_exact_dedup.parquet",
-    "/embeddings.parquet",
-    "/similar_pairs.parquet",
-    "/after_semantic_dedup.parquet",
-    "/cleaned.*",
-    "/report.html",
-    "/plots/",
-)
+from entropyguard.project.project import Project
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,13 +36,13 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
     """
     _check_repo(repo)
     texts = {name: path.read_text(encoding="utf-8") for name, path in packaged_files().items()}
-    params_file = repo / "params.yaml"
+    params_file = repo / PARAMS
     if params_file.is_file():
         own = params_file.read_text(encoding="utf-8")
-        own = upgraded_params(own, texts["params.yaml"]) if upgrade else own
-        texts["params.yaml"] = _with_fingerprint(own, params_file, renew=upgrade)
+        own = upgraded_params(own, texts[PARAMS]) if upgrade else own
+        texts[PARAMS] = _with_fingerprint(own, params_file, renew=upgrade)
     else:
-        texts["params.yaml"] = _with_choices(texts["params.yaml"], choices)
+        texts[PARAMS] = _with_choices(texts[PARAMS], choices)
     kept = [name for name, text in texts.items() if not _write(repo, name, text, say, upgrade=upgrade)]
     _ignore_outputs(repo, say)
     for name in kept:
@@ -66,15 +52,16 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
 
 
 def _check_repo(repo: Path) -> None:
-    if is_checkpoint_dir(repo):
+    project = Project(repo)
+    if project.is_checkpoint_dir:
         raise UsageError(f"{repo} is a checkpoint dir, not a data repo. Run `entropyguard init` elsewhere.")
-    if not any((folder / ".dvc").is_dir() for folder in [repo, *repo.parents]):
+    if not any((folder / project.paths.dvc.name).is_dir() for folder in [repo, *repo.parents]):
         raise UsageError(f"{repo} is no DVC repo. Run `git init && dvc init` first, then `entropyguard init`.")
-    if (repo / "dvc.yaml").is_file():
-        stages = (load_yaml(repo / "dvc.yaml") or {}).get("stages") or {}
+    if project.paths.definition.is_file():
+        stages = (load_yaml(project.paths.definition) or {}).get("stages") or {}
         if not set(STAGES) <= set(stages):
             raise UsageError(
-                f"{repo / 'dvc.yaml'} is a pipeline of your own; nothing was written. "
+                f"{project.paths.definition} is a pipeline of your own; nothing was written. "
                 "Run `entropyguard init` in a subfolder: DVC runs pipelines in subfolders too."
             )
 
@@ -86,7 +73,7 @@ def _write(repo: Path, name: str, text: str, say: Callable[[str], None], *, upgr
     if before == text:
         return True
     # `params.yaml` is only ever changed line by line, so what is new in it is what was asked for.
-    if before is not None and not upgrade and name != "params.yaml":
+    if before is not None and not upgrade and name != PARAMS:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
@@ -99,7 +86,7 @@ def _with_choices(text: str, choices: Choices) -> str:
     for key, value in (("input", choices.input), ("text_column", choices.text_column), ("model", choices.model_name)):
         if value is not None:
             text = _set_value(text, key, value)
-    return _with_fingerprint(text, Path("params.yaml"), renew=True)
+    return _with_fingerprint(text, Path(PARAMS), renew=True)
 
 
 def _with_fingerprint(text: str, path: Path, *, renew: bool) -> str:
@@ -137,16 +124,16 @@ def _set_value(text: str, key: str, value: str) -> str:
 
 def _ignore_outputs(repo: Path, say: Callable[[str], None]) -> None:
     """Keep data, vectors and sidecars out of git from the start, also when the first run is killed."""
-    path = repo / ".gitignore"
+    path = Project(repo).paths.gitignore
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    missing = [line for line in _IGNORED if line not in lines]
+    missing = [line for line in IGNORED if line not in lines]
     if missing:
         write_whole(path, ("\n".join([*lines, *missing]) + "\n").encode())
         say("wrote    .gitignore")
 
 
 def _say_next(repo: Path, say: Callable[[str], None]) -> None:
-    params = Params.load(repo / "params.yaml")
+    params = Project(repo).params
     source = repo / params.input
     if not source.exists():
         say(f"next: put your data at {params.input}, or set `input` and `ingest.text_column` in params.yaml")

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, ProcessingError
 from entropyguard.core.storage.files import read_json
-from entropyguard.project.records import FOLDER
-from entropyguard.project.repair import remove_leftovers
+from entropyguard.project.cache import remove_leftovers
+from entropyguard.project.project import Project
 
 _GRACE_SECONDS = 5
 
@@ -32,7 +32,7 @@ class StageError(Exception):
         self.exit_code = exit_code
 
 
-def dvc_environment(project: Path) -> dict[str, str]:
+def dvc_environment(project: Project) -> dict[str, str]:
     """The environment DVC runs in: this interpreter first on PATH, nothing shared, nothing sent."""
     return {
         **os.environ,
@@ -40,32 +40,32 @@ def dvc_environment(project: Path) -> dict[str, str]:
         "SHELL": "/bin/sh",
         "DVC_NO_ANALYTICS": "1",
         # The default is a world-writable folder shared by all users of the machine.
-        "DVC_SITE_CACHE_DIR": str(project / ".dvc" / "site"),
+        "DVC_SITE_CACHE_DIR": str(project.paths.site_cache),
         "PYTHONUNBUFFERED": "1",
     }
 
 
-def repro(project: Path, extra: dict[str, str], *, force: bool) -> None:
+def repro(project: Project, extra: dict[str, str], *, force: bool) -> None:
     """Run `dvc repro` in a checkpoint dir to its end; StageError when a stage failed."""
     _run(project, ["repro", "--no-run-cache", *(["--force"] if force else [])], extra)
 
 
-def commit(project: Path, stage: str) -> None:
+def commit(project: Project, stage: str) -> None:
     """Let DVC take the outputs that lie in a checkpoint dir for those that the stage wrote."""
     _run(project, ["commit", "--force", stage], {})
 
 
-def _run(project: Path, arguments: list[str], extra: dict[str, str]) -> None:
+def _run(project: Project, arguments: list[str], extra: dict[str, str]) -> None:
     """Run a command of DVC in a checkpoint dir to its end.
 
     Raises StageError when a stage failed and ProcessingError when DVC itself did. However it ends, by
     Interrupted too, no process of the run is left.
     """
-    log = project / FOLDER / "dvc.log"
-    (project / FOLDER / "error.json").unlink(missing_ok=True)
+    log = project.paths.log
+    project.paths.error.unlink(missing_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project), *arguments],
+            [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project.root), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -105,17 +105,17 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
 
 
-def _failure(project: Path, log: str) -> Exception:
+def _failure(project: Project, log: str) -> Exception:
     """What went wrong, from what the stage left, or from DVC's own words."""
-    error = read_json(project / FOLDER / "error.json")
+    error = read_json(project.paths.error)
     if error:
         return StageError(error["message"], error["exit_code"])
     died = re.search(r"exited with (-?\d+)", log)
-    running = read_json(project / FOLDER / "running.json")
+    running = read_json(project.paths.running)
     if died and running:
         return _death(running["stage"], int(died[1]), log)
     if any(os.strerror(number) in log for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
-        return OutputError(f"{project}: the disk is full. Free some space and run again with --resume.")
+        return OutputError(f"{project.root}: the disk is full. Free some space and run again with --resume.")
     said = [line for line in log.splitlines() if line.startswith("ERROR")] or log.splitlines()[-3:]
     return ProcessingError("DVC could not run the pipeline: " + (" ".join(said) or "it said nothing"))
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from entropyguard.core.checkpoint.validity import files_hash
 from entropyguard.core.storage.files import FileState, md5_digest, read_json
-from entropyguard.project.pipeline import METRICS, LockedStage, Stage, load_lock, load_stages, stage_params
-from entropyguard.project.records import FOLDER, is_damaged
+from entropyguard.project.layout import DEFINITION, REPORT, SCRIPTS, script_name
+from entropyguard.project.lock import LockedStage
+from entropyguard.project.pipeline import Stage, load_stages, stage_params
+from entropyguard.project.project import Project
 
 UP_TO_DATE, OUT_OF_DATE, MISSING, DAMAGED, NEVER_BUILT = (
     "up to date",
@@ -36,17 +38,16 @@ class StageStatus:
 
 
 def stage_statuses(
-    project: Path, definition: dict[str, Path], params: dict[str, Any], change: str | None
+    project: Project, definition: dict[str, Path], params: dict[str, Any], change: str | None
 ) -> list[StageStatus]:
     """The state of every stage, in order, if it were to run with `definition`'s files and `params`.
 
     `change` says what changed about the input, None if nothing. Nothing is written.
     """
-    lock = load_lock(project)
     statuses: list[StageStatus] = []
     stale: dict[str, StageStatus] = {}
-    for stage in load_stages(definition["dvc.yaml"], params):
-        status = _direct_status(project, stage, lock.get(stage.name), params, definition)
+    for stage in load_stages(definition[DEFINITION], params):
+        status = _direct_status(project, stage, params, definition)
         if stage.name == "ingest" and change and status.state in (UP_TO_DATE, OUT_OF_DATE):
             reason = "; ".join(filter(None, [status.reason, change]))
             status = StageStatus(stage.name, OUT_OF_DATE, reason)
@@ -60,14 +61,13 @@ def stage_statuses(
     return statuses
 
 
-def _direct_status(
-    project: Path, stage: Stage, locked: LockedStage | None, params: dict[str, Any], definition: dict[str, Path]
-) -> StageStatus:
+def _direct_status(project: Project, stage: Stage, params: dict[str, Any], definition: dict[str, Path]) -> StageStatus:
     """The state by what the stage itself depends on, whatever the stages before it do."""
+    locked = project.lock.get(stage.name)
     if locked is None:
         return StageStatus(stage.name, NEVER_BUILT, "never built")
     reasons = param_changes(locked.params, stage_params(stage, params))
-    script = f"stages/{stage.name}.py"
+    script = script_name(stage.name)
     if locked.deps.get(script) != md5_digest(definition[script]):
         reasons.append(f"{script} changed")
     if locked.cmd != stage.cmd:
@@ -75,26 +75,26 @@ def _direct_status(
     if reasons:
         return StageStatus(stage.name, OUT_OF_DATE, "; ".join(reasons))
     for out in stage.outs:
-        if not (project / out).is_file():
+        if not (project.root / out).is_file():
             return StageStatus(stage.name, MISSING, f"{out} is missing")
-        if out != METRICS and is_damaged(project, out):
+        if out != REPORT and project.is_damaged(out):
             return StageStatus(stage.name, DAMAGED, f"{out}: {DAMAGE}")
     return StageStatus(stage.name, UP_TO_DATE, None)
 
 
-def input_change(project: Path, dep: str, files: dict[str, Path]) -> str | None:
+def input_change(project: Project, dep: str, files: dict[str, Path]) -> str | None:
     """What changed about the input since it was ingested; None for nothing.
 
     `dep` is the input as the project names it, `files` the files it stands for by their name in it. Files whose
     state is the recorded one are not read; others are compared by content.
     """
-    locked = load_lock(project).get("ingest")
+    locked = project.lock.get("ingest")
     if locked is None:
         return None
     missing = [str(path) for path in files.values() if not path.is_file()]
     if missing or not files:
         return f"input {missing[0] if missing else dep} is missing"
-    known = read_json(project / FOLDER / "inputs.json") or {}
+    known = read_json(project.paths.seen_input) or {}
     if dep in locked.deps and known.get("states") == input_states(files):
         return None
     return None if locked.deps.get(dep) == files_hash(files) else "input changed"
@@ -121,10 +121,12 @@ def _value(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def why_it_ran(stage: str, before: LockedStage | None, after: LockedStage, found: str | None, *, forced: bool) -> str:
-    """The reason a stage ran, from what `dvc.lock` held before and after, and what healing `found`."""
-    if found:
-        return found
+def why_it_ran(
+    stage: str, before: LockedStage | None, after: LockedStage, repaired: str | None, *, forced: bool
+) -> str:
+    """The reason a stage ran, from what `dvc.lock` held before and after, and what was `repaired`."""
+    if repaired:
+        return repaired
     if before is None:
         return "never built"
     reasons = param_changes(before.params, after.params)
@@ -132,6 +134,6 @@ def why_it_ran(stage: str, before: LockedStage | None, after: LockedStage, found
         reasons.append("its command changed")
     changed = [path for path, md5 in after.deps.items() if before.deps.get(path) != md5]
     if not reasons and changed:
-        from_input = stage == "ingest" and not changed[0].startswith("stages/")
+        from_input = stage == "ingest" and not changed[0].startswith(f"{SCRIPTS}/")
         reasons.append("input changed" if from_input else f"{', '.join(changed)} changed")
     return "; ".join(reasons) or ("a run without --resume builds everything" if forced else "an output was missing")

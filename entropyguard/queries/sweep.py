@@ -12,17 +12,17 @@ from typing import Any
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState
+from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, INGESTED, PAIRS
+from entropyguard.project.project import Project
 from entropyguard.project.status import project_status
 from entropyguard.project.validity import UP_TO_DATE
-from entropyguard.queries.explain import input_names
 from entropyguard.queries.further_search import cost, known_pairs, search_further
 from entropyguard.run.progress import terminal_progress
 from entropyguard.run.stage import default_max_memory
 
 _NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
-_INGESTED, _AFTER_EXACT = "ingested.parquet", "after_exact_dedup.parquet"
-_EMBEDDINGS, _PAIRS = "embeddings.parquet", "similar_pairs.parquet"
 
 
 @dataclass(frozen=True)
@@ -75,33 +75,31 @@ def share(step: Step) -> float:
     return round(step.dropped / max(1, step.rows), 6)
 
 
-def sweep(project: Path, request: SweepRequest, say: Callable[[str], None]) -> Sweep:
+def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -> Sweep:
     """What each threshold of the request would drop.
 
     UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
     is missing or out of date. Nothing of the pipeline is written.
     """
-    from entropyguard.core.storage.checkpoint import Checkpoint
-
     check_range(request)
     check_up_to_date(project)
-    params = Params.load(project / "params.yaml")
-    stored = project / _PAIRS
-    with _untouched([project / name for name in (_INGESTED, _AFTER_EXACT, _EMBEDDINGS, _PAIRS)]):
-        floor = float(Checkpoint(stored).metadata["search"]["floor"])
+    params = project.params
+    with _untouched([project.root / name for name in (INGESTED, AFTER_EXACT, EMBEDDINGS, PAIRS)]):
+        stored, after_exact = project.checkpoint(PAIRS), project.checkpoint(AFTER_EXACT)
+        floor = float(stored.metadata["search"]["floor"])
         first = min(floor, request.last) if request.first is None else request.first
         chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
         # The stored pairs where they reach: what a run at that threshold decides from.
-        further = stored if chosen[0] >= floor else _further(project, params, chosen[0], request, say)
+        further = stored if chosen[0] >= floor else _further(project, chosen[0], request, say)
         takes = [(threshold, stored if threshold >= floor else further) for threshold in chosen]
         steps = []
         with terminal_progress("sweep") as progress:
             for step in sweep_steps(
-                takes, project / _AFTER_EXACT, params.semantic, params.keep, request.examples, default_max_memory()
+                takes, after_exact, params.semantic, params.keep, request.examples, default_max_memory()
             ):
                 steps.append(step)
                 progress(len(steps), len(takes))
-        examples = examples_of(project, input_names(project), steps)
+        examples = examples_of(project.lineage(), steps)
     return Sweep(params, floor, steps, examples)
 
 
@@ -118,13 +116,13 @@ def check_range(request: SweepRequest) -> None:
         raise UsageError(f"--step is {request.step:g}; it must be from 0.000001, as exact as similarities are, to 1.")
 
 
-def check_up_to_date(project: Path) -> None:
-    """UsageError for a folder without a pipeline, ProcessingError where the stored pairs are not those of its input."""
+def check_up_to_date(project: Project) -> None:
+    """ProcessingError where the stored pairs are not those of its input."""
     for line in project_status(project):
         status = line.status
         if status.stage in _NEEDED and status.state != UP_TO_DATE:
             raise ProcessingError(
-                f"{project}: {status.stage} is not up to date ({status.reason}), so a sweep would not be true. "
+                f"{project.root}: {status.stage} is not up to date ({status.reason}), so a sweep would not be true. "
                 "Run again with --resume (in a data repo: `dvc repro`)."
             )
 
@@ -141,12 +139,12 @@ def _untouched(paths: Sequence[Path]) -> Iterator[None]:
             )
 
 
-def _further(project: Path, params: Params, floor: float, request: SweepRequest, say: Callable[[str], None]) -> Path:
+def _further(project: Project, floor: float, request: SweepRequest, say: Callable[[str], None]) -> Checkpoint:
     """Pairs from below the stored floor up: those of an earlier sweep, or searched now if the request allows it."""
-    known = known_pairs(project, params, floor)
+    known = known_pairs(project, floor)
     if known is not None:
         return known
     if not request.extend:
         raise UsageError(cost(project, floor))
     say(f"searching the stored vectors again, from {floor:g} up")
-    return search_further(project, params, floor)
+    return search_further(project, floor)

@@ -19,19 +19,13 @@ from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
-from entropyguard.project.checkpoint_dir import free_old_vectors, free_unused, linked_files, materialise, owned
-from entropyguard.project.pipeline import (
-    METRICS,
-    PAGE,
-    STAGES,
-    LockedStage,
-    load_lock,
-    load_stages,
-    own_files,
-    stage_params,
-)
-from entropyguard.project.records import FOLDER, first_rows, is_damaged, read_sidecar, remember_state
-from entropyguard.project.repair import forget_stage, heal
+from entropyguard.project.cache import free_unused
+from entropyguard.project.checkpoint_dir import free_old_vectors, linked_files, materialise, owned
+from entropyguard.project.layout import PAGE, PUBLISHED, REPORT, cleaned
+from entropyguard.project.lock import LockedStage, forget_stage
+from entropyguard.project.pipeline import STAGES, own_files, stage_params
+from entropyguard.project.project import Project
+from entropyguard.project.repair import repair
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.run.progress import watched_progress
@@ -39,8 +33,6 @@ from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
 Say = Callable[[str], None]
-
-PUBLISHED_CHECKPOINTS = {"exact_dedup": "after_exact_dedup", "semantic_dedup": "after_semantic_dedup"}
 
 
 @dataclass(frozen=True)
@@ -85,72 +77,78 @@ def run_build(request: Request, say: Say) -> Summary:
             sources = sources_of(request, _spool(project))
             params = params_of(request, sources)
         stages = _build(project, request, params, sources, say)
-        summary = Summary(_report(project), stages, time.monotonic() - started, params.as_dict())
+        built = project.reread()
+        summary = Summary(_report(built), stages, time.monotonic() - started, params.as_dict())
         names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
-        _settle(project, request, params, sources, names)
+        _finish(built, request, params, sources, names)
         if stages["embed"].ran:
-            free_old_vectors(project)
-        _publish(project, request, names, stages)
+            free_old_vectors(built)
+        _publish(built, request, stages)
     return summary
 
 
-def _build(project: Path, request: Request, params: Params, sources: list[Source], say: Say) -> dict[str, StageOutcome]:
+def _build(
+    project: Project, request: Request, params: Params, sources: list[Source], say: Say
+) -> dict[str, StageOutcome]:
     """Bring every stage up to date in a dir that is ours; what each of them did."""
-    found = heal(project)
-    before = load_lock(project)
+    repaired = repair(project)
+    project = project.reread()
+    before = project.lock
     if not request.resume and before and request.checkpoint_dir is not None:
-        say(f"Checkpoints of an earlier run lie in {project}; they are built again. --resume would use them.")
+        say(f"Checkpoints of an earlier run lie in {project.root}; they are built again. --resume would use them.")
     materialise(project, params.as_dict(), sources)
     if request.resume:
-        _announce(project, params.as_dict(), sources, found, say)
+        _announce(project, params.as_dict(), sources, repaired, say)
     states = {source.path: FileState.of(source.path) for source in sources}
     run_id = uuid.uuid4().hex
-    write_entries(project, [])  # what is being replaced is not for use, whatever happens to this run
+    write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     _repro(project, request, run_id, say)
     _check_input_stable(project, states)
-    return _outcomes(project, run_id, before, found, forced=not request.resume)
+    return _outcomes(before, project.reread(), run_id, repaired, forced=not request.resume)
 
 
 @contextmanager
-def _working_dir(request: Request, say: Say) -> Iterator[Path]:
+def _working_dir(request: Request, say: Say) -> Iterator[Project]:
     """The checkpoint dir, or a private one that goes with a success and stays with a failure."""
     if request.checkpoint_dir is not None:
-        yield request.checkpoint_dir.resolve()
+        yield Project(request.checkpoint_dir.resolve())
         return
-    project = Path(tempfile.mkdtemp(prefix="entropyguard-"))
+    project = Project(Path(tempfile.mkdtemp(prefix="entropyguard-")))
     try:
         yield project
     except BaseException:
-        if load_lock(project):
-            say(f"What was finished is kept in {project}; add --checkpoint-dir {project} --resume to go on from it.")
+        folder = project.root
+        if project.reread().lock:
+            say(f"What was finished is kept in {folder}; add --checkpoint-dir {folder} --resume to go on from it.")
         else:
-            shutil.rmtree(project, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         raise
-    shutil.rmtree(project)
+    shutil.rmtree(project.root)
 
 
-def _spool(project: Path) -> Path:
+def _spool(project: Project) -> Path:
     """Standard input as a file: DVC can take no pipe as a dependency."""
-    spooled = project / FOLDER / "stdin.jsonl"
+    spooled = project.paths.stdin
     with whole_file(spooled, "--checkpoint-dir") as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 16 << 20)
     return spooled
 
 
-def _announce(project: Path, params: dict[str, Any], sources: list[Source], found: dict[str, str], say: Say) -> None:
+def _announce(
+    project: Project, params: dict[str, Any], sources: list[Source], repaired: dict[str, str], say: Say
+) -> None:
     """Before the work starts, say which checkpoints cannot be used, and why."""
-    for message in found.values():
+    for message in repaired.values():
         if message.startswith("Failed"):
             say(message)
     change = input_change(project, params["input"], linked_files(sources))
-    for status in stage_statuses(project, own_files(project), params, change):
-        reason = found.get(status.stage, status.reason) or ""
-        told = status.state == UP_TO_DATE or reason.startswith("Failed")
-        if status.stage in PUBLISHED_CHECKPOINTS and not told:
-            say(f"Checkpoint invalid or not found: {PUBLISHED_CHECKPOINTS[status.stage]}: {reason}")
+    for status in stage_statuses(project, own_files(project.root), params, change):
+        if status.stage in PUBLISHED and status.state != UP_TO_DATE and status.stage not in repaired:
+            name = PUBLISHED[status.stage].removesuffix(".parquet")
+            say(f"Checkpoint invalid or not found: {name}: {status.reason}")
 
 
-def _repro(project: Path, request: Request, run_id: str, say: Say) -> None:
+def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:
     extra = {"ENTROPYGUARD_RUN": run_id}
     if not request.resume:
         extra["ENTROPYGUARD_FRESH"] = "1"
@@ -163,96 +161,91 @@ def _repro(project: Path, request: Request, run_id: str, say: Say) -> None:
     if request.vector_cache is not None:
         extra["ENTROPYGUARD_VECTOR_CACHE"] = str(request.vector_cache.resolve())
     try:
-        with watched_progress(project / FOLDER / "progress.json", quiet=request.quiet):
+        with watched_progress(project.paths.progress, quiet=request.quiet):
             repro(project, extra, force=not request.resume)
     except StageError as failure:
         raise RunFailedError(str(failure), failure.exit_code) from failure
     finally:
         if request.verbose:
-            say((project / FOLDER / "dvc.log").read_text(encoding="utf-8", errors="replace").rstrip())
+            say(project.paths.log.read_text(encoding="utf-8", errors="replace").rstrip())
 
 
-def _check_input_stable(project: Path, before: dict[Path, FileState]) -> None:
+def _check_input_stable(project: Project, before: dict[Path, FileState]) -> None:
     """InputError when an input file changed since the run began; ingest then runs again whatever DVC recorded."""
     for path, state in before.items():
         if not path.exists() or FileState.of(path) != state:
-            forget_stage(project, "ingest")
+            forget_stage(project.paths.lock, "ingest")
             raise InputError(f"{path} changed during the run; nothing was published. Run again with --resume.")
 
 
 def _outcomes(
-    project: Path, run_id: str, before: dict[str, LockedStage], found: dict[str, str], *, forced: bool
+    before: dict[str, LockedStage], after: Project, run_id: str, repaired: dict[str, str], *, forced: bool
 ) -> dict[str, StageOutcome]:
-    after = load_lock(project)
+    """What each stage did, by the lock before the run and what the project holds after it."""
     outcomes = {}
     for stage in STAGES:
-        sidecar = read_sidecar(project, stage)
-        if sidecar is None:
-            raise ProcessingError(f"{stage} left no record in {project}. Run again with --resume.")
-        ran = sidecar["run"] == run_id
-        reason = why_it_ran(stage, before.get(stage), after[stage], found.get(stage), forced=forced) if ran else None
+        record = after.record(stage)
+        if record is None:
+            raise ProcessingError(f"{stage} left no record in {after.root}. Run again with --resume.")
+        reason = None
+        if record.run == run_id:
+            locks = before.get(stage), after.lock[stage]
+            reason = why_it_ran(stage, *locks, repaired.get(stage), forced=forced)
         outcomes[stage] = StageOutcome(
-            ran, reason, first_rows(sidecar), sidecar["seconds"], sidecar["peak_bytes"], sidecar["counts"]
+            record.run == run_id, reason, record.rows, record.seconds, record.peak_bytes, record.counts
         )
     return outcomes
 
 
-def _report(project: Path) -> dict[str, Any]:
-    report: dict[str, Any] = read_json(project / METRICS)
+def _report(project: Project) -> dict[str, Any]:
+    report: dict[str, Any] = read_json(project.root / REPORT)
     check_rows(report["rows"])
     return report
 
 
-def _settle(project: Path, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
+def _finish(project: Project, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
     """After a success: every checkpoint checked once more, the published metadata written, one generation kept."""
-    lock = load_lock(project)
-    for out in [out for stage in lock.values() for out in stage.outs if out != METRICS]:
-        if is_damaged(project, out):
+    for out in [out for stage in project.lock.values() for out in stage.outs if out != REPORT]:
+        if project.is_damaged(out):
             raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
-        remember_state(project, out)
+        project.remember_state(out)
     files = linked_files(sources)
-    write_json(project / FOLDER / "inputs.json", {"names": names, "states": input_states(files)})
-    locked_input = lock["ingest"].deps[params.input]
-    entries = [
-        _entry(project, stage, request.input, files, locked_input, params.as_dict()) for stage in PUBLISHED_CHECKPOINTS
-    ]
-    write_entries(project, entries, {stage: read_sidecar(project, stage) for stage in STAGES})
+    write_json(project.paths.seen_input, {"names": names, "states": input_states(files)})
+    entries = [_entry(project, stage, request.input, files, params) for stage in PUBLISHED]
+    records = {stage: project.record(stage) for stage in STAGES}
+    write_entries(project.root, entries, {stage: record.as_dict() for stage, record in records.items() if record})
     free_unused(project)
 
 
-def _entry(
-    project: Path, stage: str, spec: str, files: dict[str, Path], input_md5: str, params: dict[str, Any]
-) -> Entry:
+def _entry(project: Project, stage: str, spec: str, files: dict[str, Path], params: Params) -> Entry:
     """The published metadata of one of the two published checkpoints."""
-    checkpoint = project / f"{PUBLISHED_CHECKPOINTS[stage]}.parquet"
-    stages = load_stages(project / "dvc.yaml", params)
-    upstream = stages[: [one.name for one in stages].index(stage) + 1]
-    sidecar = read_sidecar(project, stage) or {}
+    names, record = list(project.stages), project.record(stage)
+    if record is None:
+        raise ProcessingError(f"{stage} left no record in {project.root}. Run again with --resume.")
+    upstream = [project.stages[name] for name in names[: names.index(stage) + 1]]
+    output = record.outputs[PUBLISHED[stage]]
     return pipeline_entry(
-        checkpoint,
+        project.root / PUBLISHED[stage],
         input_path=spec,
         input_files=files,
-        input_hash=input_md5,
-        keys={name: value for one in upstream for name, value in stage_params(one, params).items()},
-        row_count=sidecar["outputs"][checkpoint.name]["rows"],
-        digest=sidecar["outputs"][checkpoint.name]["digest"],
-        finished_at=sidecar["finished_at"],
+        input_hash=project.lock["ingest"].deps[params.input],
+        keys={name: value for one in upstream for name, value in stage_params(one, params.as_dict()).items()},
+        row_count=output.rows or 0,
+        digest=output.digest,
+        finished_at=record.finished_at,
     )
 
 
-def _publish(project: Path, request: Request, names: list[str], stages: dict[str, StageOutcome]) -> None:
+def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]) -> None:
     """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
     if request.report is not None:
         from entropyguard.core.report.page import publish_page  # jinja2, only for those who ask for a report
 
         with whole_file(request.report, "--report") as temporary:
-            publish_page(project / PAGE, temporary, stages)
+            publish_page(project.root / PAGE, temporary, stages)
     if request.audit_log is not None:
-        from entropyguard.core.report.audit import (  # polars, only for those who ask for an audit
-            audit_format,
-            write_audit,
-        )
+        from entropyguard.core.report.audit import audit_format, write_audit  # polars, for those who ask for an audit
 
         with whole_file(request.audit_log, "--audit-log") as temporary:
-            write_audit(project, names, temporary, audit_format(request.audit_log))
-    publish_once(project, f"cleaned.{output_format(request.output)}", request.output)
+            write_audit(project.lineage(), temporary, audit_format(request.audit_log))
+    publish_once(project, cleaned(output_format(request.output)), request.output)

@@ -7,6 +7,7 @@ from pathlib import Path
 from entropyguard.core.errors import UsageError
 from entropyguard.project.checkpoint_dir import linked_files
 from entropyguard.project.pipeline import packaged_files
+from entropyguard.project.project import Project
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
 from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
 
@@ -18,7 +19,7 @@ def planned(request: Request) -> list[StageStatus]:
         raise UsageError("--dry-run needs a file: reading standard input would use it up.")
     sources = sources_of(request)
     params = params_of(request, sources).as_dict()
-    project = request.checkpoint_dir or Path("/nonexistent")
+    project = Project(request.checkpoint_dir or Path("/nonexistent"))
     change = input_change(project, params["input"], linked_files(sources))
     statuses = stage_statuses(project, packaged_files(), params, change)
     if request.resume or request.checkpoint_dir is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.storage.files import FileState, read_json, sync_file, write_json
-from entropyguard.project.records import FOLDER, find_record
+from entropyguard.project.project import Project
 
 STDOUT = "-"
 _CHUNK = 64 << 20
@@ -106,14 +106,18 @@ def publish(built: Path, output: str, flag: str = "--output") -> None:
             _copy(built, temporary)
 
 
-def publish_once(project: Path, built: str, output: str) -> None:
-    """Publish a checkpoint, unless `output` is the file that was published from the same bytes, untouched since."""
-    record, note = find_record(project, built), project / FOLDER / "published.json"
+def publish_once(project: Project, built: str, output: str) -> None:
+    """Publish an output of the project, unless `output` is what was published from the same bytes, untouched since.
+
+    So a run with nothing to do does not copy gigabytes that are there already.
+    """
+    record, note = project.record_of(built), project.paths.published
+    digest = None if record is None else record.outputs[built].digest
     known = read_json(note)
-    if record is None or known is None or known != _seen(output, record.entry["digest"]):
+    if digest is None or known is None or known != _seen(output, digest):
         note.unlink(missing_ok=True)
-        publish(project / built, output)
-        seen = None if record is None else _seen(output, record.entry["digest"])
+        publish(project.root / built, output)
+        seen = None if digest is None else _seen(output, digest)
         if seen is not None:
             write_json(note, seen)
 

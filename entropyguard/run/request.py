@@ -16,6 +16,7 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import Params
 from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, input_param
+from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.publish import STDOUT, check_writable, output_format
 
@@ -59,7 +60,7 @@ class Request:
 
 def default_params() -> Params:
     """The packaged `params.yaml`: the one place where defaults live."""
-    return Params.load(packaged_files()["params.yaml"])
+    return Params.load(packaged_files()[PARAMS])
 
 
 def check_request(request: Request) -> None:
@@ -92,7 +93,7 @@ def check_request(request: Request) -> None:
 
 def _check_splitter(params: Params) -> None:
     if params.chunks.size:
-        from entropyguard.core.chunks import check_splitter  # pyarrow, only for those who ask for chunks
+        from entropyguard.core.ingest.chunks import check_splitter  # pyarrow, only for those who ask for chunks
 
         check_splitter()
 

@@ -3,7 +3,7 @@
 `run_stage` makes a stage safe to kill, to run twice, and to run after an upgrade:
 it refuses another version of itself, owns the project while it runs, checks the inputs it reads, writes its
 outputs under temporary names, fails if an input or `params.yaml` changed meanwhile, then renames the outputs
-and, last, its sidecar into place.
+and, last, its record into place.
 """
 
 from __future__ import annotations
@@ -22,34 +22,36 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
-from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState, put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import die_with_parent
-from entropyguard.project.records import FOLDER, describe_output, is_damaged, write_sidecar
+from entropyguard.project.project import Project
+from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.progress import file_progress, terminal_progress
 
 Counts = dict[str, int]
 
 
 class StageRun:
-    """One run of one stage in the project it was started in (the current directory)."""
+    """One run of one stage in a project."""
 
-    def __init__(self, name: str, project: Path, progress: Progress) -> None:
+    def __init__(self, name: str, project: Project, progress: Progress) -> None:
         self.name = name
         self.project = project
-        self.params = Params.load(project / "params.yaml")
+        self.params = project.params
         self.progress = progress
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
         self._watched: dict[Path, FileState] = {}
         self._outputs: dict[str, Path] = {}
-        self._temporary = project / FOLDER / "tmp" / name
+        self._temporary = project.paths.temporary / name
         shutil.rmtree(self._temporary, ignore_errors=True)
-        self.watch(project / "params.yaml")
+        self.watch(project.paths.params)
 
     def watch(self, path: Path) -> Path:
         """Remember the state of a file the result depends on; `finish` fails if it changed."""
@@ -57,29 +59,24 @@ class StageRun:
         return path
 
     def input(self, name: str) -> Path:
-        """A checkpoint this stage reads, checked against what was written."""
-        path = self.project / name
-        if not path.exists():
-            raise ProcessingError(f"{name} is missing; `dvc repro` (or --resume) builds it.")
-        if is_damaged(self.project, name):
-            raise ProcessingError(
-                f"Failed to load checkpoint: {name}: content differs from what was written; "
-                f"delete it and its copy in .dvc/cache, then run again."
-            )
-        return self.watch(path)
+        """An output of another stage that this one reads, checked against what was written."""
+        return self.watch(self.project.sound(name))
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """The same, of a Parquet file: opened."""
+        return Checkpoint(self.input(name))
 
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
         shared = os.environ.get("ENTROPYGUARD_VECTOR_CACHE")
-        return PartStore(Path(shared)) if shared else self._store("vectors")
+        return PartStore(Path(shared)) if shared else self._store(self.project.paths.vectors)
 
     def block_store(self) -> PartStore:
         """Where finished blocks of the search are kept."""
-        return self._store("blocks")
+        return self._store(self.project.paths.blocks)
 
-    def _store(self, name: str) -> PartStore:
+    def _store(self, folder: Path) -> PartStore:
         """One of the project's own; a run without --resume reads nothing of what is there already."""
-        folder = self.project / FOLDER / name
         return PartStore.fresh(folder) if "ENTROPYGUARD_FRESH" in os.environ else PartStore(folder)
 
     def output(self, name: str) -> Path:
@@ -89,30 +86,31 @@ class StageRun:
         return self._outputs[name]
 
     def finish(self, counts: Counts, seconds: float, peak_bytes: int) -> None:
-        """Put the outputs in their places; the sidecar comes last."""
+        """Put the outputs in their places; the record comes last."""
         for path, state in self._watched.items():
             if not path.exists() or FileState.of(path) != state:
                 raise InputError(f"{path} changed while {self.name} was reading it. Run again once it is at rest.")
         outputs = {}
         for name, temporary in self._outputs.items():
-            (self.project / name).parent.mkdir(parents=True, exist_ok=True)
-            put_in_place(temporary, self.project / name)
-            outputs[name] = describe_output(self.project / name)
+            final = self.project.root / name
+            final.parent.mkdir(parents=True, exist_ok=True)
+            put_in_place(temporary, final)
+            outputs[name] = Output.of(final)
         shutil.rmtree(self._temporary, ignore_errors=True)
-        watched = {str(path): state.as_dict() for path, state in self._watched.items() if path.name != "params.yaml"}
-        sidecar = {
-            "stage": self.name,
-            "version": STAGE_VERSIONS[self.name],
-            "run": os.environ.get("ENTROPYGUARD_RUN", ""),
-            "finished_at": time.time(),
-            "seconds": round(seconds, 3),
-            "peak_bytes": peak_bytes,
-            "model_fingerprint": self.params.embed.model_fingerprint,
-            "counts": counts,
-            "inputs": watched,
-            "outputs": outputs,
-        }
-        write_sidecar(self.project, self.name, sidecar)
+        params = self.project.paths.params
+        record = Record(
+            stage=self.name,
+            version=STAGE_VERSIONS[self.name],
+            run=os.environ.get("ENTROPYGUARD_RUN", ""),
+            finished_at=time.time(),
+            seconds=round(seconds, 3),
+            peak_bytes=peak_bytes,
+            model_fingerprint=self.params.embed.model_fingerprint,
+            counts=counts,
+            inputs={str(path): state.as_dict() for path, state in self._watched.items() if path != params},
+            outputs=outputs,
+        )
+        write_record(self.project.paths.record(self.name), record)
 
 
 def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> None:
@@ -121,8 +119,8 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
     A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
     """
     die_with_parent()
-    project = Path.cwd()
-    (project / FOLDER).mkdir(exist_ok=True)
+    project = Project(Path.cwd())
+    project.paths.ours.mkdir(exist_ok=True)
     try:
         _run(name, version, work, project)
     except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
@@ -131,31 +129,31 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
             traceback.print_exc()
         code = failure.exit_code if failure else 70
         message = str(failure) if failure else f"{name}: {type(problem).__name__}: {problem}"
-        _leave_error(project / FOLDER / "error.json", {"stage": name, "exit_code": code, "message": message})
+        _leave_error(project.paths.error, {"stage": name, "exit_code": code, "message": message})
         sys.stderr.write(f"entropyguard: {message}\n")
         sys.exit(code)
 
 
-def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: Path) -> None:
+def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: Project) -> None:
     if version != STAGE_VERSIONS[name]:
         raise UsageError(
-            f"stages/{name}.py is version {version}, the installed entropyguard's is {STAGE_VERSIONS[name]}. "
+            f"{script_name(name)} is version {version}, the installed entropyguard's is {STAGE_VERSIONS[name]}. "
             "`entropyguard init --upgrade` brings the scripts up to date; the stage then runs again."
         )
-    with (project / FOLDER / "stage.lock").open("a+") as lock:
-        own_stage_lock(lock.fileno(), project)
-        end_with_command_line(project)
-        (project / FOLDER / "error.json").unlink(missing_ok=True)
-        running = project / FOLDER / "running.json"
-        write_json(running, {"stage": name, "pid": os.getpid()})
+    paths = project.paths
+    with paths.stage_lock.open("a+") as lock:
+        own_stage_lock(lock.fileno(), project.root)
+        end_with_command_line(paths.build_lock)
+        paths.error.unlink(missing_ok=True)
+        write_json(paths.running, {"stage": name, "pid": os.getpid()})
         start = time.monotonic()
         under_cli = "ENTROPYGUARD_RUN" in os.environ
-        show = file_progress(project / FOLDER / "progress.json", name) if under_cli else terminal_progress(name)
+        show = file_progress(paths.progress, name) if under_cli else terminal_progress(name)
         with PeakMemory() as peak, show as progress:
             run = StageRun(name, project, progress)
             counts = work(run)
             run.finish(counts, time.monotonic() - start, peak.bytes())
-        running.unlink(missing_ok=True)
+        paths.running.unlink(missing_ok=True)
 
 
 def own_stage_lock(descriptor: int, project: Path) -> None:
@@ -166,16 +164,15 @@ def own_stage_lock(descriptor: int, project: Path) -> None:
         raise BusyError(f"A stage of another run is still at work in {project}. Wait for it, or end it.") from error
 
 
-def end_with_command_line(project: Path) -> None:
+def end_with_command_line(lock: Path) -> None:
     """Let this process end when the command line that started it does, or now if it is gone already.
 
-    The kernel frees the command line's lock however it dies. `die_with_parent` alone does not reach a stage:
+    The kernel frees the command line's `lock` however it dies. `die_with_parent` alone does not reach a stage:
     its parent is the shell that DVC starts, and the shell lives on when DVC is killed.
     """
     owner = os.environ.get("ENTROPYGUARD_PARENT")
     if owner is None:
         return
-    lock = project / FOLDER / "lock"
     if lock.read_text(encoding="utf-8") != owner:
         sys.exit("entropyguard: the run that started this stage is gone, and another one has taken its place.")
 

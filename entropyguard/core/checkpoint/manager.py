@@ -137,7 +137,7 @@ class CheckpointManager:
 
     def _refuse_file_of_others(self, stage: str) -> None:
         """UsageError in a pipeline's dir for a name that the pipeline uses, or a file that we did not save."""
-        if self._dir is None or not (self._dir / "dvc.yaml").exists():
+        if self._dir is None or not (self._dir / "params.yaml").exists():
             return
         name = f"{stage}.parquet"
         with at_rest(self._dir) as metadata:

@@ -66,7 +66,7 @@ class Lineage:
         return pl.concat([exact, semantic.select(exact.columns)]).sort("row_id")
 
     def rejected_rows(self, text_chars: int | None = None) -> Iterator[dict[str, Any]]:
-        """The rejected rows in order, one at a time: row_id, file (ordinal), line, reason, text, cut to `text_chars`."""
+        """The rejected rows in order: row_id, file (ordinal), line, reason, text (cut to `text_chars`)."""
         before = -1
         with self.rejected.open("rb") as file:
             for number, line in enumerate(file, start=1):
