@@ -76,6 +76,8 @@ class Workspace:
     folder: Path
     model: Path
     environment: dict[str, str] = field(default_factory=dict)
+    launcher: Sequence[str] = ()
+    """What to start the command with."""
 
     @property
     def input(self) -> Path:
@@ -95,7 +97,7 @@ class Workspace:
         self.input.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
     def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "entropyguard", *map(str, arguments)]
+        return [*self.launcher, sys.executable, "-m", "entropyguard", *map(str, arguments)]
 
     def call(self, *arguments: str | Path, project: Path | None = None, stdin: bytes | None = None) -> Ended:
         """Run the command line with exactly these arguments."""
