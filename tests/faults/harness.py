@@ -104,8 +104,8 @@ class Bench(Workspace):
         if fault is not None:
             self.mark.unlink(missing_ok=True)
             environment["FAULT"] = json.dumps({**vars(fault), "mark": str(self.mark)})
-            folders = [str(Path(__file__).parent / "inject"), environment.get("PYTHONPATH", "")]
-            environment["PYTHONPATH"] = os.pathsep.join(filter(None, folders))
+            path = [str(Path(__file__).parent / "inject"), environment.get("PYTHONPATH")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         flags: list[str | Path] = ["--input", self.input, "--output", self.output, "--model-name", self.model]
         command = self.command(*flags, "--checkpoint-dir", self.checkpoints, "--resume", *arguments)
         return subprocess.Popen(

@@ -13,8 +13,8 @@ def test_a_stage_that_the_kernel_killed_is_named_with_the_signal_and_the_way_on(
     bench.unbuild("similar_pairs")
     ended = bench.resume(fault=Fault("similar_pairs", "start"))
     assert ended.code == 1
-    for words in ("similar_pairs", "SIGKILL", "--max-memory"):
-        assert words in ended.stderr
+    assert "similar_pairs was killed by SIGKILL, as happens when memory runs out." in ended.stderr
+    assert "--max-memory" in ended.stderr
     assert bench.assert_survives("similar_pairs", "--max-memory", "300MB").ran == ["similar_pairs"]
 
 
@@ -22,8 +22,7 @@ def test_memory_that_runs_out_under_a_limit_is_told_the_same_way(bench: Bench) -
     bench.unbuild("semantic_dedup")
     ended = bench.resume(fault=Fault("semantic_dedup", "start", action="memory limit"))
     assert ended.code == 1
-    for words in ("semantic_dedup", "memory", "--max-memory"):
-        assert words in ended.stderr
+    assert "semantic_dedup ran out of memory. Resume with a lower --max-memory" in ended.stderr
     bench.assert_survives("semantic_dedup", "--max-memory", "300MB")
 
 

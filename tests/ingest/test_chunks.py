@@ -294,9 +294,17 @@ def test_without_the_extra_all_else_runs_and_a_stage_that_needs_it_says_so(works
 
 
 @pytest.mark.parametrize(
-    "flags", [("--chunk-size", "-1"), ("--chunk-size", "10", "--chunk-overlap", "10"), ("--chunk-overlap", "5")]
+    ("flags", "says"),
+    [
+        (("--chunk-size", "-1"), "chunks.size is -1; it must be a number of characters, 0 for no splitting."),
+        (
+            ("--chunk-size", "10", "--chunk-overlap", "10"),
+            "chunks.overlap is 10; it must be 0 to 9, below chunks.size.",
+        ),
+        (("--chunk-overlap", "5"), "chunks.overlap is 5; it must be 0 to 0, below chunks.size."),
+    ],
 )
-def test_sizes_that_make_no_chunks_are_refused(workspace: Workspace, flags: tuple[str, ...]) -> None:
+def test_sizes_that_make_no_chunks_are_refused(workspace: Workspace, flags: tuple[str, ...], says: str) -> None:
     ended = workspace.run(*flags)
     assert ended.code == 2
-    assert "chunks." in ended.stderr
+    assert says in ended.stderr

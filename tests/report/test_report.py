@@ -413,11 +413,16 @@ def test_what_the_model_cannot_read_is_kept_counted_and_warned_of(workspace: Wor
 
 @pytest.mark.pipeline
 def test_a_place_where_the_report_would_do_harm_is_refused(workspace: Workspace) -> None:
-    for place in (workspace.input, workspace.output, workspace.checkpoints / "report.html"):
+    inside, nowhere = workspace.checkpoints / "report.html", workspace.folder / "nowhere" / "report.html"
+    for place, code, says in (
+        (workspace.input, 2, f"--report {workspace.input} is also part of the input "),
+        (workspace.output, 2, "--report and --output are the same file."),
+        (inside, 2, f"--report {inside} lies in the checkpoint dir."),
+        (nowhere, 66, f"--report {nowhere}: the folder {nowhere.parent} does not exist."),
+    ):
         ended = workspace.run(report=place)
-        assert ended.code == 2
-        assert "--report" in ended.stderr
-    assert workspace.run(report=workspace.folder / "nowhere" / "report.html").code == 66
+        assert ended.code == code
+        assert says in ended.stderr
 
 
 @pytest.mark.pipeline

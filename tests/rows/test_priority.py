@@ -100,7 +100,7 @@ def test_a_parquet_column_that_is_not_there_is_an_error_naming_the_columns(tmp_p
 
 
 def test_a_column_of_lists_has_no_order(tmp_path: Path) -> None:
-    with pytest.raises(DataFormatError, match="tags"):
+    with pytest.raises(DataFormatError, match="Column 'tags' holds list: there is no order among them"):
         ranks(tmp_path, [{"tags": [1]}, {"tags": [2]}], "column:tags")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from entropyguard.project.pipeline import STAGES
 from tests.conftest import TEXTS, Workspace
 
 pytestmark = pytest.mark.pipeline
@@ -24,7 +26,11 @@ NAMES = [
 ]
 
 BLOCK_NETWORK = """
-import socket
+import os, socket, sys
+from pathlib import Path
+
+with Path(os.environ["WATCHED"]).open("a") as file:
+    file.write(" ".join(sys.orig_argv) + "\\n")
 
 def _refuse(*arguments, **named):
     raise OSError("the network was used")
@@ -80,10 +86,18 @@ def test_no_network_is_used(workspace: Workspace, tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(BLOCK_NETWORK)
-    workspace.environment["PYTHONPATH"] = str(site)
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    workspace.environment |= {"PYTHONPATH": path, "WATCHED": str(tmp_path / "watched")}
     ended = workspace.run(model_name="all-MiniLM-L6-v2")
     assert ended.code == 0, ended.stderr
     assert len(workspace.kept()) == 6
+    watched = (tmp_path / "watched").read_text()
+    for process in (
+        "-m entropyguard ",
+        "-m entropyguard.project.process ",
+        *(f" stages/{stage}.py\n" for stage in STAGES),
+    ):
+        assert process in watched
 
 
 def test_a_line_over_the_limit_is_rejected_with_its_number(workspace: Workspace) -> None:
