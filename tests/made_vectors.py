@@ -78,7 +78,7 @@ def search(
     threads: int | None = None,
 ) -> tuple[SimilarCounts, bytes]:
     out = embeddings.parent / "pairs.parquet"
-    counts = find_similar_pairs(embeddings, out, params or exhaustive(), store, max_memory, silent, threads)
+    counts = find_similar_pairs(Checkpoint(embeddings), out, params or exhaustive(), store, max_memory, silent, threads)
     return counts, out.read_bytes()
 
 

@@ -16,5 +16,5 @@ def in_order(ingested: Path) -> Path:
     """The same checkpoint with its rows in order, beside it."""
     out = ingested.with_name(f"ordered-{ingested.name}")
     every = np.ones(Checkpoint(ingested).rows, dtype=np.bool_)
-    keep_rows(ingested, out, COLUMNS, Checkpoint(ingested).metadata, Checkpoint(ingested).positions, every, silent)
+    keep_rows(Checkpoint(ingested), out, COLUMNS, Checkpoint(ingested).metadata, every, silent)
     return out

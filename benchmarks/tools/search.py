@@ -38,11 +38,12 @@ def entropyguard(embeddings: Path, out: Path, arguments: argparse.Namespace) -> 
     """The function behind the similar_pairs stage, with nothing kept from an earlier search; looks all rows up."""
     from entropyguard.core.pairs.similar_pairs import find_similar_pairs
     from entropyguard.core.params import Params
+    from entropyguard.core.storage.checkpoint import Checkpoint
 
     params = Params.load(Path(__file__).parents[2] / "params.yaml").search
     start = time.perf_counter()
     search = dataclasses.replace(params, floor=arguments.floor)
-    find_similar_pairs(embeddings, out, search, None, 4_000_000_000, lambda *_: None)
+    find_similar_pairs(Checkpoint(embeddings), out, search, None, 4_000_000_000, lambda *_: None)
     return Seconds(time.perf_counter() - start, 0)
 
 

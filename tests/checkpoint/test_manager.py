@@ -21,8 +21,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.checkpoint.manager import CheckpointManager, CheckpointMetadata
-from entropyguard.core.checkpoint.manager import manager as checkpoint
+from entropyguard.core.checkpoint import CheckpointManager, CheckpointMetadata
+from entropyguard.core.checkpoint import manager as checkpoint
 from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, read_metadata, write_entries
 from entropyguard.core.checkpoint.validity import config_hash, files_hash, input_hash
 from entropyguard.core.errors import BusyError, InputError, OutputError, ProcessingError, UsageError

@@ -23,6 +23,7 @@ from entropyguard.core.embed.row_vectors import exact_vectors
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.progress import silent
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 from tests.static_model import DIMENSION, write_static_model
@@ -86,7 +87,7 @@ def run(
 ) -> tuple[EmbedCounts, bytes]:
     """Counts and bytes of one run in `folder`."""
     source = write_input(folder / "in.parquet", texts)
-    counts = embed_texts(source, folder / "out.tmp", encoder, max_windows, store, silent)
+    counts = embed_texts(Checkpoint(source), folder / "out.tmp", encoder, max_windows, store, silent)
     (folder / "out.tmp").replace(folder / "embeddings.parquet")
     return counts, (folder / "embeddings.parquet").read_bytes()
 
@@ -155,12 +156,12 @@ def test_the_vectors_of_some_rows_come_in_order_with_their_places(tmp_path: Path
     store = PartStore(tmp_path / "store")
     wanted = np.array([True, True, False, True, True])
     source, encoder = tmp_path / "in.parquet", Counting(model)
-    first = list(exact_vectors(source, wanted, model, 3, store, silent))
+    first = list(exact_vectors(Checkpoint(source), wanted, model, 3, store, silent))
     places, vectors = (np.concatenate(parts) for parts in zip(*first, strict=True))
     assert places.tolist() == [0, 1, 1, 1, 4]
     stored = [row["vector"] for row in pq.read_table(tmp_path / "embeddings.parquet").to_pylist()]
     assert vectors.tolist() == [stored[line] for line in (0, 1, 2, 3, 6)]
-    ((again, _),) = exact_vectors(source, wanted, encoder, 3, store, silent)
+    ((again, _),) = exact_vectors(Checkpoint(source), wanted, encoder, 3, store, silent)
     assert (encoder.embedded, again.tolist()) == (0, places.tolist())
 
 
@@ -253,7 +254,7 @@ def test_progress_ends_at_the_number_of_rows(tmp_path: Path, model: Encoder) -> 
     seen: list[tuple[int, int | None]] = []
     texts = [*TEXTS, TEXTS[0], "你好"]
     source = write_input(tmp_path / "in.parquet", texts)
-    embed_texts(source, tmp_path / "out", model, 3, None, lambda done, total: seen.append((done, total)))
+    embed_texts(Checkpoint(source), tmp_path / "out", model, 3, None, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(texts), len(texts))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 

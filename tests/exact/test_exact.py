@@ -43,7 +43,12 @@ def write_texts(
 
 def dedup(folder: Path, ingested: Path, exact: ExactParams = NORMAL, policy: str = "first") -> ExactCounts:
     return drop_exact_duplicates(
-        ingested, folder / "out.parquet", folder / "dropped.parquet", exact, KeepParams(policy, "", ()), silent
+        Checkpoint(ingested),
+        folder / "out.parquet",
+        folder / "dropped.parquet",
+        exact,
+        KeepParams(policy, "", ()),
+        silent,
     )
 
 
@@ -130,7 +135,7 @@ def test_the_row_of_the_source_named_first_stays_and_within_it_the_policy_decide
         writer.write(pa.table([range(4), [0] * 4, range(4), lines], schema=SCHEMA))
     for policy, keeper in (("first", 1), ("longest", 2), ("shortest", 1)):
         drop_exact_duplicates(
-            tmp_path / "in.parquet",
+            Checkpoint(tmp_path / "in.parquet"),
             tmp_path / "out.parquet",
             tmp_path / "dropped.parquet",
             NORMAL,
@@ -157,7 +162,7 @@ def test_a_source_column_that_cannot_be_one_is_told_before_the_work(
         writer.write(table)
     with pytest.raises(DataFormatError, match=message):
         drop_exact_duplicates(
-            tmp_path / "in.parquet",
+            Checkpoint(tmp_path / "in.parquet"),
             tmp_path / "out.parquet",
             tmp_path / "dropped.parquet",
             NORMAL,
@@ -188,7 +193,7 @@ def test_progress_ends_at_all_rows(tmp_path: Path, hashed: ExactParams | None) -
     seen: list[tuple[int, int | None]] = []
     ingested = write_texts(tmp_path / "in.parquet", ["a", "b", "a"], hashed=hashed)
     drop_exact_duplicates(
-        ingested,
+        Checkpoint(ingested),
         tmp_path / "out.parquet",
         tmp_path / "dropped.parquet",
         NORMAL,

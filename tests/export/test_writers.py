@@ -23,6 +23,7 @@ from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
+from entropyguard.core.storage.checkpoint import Checkpoint
 from tests.row_order import in_order
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -52,7 +53,7 @@ def checkpoint(folder: Path, data: str | pa.Table, name: str = "a.jsonl") -> Pat
 def written(folder: Path, data: str | pa.Table, kind: str, name: str = "a.jsonl") -> Path:
     out = folder / f"out.{kind}"
     source = checkpoint(folder, data, name)
-    rows = write_records(source, out, kind, silent)
+    rows = write_records(Checkpoint(source), out, kind, silent)
     assert rows == pq.read_metadata(source).num_rows
     return out
 
@@ -69,7 +70,7 @@ def test_packed_output_holds_no_clock_and_no_name(tmp_path: Path, kind: str) -> 
     source = checkpoint(tmp_path, "\n".join(LINES))
     outs = [tmp_path / "one", tmp_path / "two"]
     for out in outs:
-        write_records(source, out, kind, silent)
+        write_records(Checkpoint(source), out, kind, silent)
     assert outs[0].read_bytes() == outs[1].read_bytes()
     assert b"one" not in outs[0].read_bytes()[:32]
     assert outs[0].read_bytes()[4:8] == b"\0\0\0\0" or kind == "jsonl.zst"
@@ -106,7 +107,7 @@ def test_dictionaries_that_differ_between_row_groups_come_out(tmp_path: Path) ->
     texts = [f"text {at}" for at in range(40)]
     pq.write_table(pa.table({"text": pa.array(texts).dictionary_encode()}), tmp_path / "a.parquet", row_group_size=7)
     out = tmp_path / "out.parquet"
-    write_records(checkpoint_of(tmp_path / "a.parquet"), out, "parquet", silent)
+    write_records(Checkpoint(checkpoint_of(tmp_path / "a.parquet")), out, "parquet", silent)
     assert pq.read_table(out)["text"].to_pylist() == texts
 
 
@@ -157,7 +158,7 @@ def test_any_csv_values_survive_csv(tmp_path: Path, rows: list[tuple[str | None,
     once = written(tmp_path, data, "csv", "a.csv").read_bytes()
     again = tmp_path / "again.csv"
     again.write_bytes(once)
-    frame = read_records(checkpoint_of(again))
+    frame = read_records(Checkpoint(checkpoint_of(again)))
     assert frame.rows() == rows
 
 
@@ -247,10 +248,10 @@ def without_nulls(value: Any) -> Any:
 
 
 def test_the_rows_come_as_a_frame(tmp_path: Path) -> None:
-    frame = read_records(checkpoint(tmp_path, '{"text": "a", "n": 1}\n{"text": "b", "row_id": "x"}\n'))
+    frame = read_records(Checkpoint(checkpoint(tmp_path, '{"text": "a", "n": 1}\n{"text": "b", "row_id": "x"}\n')))
     assert frame.to_dicts() == [{"text": "a", "n": 1, "row_id": None}, {"text": "b", "n": None, "row_id": "x"}]
     table = rich_table().select(["row_id", "text"])
-    assert read_records(checkpoint(tmp_path, table)).get_column("text").cast(pl.String).to_list() == [
+    assert read_records(Checkpoint(checkpoint(tmp_path, table))).get_column("text").cast(pl.String).to_list() == [
         "a,\u2028",
         "",
         "b",

@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from entropyguard.project.pipeline import STAGES, load_lock
-from entropyguard.project.records import FOLDER, read_sidecar
-from entropyguard.project.repair import forget_stage
+from entropyguard.project.lock import forget_stage, load_lock
+from entropyguard.project.pipeline import STAGES
+from entropyguard.project.project import Project
 from tests.conftest import TEXTS, Workspace, stage_outputs
 
 _PATIENCE_SECONDS = 30
@@ -88,11 +88,11 @@ class Bench(Workspace):
     def unbuild(self, *stages: str) -> None:
         """Take stages back to "never built"; what the others wrote stays."""
         for stage in stages:
-            for name, md5 in load_lock(self.checkpoints)[stage].outs.items():
+            for name, md5 in load_lock(self.checkpoints / "dvc.lock")[stage].outs.items():
                 (self.checkpoints / name).unlink(missing_ok=True)
                 self.cached(md5).unlink(missing_ok=True)
-            (self.checkpoints / FOLDER / f"{stage}.json").unlink()
-            forget_stage(self.checkpoints, stage)
+            (self.checkpoints / ".entropyguard" / f"{stage}.json").unlink()
+            forget_stage(self.checkpoints / "dvc.lock", stage)
 
     def cached(self, md5: str) -> Path:
         """DVC's copy of a checkpoint."""
@@ -127,7 +127,9 @@ class Bench(Workspace):
         return Finished(code, stderr, [stage for stage in STAGES if after[stage] != before[stage]])
 
     def _records(self) -> dict[str, float | None]:
-        return {stage: (read_sidecar(self.checkpoints, stage) or {}).get("finished_at") for stage in STAGES}
+        project = Project(self.checkpoints)
+        records = {stage: project.record(stage) for stage in STAGES}
+        return {stage: record and record.finished_at for stage, record in records.items()}
 
     def await_mark(self) -> int:
         """Wait until the fault has happened; the process it happened in."""
@@ -157,7 +159,7 @@ class Bench(Workspace):
     def assert_nothing_left(self) -> None:
         """No process, no lock that blocks, no temporary file."""
         self.assert_no_process_left()
-        own = self.checkpoints / FOLDER
+        own = self.checkpoints / ".entropyguard"
         left = [path for path in self.folder.rglob("*") if path.name.endswith(".tmp") and path.parent.name != "site"]
         left += [*own.glob("tmp/*"), *own.glob("running.json"), *own.glob("progress.json")]
         left += [lock for lock in self.checkpoints.glob(".dvc/tmp/rwlock") if "pid" in lock.read_text()]

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from entropyguard.project.pipeline import load_lock
+from entropyguard.project.lock import load_lock
 from tests.conftest import TEXTS
 from tests.faults.harness import Bench, Fault, wait_until
 
@@ -28,7 +28,7 @@ def test_an_input_that_changes_during_a_run_fails_it_and_is_named(stage: str, be
     noticed = "000000.jsonl changed while ingest was reading it." if stage == "ingest" else "data.jsonl changed during"
     assert noticed in stderr
     assert not bench.output.exists()
-    assert "ingest" not in load_lock(bench.checkpoints)
+    assert "ingest" not in load_lock(bench.checkpoints / "dvc.lock")
     ended = bench.resume()
     assert ended.code == 0, ended.stderr
     assert [row["id"] for row in bench.kept()] == [0, 3, 4]
@@ -42,7 +42,7 @@ def test_an_input_that_changes_before_dvc_hashes_it_is_not_taken_for_the_one_tha
     # Stopped, then killed, the command line does not see that DVC recorded the new input beside the old rows.
     running.send_signal(signal.SIGSTOP)
     bench.let_go()
-    wait_until(lambda: "ingest" in load_lock(bench.checkpoints), "DVC did not record ingest")
+    wait_until(lambda: "ingest" in load_lock(bench.checkpoints / "dvc.lock"), "DVC did not record ingest")
     running.kill()
     bench.finish(running)
     bench.assert_no_process_left()
@@ -70,7 +70,7 @@ def test_parameters_that_change_during_a_run_fail_it_and_are_named(bench: Bench)
     code, stderr = bench.finish(running)
     assert code != 0
     assert "params.yaml changed" in stderr
-    assert "semantic_dedup" not in load_lock(bench.checkpoints)
+    assert "semantic_dedup" not in load_lock(bench.checkpoints / "dvc.lock")
     bench.assert_survives("semantic_dedup")
 
 

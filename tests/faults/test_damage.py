@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from entropyguard.project.pipeline import STAGES, load_lock
-from entropyguard.project.repair import drop_damaged_entries
+from entropyguard.project.lock import drop_damaged_entries, load_lock
+from entropyguard.project.pipeline import STAGES
 from tests.faults.harness import Bench
 
 pytestmark = pytest.mark.pipeline
@@ -98,7 +98,7 @@ def test_a_lock_that_cannot_be_read_loses_no_run(harm: Callable[[Path], None], b
     ended = bench.assert_survives("ingest")
     assert ended.ran == list(STAGES)
     assert "Checkpoint invalid or not found: after_exact_dedup: dvc.lock is damaged" in ended.stderr
-    assert list(load_lock(bench.checkpoints)) == list(STAGES)
+    assert list(load_lock(bench.checkpoints / "dvc.lock")) == list(STAGES)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_of_a_lock_that_is_damaged_in_one_stage_the_others_stay(old: str, new: s
     before, name, after = lock.read_text().partition("  semantic_dedup:\n")
     assert old in after
     lock.write_text(before + name + after.replace(old, new, 1))
-    assert drop_damaged_entries(bench.checkpoints) == {"semantic_dedup": "dvc.lock is damaged"}
-    assert set(load_lock(bench.checkpoints)) == set(STAGES) - {"semantic_dedup"}
-    assert drop_damaged_entries(bench.checkpoints) == {}
+    assert drop_damaged_entries(lock) == ["semantic_dedup"]
+    assert set(load_lock(bench.checkpoints / "dvc.lock")) == set(STAGES) - {"semantic_dedup"}
+    assert drop_damaged_entries(lock) == []
 
 
 def test_a_lock_that_ends_amid_a_stage_costs_only_that_stage(bench: Bench) -> None:

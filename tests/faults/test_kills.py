@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from entropyguard.project.pipeline import STAGES, load_lock
+from entropyguard.project.lock import load_lock
+from entropyguard.project.pipeline import STAGES
 from tests.faults.harness import Bench, Fault, end
 
 pytestmark = pytest.mark.pipeline
@@ -33,7 +34,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(fault: Fault, bench: Ben
 def test_a_kill_while_dvc_writes_its_lock_costs_only_the_stage_that_was_written(moment: str, bench: Bench) -> None:
     bench.empty()
     assert bench.resume(fault=Fault("embed", moment, "all")).code != 0
-    assert list(load_lock(bench.checkpoints)) == list(STAGES[:2])
+    assert list(load_lock(bench.checkpoints / "dvc.lock")) == list(STAGES[:2])
     ended = bench.assert_survives("embed")
     assert ended.ran == list(STAGES[2:])
 

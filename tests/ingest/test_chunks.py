@@ -26,6 +26,8 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ChunkParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.json_lines import parse_line
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.project.project import Project
 from entropyguard.project.repro import dvc_environment
 from entropyguard.run.request import default_params
 from tests.conftest import Workspace
@@ -54,7 +56,7 @@ def ingested(source: Path, size: int, overlap: int = 0) -> tuple[IngestCounts, P
 
 def written(checkpoint: Path, format: str) -> Path:  # noqa: A002  as in write_records
     out = checkpoint.with_name(f"out.{format}")
-    write_records(in_order(checkpoint), out, format, silent)
+    write_records(Checkpoint(in_order(checkpoint)), out, format, silent)
     return out
 
 
@@ -136,7 +138,7 @@ def test_only_the_span_of_the_text_changes_in_a_json_line(tmp_path: Path) -> Non
         r'{"text": "\\o"}',
     ]
     assert counts == IngestCounts(13, 0, 6)
-    assert count_chunks(out) == {"split": 6, "chunks": 12}
+    assert count_chunks(Checkpoint(out)) == {"split": 6, "chunks": 12}
 
 
 @given(
@@ -161,7 +163,7 @@ def test_rows_keep_their_place_and_rejected_ones_theirs(tmp_path: Path) -> None:
     rejected = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
     assert [(row["row_id"], row["line"]) for row in rejected] == [(0, 1), (4, 3), (8, 7)]
     assert counts == IngestCounts(9, 3, 2)
-    assert count_chunks(out) == {"split": 2, "chunks": 5}
+    assert count_chunks(Checkpoint(out)) == {"split": 2, "chunks": 5}
 
 
 def test_the_other_columns_of_csv_go_with_each_chunk(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_a_text_in_many_chunks_takes_no_more_memory_than_its_chunks(tmp_path: Pa
     (tmp_path / "data.jsonl").write_text(json.dumps({"text": "word " * 60_000}) + "\n")
     counts, out = ingested(tmp_path / "data.jsonl", 5)
     assert counts == IngestCounts(60_000, 0, 1)
-    assert count_chunks(out) == {"split": 1, "chunks": 60_000}
+    assert count_chunks(Checkpoint(out)) == {"split": 1, "chunks": 60_000}
 
 
 def test_separators_are_typed_as_before_and_may_hold_escapes() -> None:
@@ -283,7 +285,7 @@ def test_without_the_extra_all_else_runs_and_a_stage_that_needs_it_says_so(works
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=workspace.checkpoints,
-        env=dvc_environment(workspace.checkpoints) | workspace.environment,
+        env=dvc_environment(Project(workspace.checkpoints)) | workspace.environment,
         capture_output=True,
         text=True,
         check=False,

@@ -145,7 +145,7 @@ def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(embeddings, tmp_path / "half.parquet", by_lists(), store, BIG, die)
+        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", by_lists(), store, BIG, die)
     forbid_training_and_sampling(monkeypatch)
     counts, found = search(embeddings, store, by_lists())
     assert (counts.blocks, counts.blocks_reused) == (5, 3)

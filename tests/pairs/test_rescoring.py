@@ -92,7 +92,13 @@ def search_rounded(
     stored = write_texts(folder / "e.parquet", rounded(texts), rounding=ROUNDING)
     out = folder / "pairs.parquet"
     counts = find_similar_pairs(
-        stored, out, params or exhaustive(), store, max_memory, silent, exact_vectors=give or exact_vectors(texts)
+        Checkpoint(stored),
+        out,
+        params or exhaustive(),
+        store,
+        max_memory,
+        silent,
+        exact_vectors=give or exact_vectors(texts),
     )
     return counts, Checkpoint(out).metadata["search"]
 
@@ -144,7 +150,7 @@ def test_the_largest_change_of_a_similarity_is_told(tmp_path: Path) -> None:
     texts: list[Text] = [stored[0], unit([[0.94, np.sqrt(1 - 0.94**2), 0, 0, 0]])]
     embeddings = write_texts(tmp_path / "e.parquet", stored, rounding=ROUNDING)
     out = tmp_path / "pairs.parquet"
-    find_similar_pairs(embeddings, out, exhaustive(), None, BIG, silent, exact_vectors=exact_vectors(texts))
+    find_similar_pairs(Checkpoint(embeddings), out, exhaustive(), None, BIG, silent, exact_vectors=exact_vectors(texts))
     assert Checkpoint(out).metadata["search"] == {
         "floor": 0.9,
         "method": "exact",
@@ -163,7 +169,7 @@ def test_float32_vectors_are_not_embedded_again(tmp_path: Path) -> None:
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(40))
     _, expected = search(embeddings)
     out = tmp_path / "pairs.parquet"
-    find_similar_pairs(embeddings, out, exhaustive(), None, BIG, silent, exact_vectors=forbidden)
+    find_similar_pairs(Checkpoint(embeddings), out, exhaustive(), None, BIG, silent, exact_vectors=forbidden)
     assert out.read_bytes() == expected
 
 

@@ -147,7 +147,7 @@ def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_pat
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(embeddings, tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die)
+        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die)
     counts, bytes_found = search(embeddings, store)
     assert (counts.blocks, counts.blocks_reused) == (8, 3)
     assert bytes_found == expected
@@ -254,7 +254,7 @@ def test_progress_counts_tiles_of_the_half_square(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(20))
     note = lambda done, total: seen.append((done, total))  # noqa: E731  a def would say no more
-    find_similar_pairs(embeddings, tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note)
+    find_similar_pairs(Checkpoint(embeddings), tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note)
     assert seen == [(1, 6), (3, 6), (6, 6)]
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,13 @@ import pytest
 
 from entropyguard.cli.printing_sweep import check_targets, visible
 from entropyguard.core.errors import OutputError, UsageError
-from entropyguard.core.params import KeepParams, Params, SemanticParams
+from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.report import sweep as core_sweep
-from entropyguard.core.report.explain import Row
+from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.project.project import Project
 from entropyguard.queries.further_search import known_pairs, search_further
 from entropyguard.queries.sweep import SweepRequest, check_range
 from tests.conftest import TEXTS, Workspace, stage_outputs
@@ -54,7 +55,9 @@ def test_each_step_drops_what_a_run_at_that_threshold_drops(
     write_pairs(pairs, CHAIN)
     keep = KeepParams("column:score" if scores else "first", "", ())
     semantic = SemanticParams(0.95, cluster, protect_numbers=False)
-    steps = sweep_steps([(threshold, pairs) for threshold in GRID], rows, semantic, keep, 0, BIG)
+    steps = sweep_steps(
+        [(threshold, Checkpoint(pairs)) for threshold in GRID], Checkpoint(rows), semantic, keep, 0, BIG
+    )
     for step in steps:
         _, dropped, _ = dedup(tmp_path, list(range(5)), CHAIN, step.threshold, scores, cluster=cluster)
         assert (step.rows, step.dropped) == (5, len(dropped))
@@ -65,7 +68,7 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
     rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
     write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
     semantic, keep = SemanticParams(0.95, "stars", protect_numbers=True), KeepParams("first", "", ())
-    (step,) = sweep_steps([(0.95, pairs)], rows, semantic, keep, 5, BIG)
+    (step,) = sweep_steps([(0.95, Checkpoint(pairs))], Checkpoint(rows), semantic, keep, 5, BIG)
     assert step.borderline == (Pair(0.96, 2, 0),)
 
 
@@ -73,8 +76,8 @@ def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_pat
     pairs = {(0, 1): 0.93, (0, 2): 0.92, (3, 4): 0.924, (5, 6): 0.921, (5, 7): 0.95}
     rows = write_rows(tmp_path / "a.parquet", list(range(8)), [0] * 8)
     semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("first", "", ())
-    chosen = [(threshold, write_pairs(tmp_path / "p.parquet", pairs)) for threshold in (0.9, 0.93)]
-    low, high = sweep_steps(chosen, rows, semantic, keep, 2, BIG)
+    chosen = [(threshold, Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))) for threshold in (0.9, 0.93)]
+    low, high = sweep_steps(chosen, Checkpoint(rows), semantic, keep, 2, BIG)
     assert low.borderline == (Pair(0.92, 2, 0), Pair(0.921, 6, 5))
     assert high.borderline == (Pair(0.93, 1, 0), Pair(0.95, 7, 5))
 
@@ -191,23 +194,28 @@ def test_extend_finds_what_a_run_with_that_floor_finds(finished: Workspace) -> N
 
 @pytest.mark.pipeline
 def test_a_search_that_is_not_of_these_vectors_and_floor_is_not_used(finished: Workspace) -> None:
-    project = finished.checkpoints
-    params = Params.load(project / "params.yaml")
-    pairs = search_further(project, params, 0.8)
-    whole = pairs.read_bytes()
-    assert known_pairs(project, params, 0.8) == known_pairs(project, params, 0.85) == pairs
-    assert known_pairs(project, params, 0.79) is None
-    assert known_pairs(project, replace(params, search=replace(params.search, target_recall=0.9)), 0.8) is None
+    def known(floor: float) -> Path | None:
+        found = known_pairs(Project(finished.checkpoints), floor)
+        return None if found is None else found.path
+
+    pairs = search_further(Project(finished.checkpoints), 0.8).path
+    whole, params = pairs.read_bytes(), finished.checkpoints / "params.yaml"
+    assert known(0.8) == known(0.85) == pairs
+    assert known(0.79) is None
+    text = params.read_text()
+    params.write_text(text.replace("target_recall: 0.995", "target_recall: 0.9"))
+    assert known(0.8) is None
+    params.write_text(text)
     pairs.write_bytes(whole[:-1] + b"\0")
-    assert known_pairs(project, params, 0.8) is None
+    assert known(0.8) is None
     pairs.write_bytes(whole)
     finished.write_rows([*TEXTS, *graded_texts(), "a new row about ships and the sea"])
     assert finished.run("--resume").code == 0
-    assert known_pairs(project, params, 0.8) is None
-    search_further(project, params, 0.8)
-    assert known_pairs(project, params, 0.8) == pairs
-    (project / ".entropyguard" / "sweep" / "pairs.json").unlink()
-    assert known_pairs(project, params, 0.8) is None
+    assert known(0.8) is None
+    search_further(Project(finished.checkpoints), 0.8)
+    assert known(0.8) == pairs
+    pairs.with_suffix(".json").unlink()
+    assert known(0.8) is None
 
 
 @pytest.mark.pipeline

@@ -19,8 +19,9 @@ from entropyguard.core.report.build_diff import Difference, decision_differences
 from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, md5_digest
-from entropyguard.core.storage.parquet import TableWriter, open_parquet
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.pipeline import STAGES
+from entropyguard.project.project import Project
 from entropyguard.queries.verify import verify
 from tests.conftest import TEXTS, Workspace
 from tests.project.test_data_repo import Repo
@@ -74,7 +75,7 @@ def accept(repo: Repo, stage: str, out: str) -> None:
 
 def reasons(repo: Repo) -> dict[str, str]:
     """What verify finds without a rebuild, by stage."""
-    return {one.stage: one.reason for one in verify(repo.folder, strict=False).differences}
+    return {one.stage: one.reason for one in verify(Project(repo.folder), strict=False).differences}
 
 
 def edit_lock(repo: Repo, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
@@ -190,14 +191,14 @@ def test_another_model_under_the_same_name_is_named(repo: Repo, tmp_path: Path) 
 
 def test_a_folder_without_a_pipeline_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no entropyguard pipeline"):
-        verify(tmp_path, strict=False)
+        Project.opened(tmp_path)
 
 
 def test_a_rebuild_without_the_data_says_to_pull_first(repo: Repo) -> None:
     (repo.folder / EMBEDDINGS).unlink()
     (repo.folder / "data.jsonl").unlink()
     with pytest.raises(InputError, match=r"data.jsonl, embeddings.parquet: .*`dvc pull` first") as raised:
-        verify(repo.folder, strict=True)
+        verify(Project(repo.folder), strict=True)
     assert raised.value.exit_code == 65
 
 
@@ -205,14 +206,14 @@ def test_a_committed_result_that_the_code_does_not_give_is_found_by_a_rebuild(re
     kept = (repo.folder / "cleaned.jsonl").read_bytes()
     overwrite(repo.folder / "cleaned.jsonl", kept.replace(b"doctor", b"driver"))
     accept(repo, "export", "cleaned.jsonl")
-    verdict = verify(repo.folder, strict=True)
+    verdict = verify(Project(repo.folder), strict=True)
     assert verdict.lines() == ["export: a rebuild gives another cleaned.jsonl"]
 
 
 def moved_towards(repo: Repo, row: int, other: int, distance: float) -> None:
     """Move a row's vector towards another's, and go on from there: what a CPU with other rounding would give."""
     path = repo.folder / EMBEDDINGS
-    with open_parquet(path) as file:
+    with Checkpoint(path).opened() as file:
         table = file.read()
     assert table["row_id"].to_pylist() == [0, *range(2, 10)]  # row 1 is an exact duplicate
     vectors = np.array(table["vector"].to_pylist(), dtype=np.float64)
@@ -228,7 +229,7 @@ def moved_towards(repo: Repo, row: int, other: int, distance: float) -> None:
 
 
 def similarity(repo: Repo, row: int, keeper: int) -> float:
-    with open_parquet(repo.folder / "similar_pairs.parquet") as file:
+    with Checkpoint(repo.folder / "similar_pairs.parquet").opened() as file:
         pairs = file.read().to_pylist()
     (found,) = [pair["similarity"] for pair in pairs if (pair["row_a"], pair["row_b"]) == (keeper, row)]
     return float(found)
@@ -240,7 +241,7 @@ def test_on_another_kind_of_cpu_a_decision_near_the_threshold_is_borderline(repo
     replace(repo, "params.yaml", "dedup_threshold: 0.95", f"dedup_threshold: {before + 2e-6:.6f}")
     moved_towards(repo, 8, 7, 3e-5)
     assert before + 2e-6 <= similarity(repo, 8, 7) <= before + 1e-5
-    verdict = verify(repo.folder, strict=True)
+    verdict = verify(Project(repo.folder), strict=True)
     assert verdict.differences == ()
     (line,) = [line for line in verdict.lines() if "borderline: " in line]
     assert "row 8 is dropped for row 7 at " in line
@@ -249,13 +250,13 @@ def test_on_another_kind_of_cpu_a_decision_near_the_threshold_is_borderline(repo
     (encoder,) = (repo.folder / ".entropyguard" / "vectors").iterdir()
     digest = content_digest(repo.folder / EMBEDDINGS)
     os.link(repo.folder / EMBEDDINGS, encoder / f"embeddings-{digest}.parquet")
-    (line,) = verify(repo.folder, strict=True).lines()
+    (line,) = verify(Project(repo.folder), strict=True).lines()
     assert line.startswith("embed: a rebuild on the same kind of CPU")
 
 
 def test_vectors_that_rounding_does_not_explain_are_a_difference(repo: Repo) -> None:
     moved_towards(repo, 8, 7, 1e-3)
-    (line,) = verify(repo.folder, strict=True).lines()
+    (line,) = verify(Project(repo.folder), strict=True).lines()
     assert line == "embed: embeddings.parquet: a rebuild gives other vectors, by up to 1.0e-03: more than rounding does"
 
 
@@ -310,7 +311,9 @@ def test_a_decision_is_borderline_only_if_rounding_explains_it(
 
 
 def differences(folder: Path, here: list[DroppedRow], rebuilt: list[DroppedRow]) -> list[Difference]:
-    return decision_differences(write_dropped(folder / "a", *here), write_dropped(folder / "b", *rebuilt), 0.95)
+    return decision_differences(
+        Checkpoint(write_dropped(folder / "a", *here)), Checkpoint(write_dropped(folder / "b", *rebuilt)), 0.95
+    )
 
 
 def test_a_difference_names_the_row_and_both_decisions(tmp_path: Path) -> None:
@@ -330,11 +333,16 @@ def write_embeddings(path: Path, vectors: list[list[float]], key: bytes = b"k" *
 
 def test_the_distance_of_two_embeddings_is_that_of_the_row_that_moved_most(tmp_path: Path) -> None:
     one = write_embeddings(tmp_path / "a", [[1, 0], [0, 1]])
-    assert vector_distance(one, one) == 0
-    assert vector_distance(one, write_embeddings(tmp_path / "b", [[1, 0], [3, 5]])) == 5
-    assert np.isnan(vector_distance(one, write_embeddings(tmp_path / "c", [[1, 0], [0, np.nan]])) or 0)
-    assert vector_distance(one, write_embeddings(tmp_path / "d", [[1, 0]])) is None
-    assert vector_distance(one, write_embeddings(tmp_path / "e", [[1, 0], [0, 1]], key=b"x" * 16)) is None
+    assert vector_distance(Checkpoint(one), Checkpoint(one)) == 0
+    assert vector_distance(Checkpoint(one), Checkpoint(write_embeddings(tmp_path / "b", [[1, 0], [3, 5]]))) == 5
+    assert np.isnan(
+        vector_distance(Checkpoint(one), Checkpoint(write_embeddings(tmp_path / "c", [[1, 0], [0, np.nan]]))) or 0
+    )
+    assert vector_distance(Checkpoint(one), Checkpoint(write_embeddings(tmp_path / "d", [[1, 0]]))) is None
+    assert (
+        vector_distance(Checkpoint(one), Checkpoint(write_embeddings(tmp_path / "e", [[1, 0], [0, 1]], key=b"x" * 16)))
+        is None
+    )
 
 
 def steps_of_the_workflow() -> list[str]:

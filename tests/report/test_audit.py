@@ -24,10 +24,14 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
 from entropyguard.core.report import audit
 from entropyguard.core.report.audit import audit_format, write_audit
-from entropyguard.core.report.explain import Explanation, Row, explain, sample_dropped
+from entropyguard.core.report.explain import Explanation, explain, sample_dropped
+from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage import parquet
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.files import write_json
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.project.project import Project
 from entropyguard.run.request import default_params
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
@@ -46,7 +50,7 @@ LINES = [
 
 
 @dataclass(frozen=True)
-class Project:
+class Run:
     """A folder with the checkpoints of a finished run, and the names of its input files."""
 
     folder: Path
@@ -55,15 +59,19 @@ class Project:
     def write(self, name: str, text_chars: int = 1000) -> Path:
         """Write the audit in the format of the name."""
         out = self.folder / name
-        write_audit(self.folder, self.names, out, audit_format(out), text_chars)
+        write_audit(self.lineage(), out, audit_format(out), text_chars)
         return out
+
+    def lineage(self) -> Lineage:
+        write_json(self.folder / ".entropyguard" / "inputs.json", {"names": self.names})
+        return Project(self.folder).lineage()
 
     def records(self, text_chars: int = 1000) -> list[dict[str, Any]]:
         lines = self.write("audit.jsonl", text_chars).read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line]
 
     def explain(self, row_id: int) -> Explanation:
-        return explain(self.folder, self.names, row_id)
+        return explain(self.lineage(), row_id)
 
     def kept(self) -> list[int]:
         return pl.read_parquet(self.folder / "after_semantic_dedup.parquet")["row_id"].to_list()
@@ -75,11 +83,12 @@ def run(
     similar: Sequence[tuple[int, int]],
     keep: str = "first",
     cluster: str = "stars",
-) -> Project:
+) -> Run:
     """Run all but the model: `similar` are the pairs of rows that a search would have found."""
     inputs = folder / "data"
     inputs.mkdir()
     (folder / "dropped").mkdir()
+    (folder / ".entropyguard").mkdir()
     for name, text in files.items():
         (inputs / name).write_text(text, encoding="utf-8")
     params = default_params()
@@ -88,7 +97,7 @@ def run(
     ingest(sources, folder / "ingested.parquet", folder / "rejected.jsonl", params.ingest, silent)
     after_exact = folder / "after_exact_dedup.parquet"
     drop_exact_duplicates(
-        folder / "ingested.parquet", after_exact, folder / "dropped/exact.parquet", exact, policy, silent
+        Checkpoint(folder / "ingested.parquet"), after_exact, folder / "dropped/exact.parquet", exact, policy, silent
     )
     left = set(pl.read_parquet(after_exact)["row_id"])
     pairs = sorted((b, a) for a, b in similar if a < b and {a, b} <= left)
@@ -96,8 +105,8 @@ def run(
         columns = [[a for _, a in pairs], [b for b, _ in pairs], [SIMILAR] * len(pairs)]
         writer.write(pa.table(columns, schema=PAIRS))
     drop_semantic_duplicates(
-        after_exact,
-        folder / "similar_pairs.parquet",
+        Checkpoint(after_exact),
+        Checkpoint(folder / "similar_pairs.parquet"),
         folder / "after_semantic_dedup.parquet",
         folder / "dropped/semantic.parquet",
         replace(params.semantic, cluster=cluster),
@@ -105,16 +114,16 @@ def run(
         1 << 30,
         silent,
     )
-    return Project(folder, [str(source.path.relative_to(folder)) for source in sources])
+    return Run(folder, [str(source.path.relative_to(folder)) for source in sources])
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> Run:
     """The run on `LINES`."""
     return run(tmp_path, {"a.jsonl": "\n".join(LINES) + "\n"}, [(0, 3)])
 
 
-def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(project: Project) -> None:
+def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(project: Run) -> None:
     records = {record["row_id"]: record for record in project.records()}
     assert list(records) == [1, 2, 3, 4, 5]
     assert records[1] == {
@@ -147,13 +156,13 @@ def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(pro
     )
 
 
-def test_the_final_keeper_is_in_the_output_although_the_keeper_was_dropped_later(project: Project) -> None:
+def test_the_final_keeper_is_in_the_output_although_the_keeper_was_dropped_later(project: Run) -> None:
     record = project.records()[3]
     assert (record["row_id"], record["keeper_row_id"], record["final_keeper_row_id"]) == (4, 3, 0)
     assert record["keeper_text"] == "the cat sat"
 
 
-def test_every_format_holds_the_same_records(project: Project) -> None:
+def test_every_format_holds_the_same_records(project: Run) -> None:
     expected = project.records()
     assert json.loads(project.write("audit.json").read_text(encoding="utf-8")) == expected
     assert pl.read_parquet(project.write("audit.parquet")).to_dicts() == expected
@@ -182,7 +191,7 @@ def test_an_audit_without_records_is_empty_but_whole(tmp_path: Path, ending: str
     assert pl.read_parquet(project.write("audit.parquet")).schema == audit.AUDIT_SCHEMA
 
 
-def test_a_longer_text_is_cut_at_the_stated_number_of_characters(project: Project) -> None:
+def test_a_longer_text_is_cut_at_the_stated_number_of_characters(project: Run) -> None:
     records = project.records(text_chars=5)
     assert [record["text"] for record in records] == ["A  ca…", "{brok…", "the c…", "THE c…", "x"]
     assert records[0]["keeper_text"] == "a cat…"
@@ -196,7 +205,7 @@ def test_files_go_by_the_names_given_and_lines_count_in_each(tmp_path: Path) -> 
     assert (record["keeper_file"], record["keeper_line"]) == ("data/a.jsonl", 1)
 
 
-def test_a_file_name_that_is_no_text_is_escaped(project: Project) -> None:
+def test_a_file_name_that_is_no_text_is_escaped(project: Run) -> None:
     odd = replace(project, names=["caf\udce9.jsonl"])
     assert odd.records()[0]["file"] == "caf\\udce9.jsonl"
     assert odd.explain(0).row.file == "caf\\udce9.jsonl"
@@ -230,24 +239,24 @@ def test_an_unknown_ending_is_refused_with_the_known_ones(name: str) -> None:
         audit_format(Path(name))
 
 
-def test_wrong_arguments_are_refused(project: Project) -> None:
+def test_wrong_arguments_are_refused(project: Run) -> None:
     with pytest.raises(UsageError, match="text_chars is 0"):
         project.records(text_chars=0)
     with pytest.raises(UsageError, match="format of an audit is 'xml'"):
-        write_audit(project.folder, project.names, project.folder / "out", "xml")
+        write_audit(project.lineage(), project.folder / "out", "xml")
     with pytest.raises(ProcessingError, match="0 are known now"):
         replace(project, names=[]).records()
 
 
 @pytest.mark.parametrize("missing", ["ingested.parquet", "rejected.jsonl", "dropped/semantic.parquet"])
-def test_without_a_finished_run_there_is_nothing_to_tell(project: Project, missing: str) -> None:
+def test_without_a_finished_run_there_is_nothing_to_tell(project: Run, missing: str) -> None:
     (project.folder / missing).unlink()
-    for ask in (project.records, lambda: project.explain(0), lambda: sample_dropped(project.folder, 1, 0)):
+    for ask in (project.records, lambda: project.explain(0), lambda: sample_dropped(project.lineage(), 1, 0)):
         with pytest.raises(ProcessingError, match=f"no finished run: {missing} is missing"):
             ask()
 
 
-def test_checkpoints_of_two_runs_are_not_taken_for_one(project: Project, tmp_path: Path) -> None:
+def test_checkpoints_of_two_runs_are_not_taken_for_one(project: Run, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = run(tmp_path / "other", {"a.jsonl": LINES[0]}, [])
     (other.folder / "after_semantic_dedup.parquet").replace(project.folder / "after_semantic_dedup.parquet")
@@ -255,21 +264,21 @@ def test_checkpoints_of_two_runs_are_not_taken_for_one(project: Project, tmp_pat
         project.records()
 
 
-def test_a_keeper_that_was_never_read_is_reported(project: Project) -> None:
+def test_a_keeper_that_was_never_read_is_reported(project: Run) -> None:
     dropped = project.folder / "dropped/semantic.parquet"
     pl.read_parquet(dropped).with_columns(keeper_row_id=pl.lit(99, pl.Int64)).write_parquet(dropped)
     with pytest.raises(ProcessingError, match="has no row 99"):
         project.records()
 
 
-def test_a_rejected_row_that_cannot_be_read_is_reported_with_its_line(project: Project) -> None:
+def test_a_rejected_row_that_cannot_be_read_is_reported_with_its_line(project: Run) -> None:
     with (project.folder / "rejected.jsonl").open("a") as file:
         file.write("[1]\n")
     with pytest.raises(ProcessingError, match=r"rejected\.jsonl, line 2"):
         project.records()
 
 
-def test_a_dropped_row_is_explained_with_both_whole_texts(project: Project) -> None:
+def test_a_dropped_row_is_explained_with_both_whole_texts(project: Run) -> None:
     found = project.explain(4)
     assert (found.outcome, found.stage, found.reason) == ("dropped", "exact_dedup", "exact")
     assert found.row == Row(4, "data/a.jsonl", 5, "THE cat sat")
@@ -293,18 +302,18 @@ def test_a_row_dropped_through_others_has_a_keeper_and_no_similarity_in_every_fo
     assert "semantic duplicate through other rows, of row 0" in capsys.readouterr().out
 
 
-def test_a_row_that_was_too_short_has_no_keeper(project: Project) -> None:
+def test_a_row_that_was_too_short_has_no_keeper(project: Run) -> None:
     found = project.explain(5)
     assert (found.reason, found.keeper, found.final_keeper, found.similarity) == ("min_length", None, None, None)
 
 
-def test_a_rejected_row_is_explained_with_its_line(project: Project) -> None:
+def test_a_rejected_row_is_explained_with_its_line(project: Run) -> None:
     found = project.explain(2)
     assert (found.outcome, found.stage, found.row) == ("rejected", "ingest", Row(2, "data/a.jsonl", 3, "{broken"))
     assert found.reason
 
 
-def test_a_kept_row_names_the_rows_it_stands_for(project: Project) -> None:
+def test_a_kept_row_names_the_rows_it_stands_for(project: Run) -> None:
     found = project.explain(0)
     assert (found.outcome, found.stage, found.stands_for) == ("kept", None, 3)
     assert [row.text for row in found.examples] == ["A  cat sat", "the cat sat", "THE cat sat"]
@@ -317,17 +326,17 @@ def test_of_many_rows_a_kept_one_shows_five(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("row_id", [-1, 7, 2**70])
-def test_a_row_that_is_not_there_is_refused_with_the_range(project: Project, row_id: int) -> None:
+def test_a_row_that_is_not_there_is_refused_with_the_range(project: Run, row_id: int) -> None:
     with pytest.raises(UsageError, match=f"no row {row_id}: the input has rows 0 to 6"):
         project.explain(row_id)
 
 
-def test_a_sample_is_the_same_for_the_same_seed_and_has_dropped_rows_only(project: Project) -> None:
-    assert sample_dropped(project.folder, 10, seed=0) == [1, 3, 4, 5]
-    two = sample_dropped(project.folder, 2, seed=1)
-    assert two == sample_dropped(project.folder, 2, seed=1)
+def test_a_sample_is_the_same_for_the_same_seed_and_has_dropped_rows_only(project: Run) -> None:
+    assert sample_dropped(project.lineage(), 10, seed=0) == [1, 3, 4, 5]
+    two = sample_dropped(project.lineage(), 2, seed=1)
+    assert two == sample_dropped(project.lineage(), 2, seed=1)
     assert len(set(two)) == 2
-    assert any(sample_dropped(project.folder, 2, seed=seed) != two for seed in range(2, 9))
+    assert any(sample_dropped(project.lineage(), 2, seed=seed) != two for seed in range(2, 9))
     assert set(two) <= {1, 3, 4, 5}
 
 

@@ -23,8 +23,11 @@ from entropyguard.core.report.drop_rates import (
     for_report,
     loss_warnings,
 )
+from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.rows.schemas import DROPPED
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.project.project import Project
 from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Workspace, finished_stages
 
@@ -56,7 +59,9 @@ def write_dropped(path: Path, reasons: dict[int, str]) -> Path:
 def count(folder: Path, rows: list[tuple[int, dict[str, Any]]], reasons: dict[int, str], column: str) -> Losses:
     exact = write_dropped(folder / "exact.parquet", {row: why for row, why in reasons.items() if why != "semantic"})
     semantic = write_dropped(folder / "near.parquet", {row: why for row, why in reasons.items() if why == "semantic"})
-    return count_losses(write_ingested(folder / "ingested.parquet", rows), [exact, semantic], column)
+    ingested = Checkpoint(write_ingested(folder / "ingested.parquet", rows))
+    dropped = {"exact_dedup": Checkpoint(exact), "semantic_dedup": Checkpoint(semantic)}
+    return count_losses(Lineage(ingested, folder / "rejected.jsonl", dropped, ingested, []), column)
 
 
 def test_losses_are_told_of_all_rows_and_of_each_source_the_largest_first(tmp_path: Path) -> None:
@@ -211,7 +216,7 @@ def test_the_guard_and_the_warning_hold_under_plain_dvc_too(workspace: Workspace
         done = subprocess.run(
             [sys.executable, "-m", "dvc", "repro"],
             cwd=workspace.checkpoints,
-            env=dvc_environment(workspace.checkpoints),
+            env=dvc_environment(Project(workspace.checkpoints)),
             capture_output=True,
             text=True,
             check=False,

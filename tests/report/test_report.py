@@ -20,13 +20,15 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.progress import silent
 from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
-from entropyguard.core.report.examples import Findings, find
+from entropyguard.core.report.examples import Examples, find_examples
+from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.page import render_page, row_steps
 from entropyguard.core.report.pair_stats import Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.report.plots import for_page, rows_plot, similarity_plot
 from entropyguard.core.report.report import build_report, reading_warnings
 from entropyguard.core.report.text_diff import shown, shown_beside, visible
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.run.request import default_params
 from tests.conftest import Workspace
@@ -54,11 +56,12 @@ class Project:
     report: dict[str, Any]
 
     @property
-    def dropped(self) -> list[Path]:
-        return [self.folder / "dropped/exact.parquet", self.folder / "dropped/semantic.parquet"]
+    def dropped(self) -> list[Checkpoint]:
+        return list(lineage_of(self.folder).dropped.values())
 
-    def find(self) -> Findings:
-        return find(self.folder, self.report)
+    def find(self) -> Examples:
+        pairs = Checkpoint(self.folder / "similar_pairs.parquet")
+        return find_examples(lineage_of(self.folder), pairs, self.report)
 
     def page(self) -> str:
         return render_page(self.report, self.find())
@@ -88,13 +91,21 @@ def run(
         folder / name for name in ("after_semantic_dedup.parquet", "dropped/exact.parquet", "dropped/semantic.parquet")
     )
     ingest(find_sources(str(folder / "data.jsonl")), ingested, rejected, params.ingest, silent)
-    drop_exact_duplicates(ingested, after_exact, exact, params.exact, params.keep, silent)
+    drop_exact_duplicates(Checkpoint(ingested), after_exact, exact, params.exact, params.keep, silent)
     write_embeddings(embeddings, pq.read_table(after_exact)["row_id"].to_pylist(), unreadable)
     with TableWriter(pairs, PAIRS, ABOUT) as writer:
         columns = [list(column) for column in zip(*sorted(similar, key=lambda pair: pair[1::-1]), strict=True)]
         writer.write(pa.table(columns or [[], [], []], schema=PAIRS))
-    drop_semantic_duplicates(after_exact, pairs, kept, semantic, params.semantic, params.keep, 1 << 30, silent)
-    return Project(folder, build_report(ingested, rejected, embeddings, exact, semantic, kept, params))
+    drop_semantic_duplicates(
+        Checkpoint(after_exact), Checkpoint(pairs), kept, semantic, params.semantic, params.keep, 1 << 30, silent
+    )
+    return Project(folder, build_report(lineage_of(folder), Checkpoint(embeddings), params))
+
+
+def lineage_of(folder: Path) -> Lineage:
+    dropped = {f"{name}_dedup": Checkpoint(folder / "dropped" / f"{name}.parquet") for name in ("exact", "semantic")}
+    ingested, kept = (Checkpoint(folder / f"{name}.parquet") for name in ("ingested", "after_semantic_dedup"))
+    return Lineage(ingested, folder / "rejected.jsonl", dropped, kept, [])
 
 
 def write_embeddings(path: Path, row_ids: Sequence[int], unreadable: Sequence[int]) -> None:
@@ -149,7 +160,7 @@ class Parsed(HTMLParser):
 
 
 def test_a_cluster_is_a_kept_row_and_all_that_went_for_it(project: Project) -> None:
-    keepers = final_keepers(project.folder / "ingested.parquet", project.dropped)
+    keepers = final_keepers(Checkpoint(project.folder / "ingested.parquet"), project.dropped)
     assert keepers.tolist() == [-1, 0, 0, 0, -1, -1, 4]  # 3 went for 2, which went for 0
     assert largest_clusters(keepers, project.dropped, 9, 9) == [
         Cluster(keeper=0, exact=2, semantic=1, members=[(2, 0.97)]),
@@ -162,28 +173,30 @@ def test_of_equal_clusters_those_of_the_lowest_rows_are_shown_and_the_least_simi
     texts = ["a", "b", "b", "c", "c", "a", "d1", "d2", "d3", "d4"]
     similar = [(6, 7, 0.99), (6, 8, 0.95), (6, 9, 0.97)]
     made = run(tmp_path / "project", as_lines(texts), similar)
-    keepers = final_keepers(made.folder / "ingested.parquet", made.dropped)
+    keepers = final_keepers(Checkpoint(made.folder / "ingested.parquet"), made.dropped)
     found = largest_clusters(keepers, made.dropped, 3, 2)
     assert [(one.keeper, one.exact, one.semantic) for one in found] == [(6, 0, 3), (0, 1, 0), (1, 1, 0)]
     assert found[0].members == [(8, 0.95), (9, 0.97)]
 
 
 def test_pairs_next_to_the_threshold_are_told_the_nearest_first_and_one_for_each_row(project: Project) -> None:
-    keepers = final_keepers(project.folder / "ingested.parquet", project.dropped)
+    keepers = final_keepers(Checkpoint(project.folder / "ingested.parquet"), project.dropped)
     above = least_similar_dropped(project.dropped[1], 0.95, 9)
     assert above == [Pair(0.96, row=6, other=4), Pair(0.97, row=2, other=0)]
     pairs = project.folder / "similar_pairs.parquet"
-    assert most_similar_kept(pairs, keepers, 0.95, 9) == [Pair(0.93, row=5, other=4)]  # of 5 and 6 only one is kept
-    assert most_similar_kept(pairs, keepers, 0.93, 9) == []
+    assert most_similar_kept(Checkpoint(pairs), keepers, 0.95, 9) == [
+        Pair(0.93, row=5, other=4)
+    ]  # of 5 and 6 only one is kept
+    assert most_similar_kept(Checkpoint(pairs), keepers, 0.93, 9) == []
 
 
 def test_the_histogram_counts_every_stored_pair_once_on_its_side_of_the_threshold(tmp_path: Path) -> None:
     similar = [(0, 1, 0.9), (0, 2, 0.901999), (1, 2, 0.949999), (0, 3, 0.95), (1, 3, 0.951), (2, 3, 1.000001)]
     made = run(tmp_path / "project", as_lines(["a", "b", "c", "d"]), similar)
-    counted = count_pairs(made.folder / "similar_pairs.parquet", 0.9, 0.95)
+    counted = count_pairs(Checkpoint(made.folder / "similar_pairs.parquet"), 0.9, 0.95)
     assert {int(at): int(counted.below[at]) for at in counted.below.nonzero()[0]} == {0: 2, 24: 1}
     assert {int(at): int(counted.above[at]) for at in counted.above.nonzero()[0]} == {25: 2, 49: 1}
-    inside = count_pairs(made.folder / "similar_pairs.parquet", 0.9, 0.9505)
+    inside = count_pairs(Checkpoint(made.folder / "similar_pairs.parquet"), 0.9, 0.9505)
     assert (inside.below[25], inside.above[25]) == (1, 1)
 
 

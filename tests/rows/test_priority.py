@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import KeepParams
 from entropyguard.core.rows.priority import row_priority
+from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 
 
@@ -42,7 +43,7 @@ def ranks(
     priority: Sequence[str] = (),
 ) -> list[int]:
     found: list[int] = row_priority(
-        write_rows(folder / "rows.parquet", rows), KeepParams(policy, source_column, tuple(priority))
+        Checkpoint(write_rows(folder / "rows.parquet", rows)), KeepParams(policy, source_column, tuple(priority))
     ).tolist()
     return found
 
@@ -94,9 +95,9 @@ def test_a_parquet_column_that_is_not_there_is_an_error_naming_the_columns(tmp_p
     table = pa.table({"row_id": [0], "file": pa.array([0], pa.int32()), "line": [1], "record": record})
     with TableWriter(tmp_path / "p.parquet", table.schema, {"format": "parquet", "text_column": "text"}) as writer:
         writer.write(table)
-    assert row_priority(tmp_path / "p.parquet", KeepParams("column:stars", "", ())).tolist() == [0]
+    assert row_priority(Checkpoint(tmp_path / "p.parquet"), KeepParams("column:stars", "", ())).tolist() == [0]
     with pytest.raises(DataFormatError, match="text, stars"):
-        row_priority(tmp_path / "p.parquet", KeepParams("column:score", "", ()))
+        row_priority(Checkpoint(tmp_path / "p.parquet"), KeepParams("column:score", "", ()))
 
 
 def test_a_column_of_lists_has_no_order(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from entropyguard.project.project import Project
 from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Ended, Workspace, finished_stages
 from tests.static_model import write_static_model
@@ -90,7 +91,7 @@ def plain_repro(workspace: Workspace) -> Ended:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=workspace.checkpoints,
-        env=dvc_environment(workspace.checkpoints),
+        env=dvc_environment(Project(workspace.checkpoints)),
         capture_output=True,
         text=True,
         check=False,
@@ -154,7 +155,7 @@ def test_what_reruns(change: str, built: Workspace, tmp_path: Path) -> None:
     status = subprocess.run(
         [sys.executable, "-m", "dvc", "status", "-q"],
         cwd=workspace.checkpoints,
-        env=dvc_environment(workspace.checkpoints),
+        env=dvc_environment(Project(workspace.checkpoints)),
         check=False,
     )
     assert status.returncode == 0, "dvc status -q is not clean after a finished run"

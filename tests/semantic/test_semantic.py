@@ -67,8 +67,8 @@ def dedup(
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
     counts = drop_semantic_duplicates(
-        write_rows(folder / "rows.parquet", row_ids, scores or [0] * len(row_ids), texts),
-        write_pairs(folder / "pairs.parquet", pairs),
+        Checkpoint(write_rows(folder / "rows.parquet", row_ids, scores or [0] * len(row_ids), texts)),
+        Checkpoint(write_pairs(folder / "pairs.parquet", pairs)),
         folder / "out.parquet",
         folder / "dropped.parquet",
         SemanticParams(threshold, cluster, protect_numbers),
@@ -247,7 +247,7 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
         SemanticParams(0.95, "stars", protect_numbers=False),
         KeepParams("column:score", "", ()),
     )
-    found = decide(tmp_path / "rows.parquet", tmp_path / "pairs.parquet", semantic, keep, BIG)
+    found = decide(Checkpoint(tmp_path / "rows.parquet"), Checkpoint(tmp_path / "pairs.parquet"), semantic, keep, BIG)
     lost = np.flatnonzero(found.keeper != KEPT)
     assert dropped == {
         int(found.row_ids[row]): (int(found.row_ids[found.keeper[row]]), float(found.similarity[row])) for row in lost
@@ -318,7 +318,7 @@ def test_by_components_protected_rows_can_still_fall_together_through_a_third_an
 )
 def test_what_differs_in_numbers_only(tmp_path: Path, one: str, other: str, only_numbers: bool) -> None:
     rows = write_rows(tmp_path / "rows.parquet", [3, 8], [0, 0], [one, other])
-    numbers = NumberFree.of(rows, np.array([True, True]))
+    numbers = NumberFree.of(Checkpoint(rows), np.array([True, True]))
     assert numbers.only_numbers_differ(np.array([0]), np.array([1])).tolist() == [only_numbers]
 
 

@@ -73,4 +73,4 @@ def test_row_groups_are_cut_by_what_nested_values_hold(tmp_path: Path, monkeypat
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(ProcessingError, match=r"x\.parquet cannot be read"):
-        Checkpoint(tmp_path / "x.parquet").rows
+        Checkpoint(tmp_path / "x.parquet")

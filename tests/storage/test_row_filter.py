@@ -62,7 +62,9 @@ def test_one_of_each_text_stays_in_input_order(
     out, dropped = folder / "out.parquet", folder / "dropped.parquet"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "ROW_GROUP_ROWS", group)
-        counts = drop_exact_duplicates(ingested(folder, texts), out, dropped, exact, KeepParams(policy, "", ()), silent)
+        counts = drop_exact_duplicates(
+            Checkpoint(ingested(folder, texts)), out, dropped, exact, KeepParams(policy, "", ()), silent
+        )
     compared = [text.lower() if exact.lowercase else text for text in texts]
     order = range(len(texts)) if policy == "first" else reversed(range(len(texts)))
     keeper: dict[str, int] = {}
@@ -90,9 +92,7 @@ def test_any_rows_may_stay(
         patch.setattr(parquet, "ROW_GROUP_ROWS", group)
         source = ingested(folder, texts)
         stays = np.array(flags[: len(texts)])
-        keep_rows(
-            source, folder / "out", COLUMNS, Checkpoint(source).metadata, Checkpoint(source).positions, stays, silent
-        )
+        keep_rows(Checkpoint(source), folder / "out", COLUMNS, Checkpoint(source).metadata, stays, silent)
     assert [row for row, _ in rows_of(folder / "out")] == np.flatnonzero(stays).tolist()
 
 
@@ -102,7 +102,7 @@ def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(
     monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
     source = ingested(tmp_path, ["a", "b", "A", "c", "d", "B", "e", "a", "b", "f", "g", "h"])
     out = tmp_path / "out.parquet"
-    drop_exact_duplicates(source, out, tmp_path / "dropped", AT_INGEST, KeepParams("first", "", ()), silent)
+    drop_exact_duplicates(Checkpoint(source), out, tmp_path / "dropped", AT_INGEST, KeepParams("first", "", ()), silent)
     assert Checkpoint(source).group_rows == [4, 4, 4]  # a b c d, then those seen before, then e f g h
     kept = [StoredGroups(source).read(group, COLUMNS).pages for group in (0, 1, 2)]
     kept = [pages for pages in kept if b"".join(pages) in out.read_bytes()]
