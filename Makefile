@@ -19,10 +19,12 @@ demo: $(READY)  ## remove the duplicates among the standard library's docstrings
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist worksteal
 
-lint: $(READY)  ## style and types
+lint: $(READY)  ## style, types, which package may import which, and that what is imported is declared
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry --no-ansi entropyguard stages
 
 soak: $(READY)  ## 200 kills at random moments, each resumed; COUNT=1000 SEED=7 for others
 	$(BIN)/python -m tests.faults.soak $(or $(COUNT),200) $(SEED)

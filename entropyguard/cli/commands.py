@@ -29,7 +29,7 @@ def init(
     text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
     upgrade: Annotated[
-        bool, typer.Option("--upgrade", help="Renew dvc.yaml, stages/ and the model's fingerprint, edited or not.")
+        bool, typer.Option("--upgrade", help="Renew the pipeline's files and the model's fingerprint, edited or not.")
     ] = False,
 ) -> None:
     """Write the pipeline into a git + DVC repo.

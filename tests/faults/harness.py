@@ -129,7 +129,7 @@ class Bench(Workspace):
     def _records(self) -> dict[str, float | None]:
         project = Project(self.checkpoints)
         records = {stage: project.record(stage) for stage in STAGES}
-        return {stage: record and record.finished_at for stage, record in records.items()}
+        return {stage: None if record is None else record.finished_at for stage, record in records.items()}
 
     def await_mark(self) -> int:
         """Wait until the fault has happened; the process it happened in."""

@@ -104,6 +104,5 @@ def _checked(pieces: Iterable[tuple[Ints, Floats]], expected: Ints) -> Iterator[
 
 def _strangers() -> ProcessingError:
     return ProcessingError(
-        "embeddings.parquet has other rows or windows than after_exact_dedup.parquet gives. "
-        "Run again from embed: `dvc repro --force embed`."
+        "embeddings.parquet has other rows or windows than after_exact_dedup.parquet gives. Run embed again."
     )
