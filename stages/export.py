@@ -10,7 +10,7 @@ STAGE_VERSION = 2
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.export.writers import write_records
-    from entropyguard.core.report.drop_rates import loss_warnings
+    from entropyguard.core.report.drop_rates import drop_warnings
     from entropyguard.core.report.examples import find_examples
     from entropyguard.core.report.lineage import Lineage
     from entropyguard.core.report.page import render_page, row_steps
@@ -36,7 +36,7 @@ def work(run: StageRun) -> Counts:
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
     similarity = similarity_plot(examples.histogram, run.params.semantic.dedup_threshold)
     run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
-    for line in [*loss_warnings(report), *reading_warnings(report)]:  # for `dvc repro`; the command line says it itself
+    for line in [*drop_warnings(report), *reading_warnings(report)]:  # for `dvc repro`; the command line says it itself
         sys.stderr.write(f"entropyguard: {line}\n")
     return {"rows": rows}
 

@@ -81,7 +81,8 @@ def run(
         ),
     ] = None,
     source_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where rows come from: losses are told for each of its values.")
+        str | None,
+        typer.Option(metavar="NAME", help="Where rows come from: drop rates are reported for each of its values."),
     ] = None,
     source_priority: Annotated[
         str, typer.Option(metavar="A,B", help="Keep rows of source A before those of B, B's before all others.")

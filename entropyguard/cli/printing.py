@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.report.drop_rates import loss_warnings
+from entropyguard.core.report.drop_rates import drop_warnings
 from entropyguard.core.report.report import reading_warnings
 from entropyguard.run.publish import STDOUT, whole_file
 
@@ -91,7 +91,7 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     if numbers["dropped"]:
         cure = "" if numbers["protected"] else "; --protect-numbers keeps such rows"
         say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
-    for line in [*loss_warnings(summary.report), *reading_warnings(summary.report)]:
+    for line in [*drop_warnings(summary.report), *reading_warnings(summary.report)]:
         say(line)
 
 
@@ -151,7 +151,7 @@ def print_status(lines: list[StageLine]) -> None:
 def print_explanation(explanation: Explanation) -> None:
     """What became of a row, with its text beside its keeper's."""
     row, keeper = explanation.row, explanation.keeper
-    print_line(f"{_place(row)}: {_fate(explanation)}")
+    print_line(f"{_named(row)}: {_outcome(explanation)}")
     shown = [row, *([keeper] if keeper else explanation.examples)]
     table = Table(box=HORIZONTALS, pad_edge=False)
     for one in shown:
@@ -160,11 +160,11 @@ def print_explanation(explanation: Explanation) -> None:
     terminal().print(table)
 
 
-def _place(row: Row) -> str:
+def _named(row: Row) -> str:
     return f"row {row.row_id} ({row.file}, line {row.line})"
 
 
-def _fate(explanation: Explanation) -> str:
+def _outcome(explanation: Explanation) -> str:
     keeper, final = explanation.keeper, explanation.final_keeper
     if explanation.outcome == "kept":
         return f"kept; it stands for {explanation.stands_for:,} dropped rows" if explanation.stands_for else "kept"
@@ -172,10 +172,10 @@ def _fate(explanation: Explanation) -> str:
         return f"{explanation.outcome} by {explanation.stage}: {explanation.reason}"
     linked = "through other rows, of" if explanation.reason == "semantic" else "of"
     how = f"at similarity {explanation.similarity:.6f} to" if explanation.similarity is not None else linked
-    fate = f"dropped by {explanation.stage}: {explanation.reason} duplicate {how} {_place(keeper)}"
+    outcome = f"dropped by {explanation.stage}: {explanation.reason} duplicate {how} {_named(keeper)}"
     if final is not None and final.row_id != keeper.row_id:
-        fate += f", itself dropped for {_place(final)}"
-    return fate
+        outcome += f", itself dropped for {_named(final)}"
+    return outcome
 
 
 def print_line(line: str) -> None:

@@ -65,8 +65,8 @@ def _print_examples(sweep: Sweep) -> None:
     table.add_column("would be dropped", ratio=1)
     table.add_column("keeper", ratio=1)
     for step, examples in zip(sweep.steps, sweep.examples, strict=True):
-        for place, example in enumerate(examples):
-            table.add_row("" if place else f"{step.threshold:g}", *_cells(example), end_section=example is examples[-1])
+        for at, example in enumerate(examples):
+            table.add_row("" if at else f"{step.threshold:g}", *_cells(example), end_section=example is examples[-1])
     terminal().print(table)
 
 
@@ -75,7 +75,7 @@ def _cells(example: Example) -> tuple[str, Text, Text]:
 
 
 def _shown(row: Row) -> Text:
-    """A row's place and text."""
+    """A row's id and text."""
     return Text(f"row {row.row_id}: {visible(row.text)}")
 
 

@@ -1,4 +1,4 @@
-"""How library code tells the outside how far it is, without knowing who listens."""
+"""How library code lets the outside know how far it is, without knowing who listens."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def run_build(request: Request, say: Say) -> Summary:
     """Do what the request asks; every failure is an EntropyguardError or Interrupted, and nothing is published."""
     started = time.monotonic()
     check_request(request)
-    # Wrong use is told before a dir is made; only stdin has to be written down first.
+    # Wrong use is reported before a dir is made; only stdin has to be written down first.
     sources = [] if request.input == STDIN else sources_of(request)
     params = params_of(request, sources) if sources else None
     with _working_dir(request, say) as project, owned(project):

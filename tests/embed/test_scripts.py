@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
-from entropyguard.core.embed.scripts import Reading, main_scripts, script_names
+from entropyguard.core.embed.scripts import ScriptCoverage, main_scripts, script_names
 
 UNKNOWN = ""
 SYLLABLES = [first + second for first in ascii_lowercase for second in "aeiou"]
@@ -32,7 +32,7 @@ PIECES = [
 def cannot_read(tokens: Sequence[str], text: str | None = None) -> bool:
     """Whether a model of these pieces cannot read the text of these tokens; None: they spell it."""
     ids = np.array([PIECES.index(token) for token in tokens], dtype=np.int32)
-    return bool(Reading(PIECES, [0]).unreadable([ids], ["".join(tokens) if text is None else text])[0])
+    return bool(ScriptCoverage(PIECES, [0]).unreadable([ids], ["".join(tokens) if text is None else text])[0])
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_what_a_token_hides_is_counted_by_its_letters(hole: str) -> None:
     ids=["letters", "words", "some characters", "many characters", "a vocabulary of letters alone"],
 )
 def test_a_script_is_read_that_the_vocabulary_has_words_of(pieces: list[str], scripts: list[str]) -> None:
-    assert Reading(pieces, []).scripts_read() == scripts
+    assert ScriptCoverage(pieces, []).scripts_read() == scripts
 
 
 def test_a_texts_mark_does_not_depend_on_the_texts_beside_it() -> None:
     rows = [["cat"], [UNKNOWN], [], ["cat", UNKNOWN], [*"яблоко"], ["cat", UNKNOWN]]
     texts = ["cat", "ขอบคุณ", "", "cat ขอบคุณ", "яблоко", "cat ☃"]
     ids = [np.array([PIECES.index(token) for token in row], dtype=np.int32) for row in rows]
-    assert Reading(PIECES, [0]).unreadable(ids, texts).tolist() == [False, True, True, True, True, False]
+    assert ScriptCoverage(PIECES, [0]).unreadable(ids, texts).tolist() == [False, True, True, True, True, False]
 
 
 def names(texts: Sequence[str]) -> list[str]:

@@ -16,8 +16,8 @@ from entropyguard.core.pairs import candidates, ivf
 from entropyguard.core.pairs import dot_products as products
 from entropyguard.core.pairs import quantizer as ivf_training
 from entropyguard.core.pairs import query_blocks as block_rows
-from entropyguard.core.pairs.block_store import stripe_table
-from entropyguard.core.pairs.quantizer import Quantiser, lists_for, train, trained_rows
+from entropyguard.core.pairs.block_store import shard_table
+from entropyguard.core.pairs.quantizer import Quantizer, lists_for, train, trained_rows
 from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recall, wilson_interval
 from entropyguard.core.pairs.scoring import Pairs
 from entropyguard.core.pairs.similar_pairs import find_similar_pairs, is_exhaustive
@@ -170,9 +170,9 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
 
     def note_size(pairs: Pairs, start: int, end: int) -> pa.Table:
         sizes.append(len(pairs[0]))
-        return stripe_table(pairs, start, end)
+        return shard_table(pairs, start, end)
 
-    monkeypatch.setattr(block_rows, "stripe_table", note_size)
+    monkeypatch.setattr(block_rows, "shard_table", note_size)
     others, alike = crowds(1_000), np.repeat(unit(np.ones((1, 24))), 2_000, axis=0)
     embeddings = write_vectors(tmp_path / "e.parquet", np.concatenate([others[:500], alike, others[500:]]))
     counts, _ = search(embeddings, None, by_lists(), 64 * 4 * 100_000)
@@ -234,11 +234,11 @@ def test_products_with_centroids_are_exact_whole_numbers() -> None:
 
 def test_a_quantiser_survives_being_kept() -> None:
     quantiser = train(crowds(300))
-    assert (Quantiser.from_table(quantiser.to_table()).centroids == quantiser.centroids).all()
+    assert (Quantizer.from_table(quantiser.to_table()).centroids == quantiser.centroids).all()
 
 
 def test_a_tie_for_the_last_probe_takes_all_and_the_far_side_none() -> None:
-    quantiser = Quantiser(np.array([[4000, 0], [0, 4000], [0, 4000], [-4000, 0]], dtype=np.float32))
+    quantiser = Quantizer(np.array([[4000, 0], [0, 4000], [0, 4000], [-4000, 0]], dtype=np.float32))
     vectors = unit([[2, 1], [-1, 0]])
     assert quantiser.probed(vectors, 1).tolist() == [[True, False, False, False], [False, False, False, True]]
     assert quantiser.probed(vectors, 2).tolist() == [[True, True, True, False], [False, False, False, True]]

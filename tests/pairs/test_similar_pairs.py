@@ -15,7 +15,7 @@ from entropyguard.core.pairs import candidates
 from entropyguard.core.pairs import dot_products as products
 from entropyguard.core.pairs import query_blocks as block_rows
 from entropyguard.core.pairs import scoring as pair_scores
-from entropyguard.core.pairs.block_store import stripe_table
+from entropyguard.core.pairs.block_store import shard_table
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.pairs.similarity import _settle, block_similarity, pair_similarity
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -234,9 +234,9 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
 
     def note_size(pairs: pair_scores.Pairs, start: int, end: int) -> pa.Table:
         sizes.append(len(pairs[0]))
-        return stripe_table(pairs, start, end)
+        return shard_table(pairs, start, end)
 
-    monkeypatch.setattr(block_rows, "stripe_table", note_size)
+    monkeypatch.setattr(block_rows, "shard_table", note_size)
     memory = 64 * 4 * 400_000
     counts, _ = search(embeddings, None, None, memory)
     assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2

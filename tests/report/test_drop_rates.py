@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from entropyguard.core.errors import LossError
 from entropyguard.core.report.drop_rates import (
     REASONS,
-    Loss,
-    Losses,
-    check_losses,
-    count_losses,
+    DropRates,
+    Drops,
+    check_drop_rates,
+    count_drops,
+    drop_warnings,
     for_report,
-    loss_warnings,
 )
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.rows.schemas import DROPPED
@@ -32,9 +32,9 @@ from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Workspace, finished_stages
 
 ROWS = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])
-WEB_AND_BOOK = Losses(
-    Loss(123, semantic=34),
-    {"web": Loss(100, semantic=20), "book": Loss(20, exact=1, semantic=10), "note": Loss(3, min_length=3)},
+WEB_AND_BOOK = DropRates(
+    Drops(123, semantic=34),
+    {"web": Drops(100, semantic=20), "book": Drops(20, exact=1, semantic=10), "note": Drops(3, min_length=3)},
 )
 
 
@@ -56,12 +56,12 @@ def write_dropped(path: Path, reasons: dict[int, str]) -> Path:
     return path
 
 
-def count(folder: Path, rows: list[tuple[int, dict[str, Any]]], reasons: dict[int, str], column: str) -> Losses:
+def count(folder: Path, rows: list[tuple[int, dict[str, Any]]], reasons: dict[int, str], column: str) -> DropRates:
     exact = write_dropped(folder / "exact.parquet", {row: why for row, why in reasons.items() if why != "semantic"})
     semantic = write_dropped(folder / "near.parquet", {row: why for row, why in reasons.items() if why == "semantic"})
     ingested = Checkpoint(write_ingested(folder / "ingested.parquet", rows))
     dropped = {"exact_dedup": Checkpoint(exact), "semantic_dedup": Checkpoint(semantic)}
-    return count_losses(Lineage(ingested, folder / "rejected.jsonl", dropped, ingested, []), column)
+    return count_drops(Lineage(ingested, folder / "rejected.jsonl", dropped, ingested, []), column)
 
 
 def test_losses_are_told_of_all_rows_and_of_each_source_the_largest_first(tmp_path: Path) -> None:
@@ -74,17 +74,17 @@ def test_losses_are_told_of_all_rows_and_of_each_source_the_largest_first(tmp_pa
         (10, {"text": "f", "from": None}),
     ]
     found = count(tmp_path, rows, {2: "min_length", 3: "exact", 10: "semantic"}, "from")
-    assert found.overall == Loss(6, min_length=1, exact=1, semantic=1)
+    assert found.overall == Drops(6, min_length=1, exact=1, semantic=1)
     assert list(found.sources.items()) == [
-        ("(none)", Loss(2, semantic=1)),
-        ("7", Loss(2, min_length=1)),
-        ("web", Loss(2, exact=1)),
+        ("(none)", Drops(2, semantic=1)),
+        ("7", Drops(2, min_length=1)),
+        ("web", Drops(2, exact=1)),
     ]
 
 
 def test_without_a_source_column_there_are_no_sources(tmp_path: Path) -> None:
-    assert count(tmp_path, [(0, {"text": "a"})], {}, "") == Losses(Loss(1), {})
-    assert count(tmp_path, [], {}, "from") == Losses(Loss(0), {})
+    assert count(tmp_path, [(0, {"text": "a"})], {}, "") == DropRates(Drops(1), {})
+    assert count(tmp_path, [], {}, "from") == DropRates(Drops(0), {})
 
 
 SOURCES = st.none() | st.sampled_from(["a", "b", "(none)", "(other)"]) | st.integers(0, 2) | st.text(max_size=2)
@@ -98,7 +98,7 @@ def test_the_sources_sum_up_to_all_rows(
     ingested = [(at, {"text": "x", "from": source}) for at, (source, _) in enumerate(rows)]
     reasons = {at: reason for at, (_, reason) in enumerate(rows) if reason}
     found = count(tmp_path_factory.mktemp("losses"), ingested, reasons, "from")
-    assert sum(found.sources.values(), Loss(0)) == found.overall
+    assert sum(found.sources.values(), Drops(0)) == found.overall
     assert (found.overall.rows, found.overall.dropped) == (len(rows), len(reasons))
     told = for_report(found)["sources"].values()
     assert sum(one["rows"] for one in told) == len(rows)
@@ -108,40 +108,40 @@ def test_the_sources_sum_up_to_all_rows(
 def test_a_source_that_loses_more_than_allowed_stops_the_run_and_is_named() -> None:
     message = r"^source book: 11 of 20 rows \(55 %\) would be dropped, more than --max-loss 0\.5; nothing was published"
     with pytest.raises(LossError, match=message) as stopped:
-        check_losses(WEB_AND_BOOK, 0.5)
+        check_drop_rates(WEB_AND_BOOK, 0.5)
     assert stopped.value.exit_code == 1
 
 
 def test_all_rows_count_as_well_as_each_source() -> None:
     with pytest.raises(LossError, match=r"^all rows: 34 of 123 rows \(28 %\); source book: 11 of 20"):
-        check_losses(WEB_AND_BOOK, 0.25)
+        check_drop_rates(WEB_AND_BOOK, 0.25)
 
 
 def test_a_source_of_a_few_rows_stops_no_run() -> None:
-    check_losses(WEB_AND_BOOK, 0.55)
+    check_drop_rates(WEB_AND_BOOK, 0.55)
 
 
 @pytest.mark.parametrize(("rows", "dropped"), [(100, 29), (100, 58), (10, 7), (1_000_000, 290_000)])
 def test_just_as_much_as_allowed_is_not_more(rows: int, dropped: int) -> None:
-    at_the_limit = Losses(Loss(rows, exact=dropped), {})
-    check_losses(at_the_limit, dropped / rows)
+    at_the_limit = DropRates(Drops(rows, exact=dropped), {})
+    check_drop_rates(at_the_limit, dropped / rows)
     with pytest.raises(LossError):
-        check_losses(Losses(Loss(rows, exact=dropped + 1), {}), dropped / rows)
+        check_drop_rates(DropRates(Drops(rows, exact=dropped + 1), {}), dropped / rows)
 
 
 def test_without_a_limit_everything_may_go() -> None:
-    check_losses(Losses(Loss(30, exact=30), {"a": Loss(30, exact=30)}), 1.0)
+    check_drop_rates(DropRates(Drops(30, exact=30), {"a": Drops(30, exact=30)}), 1.0)
 
 
 def test_of_many_sources_some_are_named_on_one_line() -> None:
-    sources = {f"line\n{at}" + "x" * 99: Loss(20, exact=15) for at in range(1_009)}
+    sources = {f"line\n{at}" + "x" * 99: Drops(20, exact=15) for at in range(1_009)}
     with pytest.raises(LossError, match=r"source 'line\\n0x+…': 15 of 20 rows .* and 1,004 more would") as stopped:
-        check_losses(Losses(Loss(10**6), sources), 0.5)
+        check_drop_rates(DropRates(Drops(10**6), sources), 0.5)
     assert "\n" not in str(stopped.value)
     assert len(str(stopped.value)) < 1_000
 
 
-def report(losses: Losses, max_loss: float = 1.0) -> dict[str, Any]:
+def report(losses: DropRates, max_loss: float = 1.0) -> dict[str, Any]:
     """The parts of a report that warnings are made of."""
     dropped = {reason: getattr(losses.overall, reason) for reason in REASONS}
     rows = {"in": losses.overall.rows + 2, "rejected": 2, "dropped": dropped}
@@ -149,21 +149,21 @@ def report(losses: Losses, max_loss: float = 1.0) -> dict[str, Any]:
 
 
 def test_where_nothing_guards_more_than_half_is_warned_of() -> None:
-    (line,) = loss_warnings(report(WEB_AND_BOOK))
+    (line,) = drop_warnings(report(WEB_AND_BOOK))
     assert line.startswith("Warning: more than half of a source is dropped: book: 11 of 20 rows (55 %).")
-    (line,) = loss_warnings(report(Losses(Loss(10_001, exact=5_001), {})))
+    (line,) = drop_warnings(report(DropRates(Drops(10_001, exact=5_001), {})))
     assert line.startswith("Warning: more than half of all rows are dropped: 5,001 of 10,001 rows (50 %).")
-    assert loss_warnings(report(Losses(Loss(10, exact=5), {}))) == []
-    assert loss_warnings(report(WEB_AND_BOOK, max_loss=0.9)) == []
+    assert drop_warnings(report(DropRates(Drops(10, exact=5), {}))) == []
+    assert drop_warnings(report(WEB_AND_BOOK, max_loss=0.9)) == []
 
 
 def test_the_report_names_the_largest_sources_and_sums_up_the_others() -> None:
-    sources = {str(at): Loss(2, exact=1) for at in range(102)}
-    told = for_report(Losses(Loss(207, exact=104), {"(other)": Loss(3, semantic=2), **sources}))
+    sources = {str(at): Drops(2, exact=1) for at in range(102)}
+    told = for_report(DropRates(Drops(207, exact=104), {"(other)": Drops(3, semantic=2), **sources}))
     assert told["share"] == 0.5024
     assert len(told["sources"]) == 100
     # A source of the user's that goes by that name is among them.
-    assert told["sources"]["(other)"] == Loss(9, exact=3, semantic=2).as_dict()
+    assert told["sources"]["(other)"] == Drops(9, exact=3, semantic=2).as_dict()
 
 
 @pytest.mark.pipeline
@@ -185,8 +185,8 @@ def test_the_guard_stops_before_publishing_and_a_higher_limit_goes_on_from_there
     assert losses == {
         "share": 0.3,
         "sources": {
-            "a": Loss(8, exact=1, semantic=1).as_dict(),
-            "(none)": Loss(2, semantic=1).as_dict(),
+            "a": Drops(8, exact=1, semantic=1).as_dict(),
+            "(none)": Drops(2, semantic=1).as_dict(),
         },
     }
     published = workspace.output.read_bytes()

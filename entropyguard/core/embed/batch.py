@@ -15,10 +15,10 @@ from entropyguard.core.embed.vector_store import VectorStore
 _SHORT_CHARACTERS = 1_024  # with a window of 16 tokens or more, no text so short has too many
 
 Listener = Callable[[Keys, Floats, float], None]
-"""Told of vectors as soon as they are there, with the share of the portion's work that is done."""
+"""Told of vectors as soon as they are there, with the share of the batch's work that is done."""
 
 
-class Portion:
+class TextBatch:
     """Some texts; `text`, `window`, `keys` and `vectors` have a line for each of their windows, in order.
 
     A text that cannot be embedded has one line; `skipped` says for each text why, or None.

@@ -31,12 +31,12 @@ class Bert:
         file = folder / "model.safetensors"
         try:
             tensors = load_file(file)
-            place = {"device": device, "dtype": getattr(torch, precision)}
-            weights = {name.removeprefix("bert."): tensor.float().to(**place) for name, tensor in tensors.items()}
+            options = {"device": device, "dtype": getattr(torch, precision)}
+            weights = {name.removeprefix("bert."): tensor.float().to(**options) for name, tensor in tensors.items()}
             self._layers = [_layer(weights, number) for number in range(config["num_hidden_layers"])]
             self._words = weights["embeddings.word_embeddings.weight"]
             kind = weights["embeddings.token_type_embeddings.weight"][0]
-            self._places = weights["embeddings.position_embeddings.weight"] + kind
+            self._positions = weights["embeddings.position_embeddings.weight"] + kind
             self._norm = _pair(weights, "embeddings.LayerNorm")
         except Exception as error:  # safetensors has an error of its own for each kind of damage
             raise UsageError(
@@ -50,7 +50,7 @@ class Bert:
     def __call__(self, ids: Any, mask: Any) -> Any:
         """Unit vectors, float32 of shape (rows, dimension)."""
         rows, width = ids.shape
-        hidden = self._normalised(self._words[ids] + self._places[:width], self._norm).view(rows * width, -1)
+        hidden = self._normalised(self._words[ids] + self._positions[:width], self._norm).view(rows * width, -1)
         least = torch.finfo(hidden.dtype).min
         bias = torch.zeros(rows, 1, 1, width, dtype=hidden.dtype, device=ids.device)
         bias.masked_fill_(~mask[:, None, None, :], least)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from entropyguard.core.embed.batch import Portion
+from entropyguard.core.embed.batch import TextBatch
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.embed.row_vectors import embedded_portions, open_store
+from entropyguard.core.embed.row_vectors import embedded_batches, open_store
 from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
 from entropyguard.core.embed.vector_store import vectors_to_arrow
-from entropyguard.core.embed.vector_writer import VectorSaver
+from entropyguard.core.embed.vector_writer import VectorWriter
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
@@ -50,7 +50,7 @@ def embed_texts(
     looked up and, at least every half minute of work, saved; None does neither. Memory holds a few row groups.
     """
     vectors, rows = open_store(store, encoder), after_exact.rows
-    about = {
+    metadata = {
         "dimension": encoder.dimension,
         "precision": encoder.precision,
         "rounding": encoder.rounding,
@@ -60,14 +60,14 @@ def embed_texts(
     counts = dict.fromkeys(("rows", "embedded", "reused", UNREADABLE, OVER_LONG), 0)
     # The files are closed after the threads that write to them have ended.
     with (
-        TableWriter(out, schema, about, plain=("vector",)) as writer,
+        TableWriter(out, schema, metadata, plain=("vector",)) as writer,
         ThreadPoolExecutor(1) as background,
-        VectorSaver(vectors, background) as saver,
-        closing(embedded_portions(after_exact, rows, encoder, max_windows, vectors, saver, progress)) as portions,
+        VectorWriter(vectors, background) as vector_writer,
+        closing(embedded_batches(after_exact, rows, encoder, max_windows, vectors, vector_writer, progress)) as batches,
     ):
-        for row_ids, portion in portions:
-            saver.run(writer.write, _table(row_ids, portion, schema))
-            _count(portion, counts)
+        for row_ids, batch in batches:
+            vector_writer.run(writer.write, _table(row_ids, batch, schema))
+            _count(batch, counts)
     if vectors is not None:
         vectors.link(out)
     return EmbedCounts(**counts)
@@ -79,22 +79,22 @@ def embeddings_schema(dimension: int) -> pa.Schema:
     return pa.schema([*columns, ("vector", pa.list_(pa.float32(), dimension))])
 
 
-def _table(row_ids: pa.ChunkedArray, portion: Portion, schema: pa.Schema) -> pa.Table:
-    """A portion's lines of embeddings.parquet."""
+def _table(row_ids: pa.ChunkedArray, batch: TextBatch, schema: pa.Schema) -> pa.Table:
+    """A batch's lines of embeddings.parquet."""
     columns = [
-        row_ids.take(pa.array(portion.text)),
-        pa.array(portion.window, pa.int32()),
-        pa.array(portion.skipped[portion.text].tolist(), pa.string()),
-        digests_to_arrow(portion.keys),
-        vectors_to_arrow(portion.vectors, ~portion.has_vector()),
+        row_ids.take(pa.array(batch.text)),
+        pa.array(batch.window, pa.int32()),
+        pa.array(batch.skipped[batch.text].tolist(), pa.string()),
+        digests_to_arrow(batch.keys),
+        vectors_to_arrow(batch.vectors, ~batch.has_vector()),
     ]
     return pa.table(columns, schema=schema)
 
 
-def _count(portion: Portion, counts: dict[str, int]) -> None:
-    """Add a portion to the run's counts."""
-    rows = len(portion.skipped)
-    skipped = {why: int((portion.skipped == why).sum()) for why in (UNREADABLE, OVER_LONG)}
-    reused = rows - portion.embedded - sum(skipped.values())
-    for name, number in {"rows": rows, "embedded": portion.embedded, "reused": reused, **skipped}.items():
+def _count(batch: TextBatch, counts: dict[str, int]) -> None:
+    """Add a batch to the run's counts."""
+    rows = len(batch.skipped)
+    skipped = {why: int((batch.skipped == why).sum()) for why in (UNREADABLE, OVER_LONG)}
+    reused = rows - batch.embedded - sum(skipped.values())
+    for name, number in {"rows": rows, "embedded": batch.embedded, "reused": reused, **skipped}.items():
         counts[name] += number

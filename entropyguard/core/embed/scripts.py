@@ -12,7 +12,7 @@ import polars as pl
 
 from entropyguard.core.arrays import Bools, Int16s, Int32s, Ints
 
-READING_VERSION = 1
+COVERAGE_VERSION = 1
 """Raised when the same vocabulary is taken to read other texts: stored vectors of these must not be found again."""
 
 _LEAST_WORDS = 100
@@ -34,7 +34,7 @@ class Letters(NamedTuple):
     script: Ints
 
 
-class Reading:
+class ScriptCoverage:
     """Which texts a model can read, told from the pieces its tokenizer knows.
 
     Every vocabulary picks up letters of many scripts, from names and formulas; words it has only of those that the
@@ -56,14 +56,14 @@ class Reading:
         if not self._is_read.any():
             self._is_read[:] = True
         self._table = np.zeros((len(pieces), 3), dtype=np.int64)
-        meaning, blank, hole = self._table.T
-        meaning[[at for at, piece in enumerate(pieces) if re.search(r"\d", piece)]] = 1
-        meaning[letters.text] = 1
-        blank[letters.text[~self._is_read[letters.script]]] = 1
+        readable, unread, fragment = self._table.T
+        readable[[at for at, piece in enumerate(pieces) if re.search(r"\d", piece)]] = 1
+        readable[letters.text] = 1
+        unread[letters.text[~self._is_read[letters.script]]] = 1
         for token in nothing:
-            blank[token] = hole[token] = 1
-        hole[[at for at, piece in enumerate(pieces) if _FRAGMENT in piece]] = 1
-        meaning[blank == 1] = 0
+            unread[token] = fragment[token] = 1
+        fragment[[at for at, piece in enumerate(pieces) if _FRAGMENT in piece]] = 1
+        readable[unread == 1] = 0
 
     def scripts_read(self) -> list[str]:
         """The names of the scripts that are read."""
@@ -74,13 +74,13 @@ class Reading:
         ends = np.cumsum([0, *map(len, ids)])
         sums = np.zeros((ends[-1] + 1, 3), dtype=np.int64)
         np.cumsum(self._table[np.concatenate([*ids, np.empty(0, dtype=np.int32)])], axis=0, out=sums[1:])
-        meaning, blank, holes = np.diff(sums[ends], axis=0).T
+        readable, unread, fragments = np.diff(sums[ends], axis=0).T
         # One unknown token may stand for a whole sentence of a script that has no spaces.
-        hiding = [at for at in np.flatnonzero(holes).tolist() if not texts[at].isascii()]
-        found = find_letters([texts[at] for at in hiding])
-        hidden = np.bincount(found.text[~self._is_read[found.script]], minlength=len(hiding))
-        blank[hiding] = np.maximum(blank[hiding], hidden)
-        result: Bools = (blank > meaning) | (np.diff(ends) == 0)
+        suspects = [at for at in np.flatnonzero(fragments).tolist() if not texts[at].isascii()]
+        found = find_letters([texts[at] for at in suspects])
+        hidden = np.bincount(found.text[~self._is_read[found.script]], minlength=len(suspects))
+        unread[suspects] = np.maximum(unread[suspects], hidden)
+        result: Bools = (unread > readable) | (np.diff(ends) == 0)
         return result
 
 
@@ -93,11 +93,11 @@ def main_scripts(texts: pl.Series) -> Ints:
     result: Ints = np.where(texts.str.contains("[A-Za-z]").to_numpy(), latin, -1)
     foreign = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy())
     for start in range(0, len(foreign), _SLICE_TEXTS):
-        places = foreign[start : start + _SLICE_TEXTS]
-        letters = find_letters(texts.gather(places).str.slice(0, _READ_CHARACTERS).to_list())
-        shape = (len(places), len(script_names()))
+        positions = foreign[start : start + _SLICE_TEXTS]
+        letters = find_letters(texts.gather(positions).str.slice(0, _READ_CHARACTERS).to_list())
+        shape = (len(positions), len(script_names()))
         counts = np.bincount(letters.text * shape[1] + letters.script, minlength=shape[0] * shape[1]).reshape(shape)
-        result[places] = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
+        result[positions] = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
     return result
 
 

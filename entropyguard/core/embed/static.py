@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 from entropyguard.core.arrays import Floats, Int32s, Ints
 from entropyguard.core.embed.model import model_fingerprint
-from entropyguard.core.embed.scripts import READING_VERSION
+from entropyguard.core.embed.scripts import COVERAGE_VERSION
 from entropyguard.core.embed.tokenizer import TextTokenizer, Tokens, read_tokenizer
 from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import read_json
@@ -46,7 +46,7 @@ class StaticEncoder:
             )
         versions = f"numpy{np.__version__}-tokenizers{tokenizers.__version__}"
         self.fingerprint = (
-            f"static-{model_fingerprint(folder)}-w{window}-r{READING_VERSION}-{versions}-{self.precision}"
+            f"static-{model_fingerprint(folder)}-w{window}-r{COVERAGE_VERSION}-{versions}-{self.precision}"
         )
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Int32s, Ints
-from entropyguard.core.embed.scripts import Reading
+from entropyguard.core.embed.scripts import ScriptCoverage
 from entropyguard.core.errors import UsageError
 
 UNREADABLE = "unreadable"
@@ -47,7 +47,7 @@ class Tokens:
         return self.ids[self.ends[window - 1] if window else 0 : self.ends[window]]
 
     def padded(self, windows: Ints, shape: tuple[int, int], pad: int) -> tuple[Ints, Bools]:
-        """The windows as the first rows of a matrix of token ids, and which of its places hold them; `pad` elsewhere.
+        """The windows as the first rows of a matrix of token ids, and which of its cells hold them; `pad` elsewhere.
 
         A row that is left over holds one token: a model that attends to none gives no number.
         """
@@ -89,7 +89,7 @@ class TextTokenizer:
         self.unknown = _unknown_token(self._tokenizer)
         unknown = [] if self.unknown is None else [self.unknown]
         pieces = tokenizer.decode_batch([[token] for token in range(self.vocabulary)], skip_special_tokens=True)
-        self._reading = Reading(pieces, [*unknown, *unread])
+        self._coverage = ScriptCoverage(pieces, [*unknown, *unread])
 
     def __call__(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Tokenise; each text's ids and marks do not depend on the texts beside it.
@@ -104,7 +104,7 @@ class TextTokenizer:
             together = [self._prompt + texts[at] for at in group]
             encodings = self._tokenizer.encode_batch_fast(together, add_special_tokens=False)
             parts = [self._split(np.array(encoding.ids, dtype=np.int32)) for encoding in encodings]
-            unreadable = self._reading.unreadable([body for _, body in parts], [texts[at] for at in group])
+            unreadable = self._coverage.unreadable([body for _, body in parts], [texts[at] for at in group])
             for at, (lead, body), blind in zip(group, parts, unreadable.tolist(), strict=True):
                 skipped[at], pieces[at] = (UNREADABLE, []) if blind else self._windows(lead, body, max_windows)
                 counts[at] = len(pieces[at])

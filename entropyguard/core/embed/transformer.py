@@ -27,7 +27,7 @@ from entropyguard.core.arrays import Floats, Ints
 from entropyguard.core.embed.bert import Bert, plain_bert
 from entropyguard.core.embed.hardware import Hardware, find_hardware
 from entropyguard.core.embed.model import model_fingerprint
-from entropyguard.core.embed.scripts import READING_VERSION
+from entropyguard.core.embed.scripts import COVERAGE_VERSION
 from entropyguard.core.embed.tokenizer import TextTokenizer, Tokens, read_tokenizer
 from entropyguard.core.errors import UsageError
 
@@ -88,7 +88,7 @@ class TransformerEncoder:
 
     def _facts(self, hardware: Hardware) -> str:
         """A digest of what decides the bits beside the model's files and the precision."""
-        scheme = f"bert 2, reading {READING_VERSION}, widths {self._widths}, {self._batch_tokens} tokens a batch"
+        scheme = f"bert 2, reading {COVERAGE_VERSION}, widths {self._widths}, {self._batch_tokens} tokens a batch"
         facts = {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
         return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
 
@@ -126,8 +126,8 @@ class TransformerEncoder:
         """A batch and its vectors, computed in exactly this shape (rows, width)."""
         ids, mask = tokens.padded(batch, shape, self._parts.pad)
         with torch.inference_mode():
-            places = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
-            vectors: Floats = self._parts.forward(*places)[: len(batch)].cpu().numpy()
+            inputs = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
+            vectors: Floats = self._parts.forward(*inputs)[: len(batch)].cpu().numpy()
         return batch, vectors
 
 
@@ -183,5 +183,5 @@ def _library_forward(model: Any, ids: Any, mask: Any) -> Any:
 
 def _library_window(model: Any) -> int:
     """Tokens the model takes: what its folder says, and never more than it has positions for."""
-    places = getattr(model[0].auto_model.config, "max_position_embeddings", None)
-    return int(min(size for size in (model.max_seq_length, places) if size))
+    positions = getattr(model[0].auto_model.config, "max_position_embeddings", None)
+    return int(min(size for size in (model.max_seq_length, positions) if size))

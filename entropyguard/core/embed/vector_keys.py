@@ -54,17 +54,17 @@ class KeyIndex:
 
     def find(self, keys: Keys) -> Ints:
         """Where in the index each key is; -1 where it is not. Keys alike in their first half are told apart."""
-        places = np.full(len(keys), -1, dtype=np.int64)
+        positions = np.full(len(keys), -1, dtype=np.int64)
         at = np.searchsorted(self.first, keys[:, 0])
         unsettled = np.arange(len(keys))
         while len(unsettled):
             unsettled = unsettled[at[unsettled] < len(self.first)]
             unsettled = unsettled[self.first[at[unsettled]] == keys[unsettled, 0]]
             same = self.second[at[unsettled]] == keys[unsettled, 1]
-            places[unsettled[same]] = at[unsettled[same]]
+            positions[unsettled[same]] = at[unsettled[same]]
             unsettled = unsettled[~same]
             at[unsettled] += 1
-        return places
+        return positions
 
     def nbytes(self) -> int:
         return self.first.nbytes + self.second.nbytes + self.part.nbytes + self.row.nbytes

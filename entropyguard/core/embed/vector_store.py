@@ -130,9 +130,9 @@ class VectorStore:
     def _find(self, keys: Keys) -> tuple[Bools, Floats]:
         part, row = np.full(len(keys), -1, dtype=np.int32), np.zeros(len(keys), dtype=np.int32)
         for index in self._indexes:
-            places = index.find(keys)
-            hit = places >= 0
-            part[hit], row[hit] = index.part[places[hit]], index.row[places[hit]]
+            positions = index.find(keys)
+            hit = positions >= 0
+            part[hit], row[hit] = index.part[positions[hit]], index.row[positions[hit]]
         found = part >= 0
         part, row = part[found], row[found]
         vectors = np.empty((len(part), self._dimension), dtype=np.float32)

@@ -17,7 +17,7 @@ SAVE_SECONDS = 30.0
 _SAVE_BYTES = 64 << 20
 
 
-class VectorSaver:
+class VectorWriter:
     """Collects new vectors and saves them every half minute, and when the work is cut short; a context manager.
 
     background: an executor with one thread. One task is under way at a time; the next waits for it, so that memory
@@ -58,7 +58,7 @@ class VectorSaver:
             self.run(self._store.put, np.concatenate(self._keys), np.concatenate(self._vectors))
         self._keys, self._vectors, self._since = [], [], time.monotonic()
 
-    def __enter__(self) -> VectorSaver:
+    def __enter__(self) -> VectorWriter:
         return self
 
     def __exit__(

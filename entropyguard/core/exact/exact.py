@@ -121,7 +121,7 @@ def drop_exact_duplicates(
     if keep.source_column:
         from entropyguard.core.rows.source_column import check_source_column
 
-        check_source_column(ingested, keep.source_column)  # the losses come last: a wrong name is told before the work
+        check_source_column(ingested, keep.source_column)  # sources come last: a wrong name is reported before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)
     if row_hashes.are_stored(ingested, exact):
         hashes, lengths = row_hashes.stored(ingested)

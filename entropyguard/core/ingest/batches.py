@@ -51,7 +51,7 @@ class RowReader(Protocol):
     """Reads the files of one kind; made from all sources and the parameters of ingest."""
 
     record_type: pa.DataType
-    about: dict[str, Any]
+    metadata: dict[str, Any]
 
     def batches(self, source: Source) -> Iterator[Batch]:
         """The rows of one file, in order."""

@@ -74,12 +74,12 @@ class Chunker:
         counts[list(longer)] = [len(parts) for parts in longer.values()]
         rows = np.repeat(np.arange(len(counts)), counts)
         # Where each row's text is, among the old ones and after these the new ones.
-        places = rows.copy()
-        places[np.repeat(counts > 1, counts)] = len(counts) + np.arange(len(new))
+        positions = rows.copy()
+        positions[np.repeat(counts > 1, counts)] = len(counts) + np.arange(len(new))
         if whole_lines:
-            records = _chosen(batch.records, new, places)
+            records = _chosen(batch.records, new, positions)
         else:
-            records = self._with_texts(batch.records, new, rows, places)
+            records = self._with_texts(batch.records, new, rows, positions)
         more = np.concatenate([[0], np.cumsum(counts - 1)])
         within = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
         rejected = [
@@ -90,7 +90,7 @@ class Chunker:
         return Batch(batch.rows + int(more[-1]), positions, batch.lines[rows], records, rejected)
 
     def _longer_lines(self, records: pa.Array) -> dict[int, list[str]]:
-        """Of each row whose text is too long, by its place, the lines it becomes."""
+        """Of each row whose text is too long, by its position, the lines it becomes."""
         longer = {}
         # A text has no more characters than its line has bytes.
         for at in np.flatnonzero(pc.binary_length(records).to_numpy() > self._size).tolist():
@@ -103,15 +103,15 @@ class Chunker:
         return longer
 
     def _longer_texts(self, records: pa.Array) -> dict[int, list[str]]:
-        """Of each row whose text is too long, by its place, the chunks."""
+        """Of each row whose text is too long, by its position, the chunks."""
         texts = pc.struct_field(records, [self._field(records)]).cast(pa.large_string())
         long = np.flatnonzero(pc.utf8_length(texts).to_numpy() > self._size).tolist()
         return {at: self._splitter.split_text(texts[at].as_py()) for at in long}
 
-    def _with_texts(self, records: pa.Array, new: list[str], rows: Ints, places: Ints) -> pa.Array:
+    def _with_texts(self, records: pa.Array, new: list[str], rows: Ints, positions: Ints) -> pa.Array:
         columns = [pc.struct_field(records, [at]) for at in range(records.type.num_fields)]
         field = self._field(records)
-        texts = _chosen(columns[field].cast(pa.large_string()), new, places)
+        texts = _chosen(columns[field].cast(pa.large_string()), new, positions)
         columns = [_taken(column, rows) for column in columns]
         columns[field] = texts.cast(records.type.field(field).type)
         return pa.StructArray.from_arrays(columns, fields=list(records.type))
@@ -120,9 +120,9 @@ class Chunker:
         return int(records.type.get_field_index(self._text_column))
 
 
-def _chosen(old: pa.Array, new: list[str], places: Ints) -> pa.Array:
-    """The strings at these places, among the old ones and after these the new ones."""
-    return pa.concat_arrays([old, pa.array(new, pa.large_string())]).take(pa.array(places))
+def _chosen(old: pa.Array, new: list[str], positions: Ints) -> pa.Array:
+    """The strings at these positions, among the old ones and after these the new ones."""
+    return pa.concat_arrays([old, pa.array(new, pa.large_string())]).take(pa.array(positions))
 
 
 def _taken(column: pa.Array, rows: Ints) -> pa.Array:

@@ -151,7 +151,7 @@ class CsvRows:
         self._names = header_of(sources[0], params.max_line_bytes)
         check_columns(sources[0], self._names, params.text_column, params.required_columns)
         self.record_type = pa.struct([pa.field(name, pa.large_string()) for name in self._names])
-        self.about: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
 
     def batches(self, source: Source) -> Iterator[Batch]:
         """The rows of one file, without its header."""
@@ -207,15 +207,15 @@ def _parse(data: bytes, names: list[str]) -> tuple[list[pa.Array], dict[int, str
         wrong[row.number] = f"{row.actual_columns} fields where the header has {row.expected_columns}"
         return "skip"
 
-    places = [str(at) for at in range(len(names))]
+    numbers = [str(at) for at in range(len(names))]
     if not data:
-        return [pa.array([], pa.large_string()) for _ in places], wrong
+        return [pa.array([], pa.large_string()) for _ in numbers], wrong
     table = arrow_csv.read_csv(
         io.BytesIO(data),
-        arrow_csv.ReadOptions(column_names=places, use_threads=False, block_size=len(data) + 1),
+        arrow_csv.ReadOptions(column_names=numbers, use_threads=False, block_size=len(data) + 1),
         arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
         arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(places, pa.large_string()),
+            column_types=dict.fromkeys(numbers, pa.large_string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             null_values=[""],

@@ -68,15 +68,15 @@ def ingest(
     """
     chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
     reader = _READERS[sources[0].kind](sources, params)
-    about = {"format": sources[0].kind, "text_column": params.text_column, **reader.about}
-    about["hashed"] = spelled(AT_INGEST)
+    metadata = {"format": sources[0].kind, "text_column": params.text_column, **reader.metadata}
+    metadata["hashed"] = spelled(AT_INGEST)
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS])
     rows = set_aside = 0
     first = ""
     _keep_freed_memory()
-    with TableWriter(out, schema, about) as writer, rejected.open("w", encoding="utf-8") as aside:
-        for file, batch, hashes, seen in _all_batches(reader, sources, chunker, about):
+    with TableWriter(out, schema, metadata) as writer, rejected.open("w", encoding="utf-8") as aside:
+        for file, batch, hashes, seen in _all_batches(reader, sources, chunker, metadata):
             if batch.rejected and not first:
                 first = f"{sources[file]}, line {batch.rejected[0].line}: {batch.rejected[0].reason}"
                 if params.strict:
@@ -102,21 +102,21 @@ def _keep_freed_memory() -> None:
 
 
 def _all_batches(
-    reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, about: dict[str, Any]
+    reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, metadata: dict[str, Any]
 ) -> Iterator[tuple[int, Batch, Columns, Bools]]:
     earlier = SeenHashes()
     for file, source in enumerate(sources):
         # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
-        for batch, columns, seen in prefetched(_hashed(prefetched(reader.batches(source)), chunker, about, earlier)):
+        for batch, columns, seen in prefetched(_hashed(prefetched(reader.batches(source)), chunker, metadata, earlier)):
             yield file, batch, columns, seen
 
 
 def _hashed(
-    batches: Iterator[Batch], chunker: Chunker | None, about: dict[str, Any], earlier: SeenHashes
+    batches: Iterator[Batch], chunker: Chunker | None, metadata: dict[str, Any], earlier: SeenHashes
 ) -> Iterator[tuple[Batch, Columns, Bools]]:
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
-        texts = texts_of(pa.table({"record": batch.records}), about) if batch.texts is None else batch.texts
+        texts = texts_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
         hashes, lengths = hashed(texts, AT_INGEST)
         yield batch, hash_columns(hashes, lengths), earlier.seen_before(hashes)
 

@@ -25,7 +25,7 @@ class JsonlRows:
 
     def __init__(self, _sources: Sequence[Source], params: IngestParams) -> None:
         self.record_type = pa.large_string()
-        self.about: dict[str, Any] = {}
+        self.metadata: dict[str, Any] = {}
         self._params = params
         self._names: dict[str, None] = {}  # columns of rows that were looked at closely
         self._of_interest = {params.text_column, *params.required_columns}

@@ -52,7 +52,7 @@ class ParquetRows:
         if not is_text(kind):
             raise DataFormatError(f"{sources[0]}: column {params.text_column!r} holds {kind}, not text.")
         self.record_type = pa.struct(list(self._schema.remove_metadata()))
-        self.about: dict[str, Any] = {"schema": base64.b64encode(self._schema.serialize()).decode()}
+        self.metadata: dict[str, Any] = {"schema": base64.b64encode(self._schema.serialize()).decode()}
 
     def batches(self, source: Source) -> Iterator[Batch]:
         """The rows of one file."""

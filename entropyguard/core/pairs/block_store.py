@@ -12,23 +12,23 @@ import pyarrow.parquet as pq
 from entropyguard.core.arrays import Int32s
 from entropyguard.core.storage.parts import PartStore
 
-_STRIPE = [("a", pa.int32()), ("b", pa.int32()), ("millionths", pa.int32())]
+_SHARD = [("a", pa.int32()), ("b", pa.int32()), ("millionths", pa.int32())]
 _READ_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """Sound stripes that follow one another from a block row's first position up to `end`."""
+    """Sound shards that follow one another from a block row's first position up to `end`."""
 
     paths: list[Path]
     end: int
 
     @classmethod
     def find(cls, store: PartStore, name: str, first: int, last: int) -> StoredBlock:
-        """What `store` has of the block row `name`; stripes behind a gap are made again."""
-        stripes = [(*_range(path), path) for path in store.sound(name)]
+        """What `store` has of the block row `name`; shards behind a gap are made again."""
+        shards = [(*_range(path), path) for path in store.sound(name)]
         paths, end = [], first
-        for start, stop, path in sorted(stripes, key=lambda stripe: (stripe[0], -stripe[1])):
+        for start, stop, path in sorted(shards, key=lambda shard: (shard[0], -shard[1])):
             if start == end and stop <= last:
                 paths.append(path)
                 end = stop
@@ -59,9 +59,9 @@ class Parts:
         return table
 
 
-def stripe_table(pairs: tuple[Int32s, ...], start: int, end: int) -> pa.Table:
+def shard_table(pairs: tuple[Int32s, ...], start: int, end: int) -> pa.Table:
     """All pairs of the positions start..end-1 with positions before them, as a part."""
-    schema = pa.schema(_STRIPE, metadata={"start": str(start), "end": str(end)})
+    schema = pa.schema(_SHARD, metadata={"start": str(start), "end": str(end)})
     return pa.Table.from_arrays([pa.array(column) for column in pairs], schema=schema)
 
 
@@ -71,8 +71,8 @@ def in_pieces(table: pa.Table) -> Iterator[pa.Table]:
         yield table.slice(start, _READ_ROWS)
 
 
-def stripe_tables(path: Path) -> Iterator[pa.Table]:
-    """The pairs of a stored stripe, in tables of bounded size."""
+def shard_tables(path: Path) -> Iterator[pa.Table]:
+    """The pairs of a stored shard, in tables of bounded size."""
     with pq.ParquetFile(path, memory_map=False) as file:
         for batch in file.iter_batches(_READ_ROWS):
             yield pa.Table.from_batches([batch])

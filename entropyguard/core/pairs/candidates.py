@@ -41,8 +41,8 @@ class CandidateSearch(Protocol):
     def names(self, seen: Sequence[str], progress: Progress) -> list[str]:
         """What to call the finished pairs of each block row, given digests of the vectors up to each one's end."""
 
-    def about(self) -> dict[str, Any]:
-        """What to tell of the search."""
+    def described(self) -> dict[str, Any]:
+        """What to report of the search."""
 
     def tiles(self, first: int, last: int) -> Iterator[Tile]:
         """For the positions first..last-1, all of one block row, candidates among all positions before each.
@@ -65,7 +65,7 @@ class ExactSearch:
         """See `CandidateSearch`."""
         return list(seen)
 
-    def about(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """See `CandidateSearch`."""
         return {"method": "exact", "recall": 1.0}
 

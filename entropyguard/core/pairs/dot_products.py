@@ -35,11 +35,11 @@ class Rows:
 class Product(Protocol):
     """Which of some vectors are similar to which others."""
 
-    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
-        """The vectors at these places, of all or of `of`."""
+    def rows(self, chosen: Selection, of: Rows | None = None) -> Rows:
+        """The chosen vectors, of all or of `of`."""
 
     def at_or_above(self, rows: Rows, columns: slice) -> Bools:
-        """Flags of shape (rows, columns), overwritten by the next call; columns are places among all."""
+        """Flags of shape (rows, columns), overwritten by the next call; columns are positions among all."""
 
 
 def product_of(
@@ -76,8 +76,8 @@ class _Float32Product:
         self._vectors = vectors
         self._products, self._mask = _Buffer(np.float32), _Buffer(np.bool_)
 
-    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
-        factor = (self._vectors if of is None else of.factor)[places]
+    def rows(self, chosen: Selection, of: Rows | None = None) -> Rows:
+        factor = (self._vectors if of is None else of.factor)[chosen]
         return Rows(len(factor), factor)
 
     def at_or_above(self, rows: Rows, columns: slice) -> Bools:
@@ -107,13 +107,13 @@ class _Bfloat16Product:
         self._vectors = _copied(vectors, order, scratch(vectors.shape, np.int16, fits, spill))
         self._bits, self._mask = _Buffer(np.int16), _Buffer(np.bool_)
 
-    def rows(self, places: Selection, of: Rows | None = None) -> Rows:
+    def rows(self, chosen: Selection, of: Rows | None = None) -> Rows:
         source = self._vectors if of is None else of.factor
-        if isinstance(places, slice):
-            return Rows(places.stop - places.start, source[places])
-        index = np.zeros(_padded(len(places)), dtype=np.int64)
-        index[: len(places)] = places
-        return Rows(len(places), source[index])  # torch's own ways take ten times as long
+        if isinstance(chosen, slice):
+            return Rows(chosen.stop - chosen.start, source[chosen])
+        index = np.zeros(_padded(len(chosen)), dtype=np.int64)
+        index[: len(chosen)] = chosen
+        return Rows(len(chosen), source[index])  # torch's own ways take ten times as long
 
     def at_or_above(self, rows: Rows, columns: slice) -> Bools:
         width = columns.stop - columns.start

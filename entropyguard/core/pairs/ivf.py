@@ -22,7 +22,7 @@ from entropyguard.core.pairs import candidates
 from entropyguard.core.pairs.block_store import Parts
 from entropyguard.core.pairs.candidates import Tile
 from entropyguard.core.pairs.dot_products import Product, Rows, product_of
-from entropyguard.core.pairs.quantizer import Quantiser, train, trained_rows
+from entropyguard.core.pairs.quantizer import Quantizer, train, trained_rows
 from entropyguard.core.pairs.recall import ENOUGH_PAIRS, Sample, choose_probes, measured_recall
 from entropyguard.core.pairs.scoring import scored
 from entropyguard.core.pairs.vectors import Windows
@@ -61,8 +61,8 @@ class IvfSearch:
         seen = windows.first[: trained_rows(self._rows)]
         name = xxhash.xxh3_128_hexdigest(seen.data)
         table = parts.get(f"{name}-quantiser-1", lambda: train(seen).to_table())
-        self._quantiser = Quantiser.from_table(table)
-        trained = xxhash.xxh3_128_hexdigest(self._quantiser.centroids.data)
+        self._quantizer = Quantizer.from_table(table)
+        trained = xxhash.xxh3_128_hexdigest(self._quantizer.centroids.data)
         self.version = f"ivf 1 {trained} {search.floor!r}"
 
     def names(self, seen: Sequence[str], progress: Progress) -> list[str]:
@@ -78,9 +78,9 @@ class IvfSearch:
             progress((block + 1) * (block + 2) // 2, len(seen) * (len(seen) + 1) // 2)
         return [f"{name}-{probes}" for name, probes in zip(seen, self._probes, strict=True)]
 
-    def about(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """See `CandidateSearch`."""
-        numbers = {"lists": len(self._quantiser.centroids), "probes": max(self._probes)}
+        numbers = {"lists": len(self._quantizer.centroids), "probes": max(self._probes)}
         return {"method": "ivf", **numbers, **measured_recall(self._samples, self._probes)}
 
     def tiles(self, first: int, last: int) -> Iterator[Tile]:
@@ -94,7 +94,7 @@ class IvfSearch:
 
     def _lists_of(self, block: int) -> pa.Table:
         first, last = self._range(block)
-        return pa.table({"list": self._quantiser.lists(self._windows.first[first:last])})
+        return pa.table({"list": self._quantizer.lists(self._windows.first[first:last])})
 
     @cached_property
     def _order(self) -> Int32s:
@@ -107,20 +107,20 @@ class IvfSearch:
         return product_of(self._windows.first, self._order, *self._settings)
 
     @cached_property
-    def _place(self) -> Int32s:
+    def _position_in_lists(self) -> Int32s:
         """Where in that order each position is."""
-        place = np.empty_like(self._order)
-        place[self._order] = np.arange(self._rows, dtype=np.int32)
-        return place
+        position = np.empty_like(self._order)
+        position[self._order] = np.arange(self._rows, dtype=np.int32)
+        return position
 
     @cached_property
     def _ends(self) -> Ints:
         """Where in that order each list ends."""
-        return np.cumsum(np.bincount(self._lists, minlength=len(self._quantiser.centroids)))
+        return np.cumsum(np.bincount(self._lists, minlength=len(self._quantizer.centroids)))
 
     def _by_list(self, first: int, last: int, probes: int) -> Iterator[ListRows]:
         """Each list with the positions of first..last-1 that look into it."""
-        all_rows = self._product.rows(self._place[first:last])
+        all_rows = self._product.rows(self._position_in_lists[first:last])
         rows, lists = self._looking(first, last, probes)
         order = np.argsort(lists, kind="stable")
         ends = np.cumsum(np.bincount(lists, minlength=len(self._ends)))
@@ -134,7 +134,7 @@ class IvfSearch:
         rows, lists = [], []
         for start in range(first, last, _TILE_ROWS):
             vectors = self._windows.first[start : min(last, start + _TILE_ROWS)]
-            row, number = np.divmod(np.flatnonzero(self._quantiser.probed(vectors, probes)), len(self._ends))
+            row, number = np.divmod(np.flatnonzero(self._quantizer.probed(vectors, probes)), len(self._ends))
             rows.append((row + start).astype(np.int32))
             lists.append(number.astype(np.int32))
         return np.concatenate(rows), np.concatenate(lists)
@@ -168,9 +168,9 @@ class IvfSearch:
 
     def _ranked(self, rows: Int32s, last: int) -> Ints:
         """The pairs of some rows with all rows before them, as entries of a `Sample`."""
-        scores = self._quantiser.scores(self._windows.first[rows])
+        scores = self._quantizer.scores(self._windows.first[rows])
         found = [np.empty((3, 0), dtype=np.int64)]
-        factor = self._product.rows(self._place[rows])
+        factor = self._product.rows(self._position_in_lists[rows])
         for number, tile in self._tiles(((number, rows, factor) for number in range(len(self._ends))), last):
             if np.count_nonzero(tile.mask):
                 _, b, _ = scored(self._windows, tile, self._search.floor)

@@ -1,4 +1,4 @@
-"""The quantiser of an inverted file: centroids that cut unit vectors into lists of neighbours.
+"""The quantizer of an inverted file: centroids that cut unit vectors into lists of neighbours.
 
 Spherical k-means (Dhillon & Modha, Concept decompositions for large sparse text data using clustering, 2001), in
 whole numbers: coordinates are rounded to 1/4,000. Then every sum that makes up a product is below 2^24 (a part of a
@@ -29,7 +29,7 @@ _ROWS_AT_A_TIME = 4_096
 
 
 @dataclass(frozen=True)
-class Quantiser:
+class Quantizer:
     """Centroids of lists: (lists, dimensions), whole numbers."""
 
     centroids: Floats
@@ -61,14 +61,14 @@ class Quantiser:
         return pa.table({"centroid": pa.FixedSizeListArray.from_arrays(flat, self.centroids.shape[1])})
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> Quantiser:
+    def from_table(cls, table: pa.Table) -> Quantizer:
         """What `to_table` gave."""
         column = table["centroid"].combine_chunks()
         return cls(column.flatten().to_numpy().reshape(len(column), -1).astype(np.float32))
 
 
 def trained_rows(rows: int) -> int:
-    """How many rows, from the first on, a quantiser is trained on: growing data seldom needs another."""
+    """How many rows, from the first on, a quantizer is trained on: growing data seldom needs another."""
     return 1 << (rows.bit_length() - 1)
 
 
@@ -77,18 +77,18 @@ def lists_for(rows: int) -> int:
     return 1 << (rows.bit_length() // 2)
 
 
-def train(vectors: Floats) -> Quantiser:
-    """A quantiser for these unit vectors, one at least; which one hangs on them alone."""
+def train(vectors: Floats) -> Quantizer:
+    """A quantizer for these unit vectors, one at least; which one hangs on them alone."""
     wanted = lists_for(len(vectors))
     # The streams of RandomState are frozen; those of default_rng may change with numpy's version.
     order = np.random.RandomState(_SEED).permutation(len(vectors))[: wanted * _SAMPLE_ROWS_PER_LIST]
     sample = np.empty((len(order), vectors.shape[1]), dtype=np.int16)
     for part in _parts(len(order)):
         sample[part] = _whole(vectors[order[part]])
-    quantiser = Quantiser(_seeds(sample, wanted))
+    quantizer = Quantizer(_seeds(sample, wanted))
     for _ in range(_ROUNDS):
-        quantiser = _moved(quantiser, sample)
-    return quantiser
+        quantizer = _moved(quantizer, sample)
+    return quantizer
 
 
 def _whole(vectors: Floats) -> Floats:
@@ -129,16 +129,16 @@ def _apart(sample: Int16s, wanted: int, least: float) -> Floats:
     return seeds
 
 
-def _moved(quantiser: Quantiser, sample: Int16s) -> Quantiser:
+def _moved(quantizer: Quantizer, sample: Int16s) -> Quantizer:
     """Each centroid moved to the middle of its rows of the sample; one without rows stays."""
-    nearest = [(sample[part].astype(np.float32) @ quantiser.centroids.T).argmax(axis=1) for part in _parts(len(sample))]
+    nearest = [(sample[part].astype(np.float32) @ quantizer.centroids.T).argmax(axis=1) for part in _parts(len(sample))]
     lists = np.concatenate(nearest)
-    counts = np.bincount(lists, minlength=len(quantiser.centroids))
+    counts = np.bincount(lists, minlength=len(quantizer.centroids))
     full = np.flatnonzero(counts)
     starts: Ints = (np.cumsum(counts) - counts)[full]
     sums = np.add.reduceat(sample[np.argsort(lists, kind="stable")], starts, axis=0, dtype=np.int64).astype(np.float64)
     lengths = np.sqrt(halving_sum(sums * sums))
-    centroids = quantiser.centroids.copy()
+    centroids = quantizer.centroids.copy()
     moves = lengths > 0
     centroids[full[moves]] = np.rint(sums[moves] / lengths[moves, None] * _SCALE)
-    return Quantiser(centroids)
+    return Quantizer(centroids)

@@ -1,7 +1,7 @@
 """A search, block row by block row: the pairs of a block row's positions with all positions before them.
 
 So half the square is searched, appended rows touch no earlier block row, and a finished block row is kept under a
-name that stands for all the vectors it saw. A block row with more pairs than fit in memory is cut into stripes.
+name that stands for all the vectors it saw. A block row with more pairs than fit in memory is cut into shards.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import pyarrow as pa
 import xxhash
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.pairs.block_store import Parts, StoredBlock, in_pieces, stripe_table, stripe_tables
+from entropyguard.core.pairs.block_store import Parts, StoredBlock, in_pieces, shard_table, shard_tables
 from entropyguard.core.pairs.candidates import CandidateSearch
 from entropyguard.core.pairs.scoring import Pairs, joined, scored
 from entropyguard.core.pairs.vectors import Windows
 from entropyguard.core.progress import Progress
 
-_PAIR_BYTES = 64  # of work for one pair while a stripe is sorted
+_PAIR_BYTES = 64  # of work for one pair while a shard is sorted
 _MOST_PAIRS = 1 << 24
 
 
@@ -36,12 +36,12 @@ class BlockRows:
         self._floor = floor
         self._parts = parts
         self._rows = len(windows.first)
-        # A stripe can always take one row with all others as its neighbours.
+        # A shard can always take one row with all others as its neighbours.
         self._limit = max(min(max_memory // 4 // _PAIR_BYTES, _MOST_PAIRS), self._rows)
         self._ranges = ranges(self._rows, candidates.block_rows)
         self.blocks = len(self._ranges)
         self.pairs = self.blocks_reused = 0
-        self.stripes: list[Path] = []
+        self.shards: list[Path] = []
         """The parts with the pairs, in their order."""
 
     def prepare(self, progress: Progress) -> None:
@@ -49,9 +49,9 @@ class BlockRows:
         seen = digests(self._windows, f"{self._candidates.version} {self._floor!r}", self._ranges)
         self._names = self._candidates.names(seen, progress)
 
-    def about(self) -> dict[str, Any]:
-        """What to tell of the search, once it is prepared."""
-        return self._candidates.about()
+    def described(self) -> dict[str, Any]:
+        """What to report of the search, once it is prepared."""
+        return self._candidates.described()
 
     def tables(self, progress: Progress) -> Iterator[pa.Table]:
         """The pairs of all block rows by (b, a), as tables of positions."""
@@ -64,18 +64,18 @@ class BlockRows:
     def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
         stored = StoredBlock.find(self._parts.store, name, first, last)
         self._parts.used.update(stored.paths)
-        self.stripes += stored.paths
+        self.shards += stored.paths
         self.blocks_reused += stored.end == last
         for path in stored.paths:
-            yield from stripe_tables(path)
+            yield from shard_tables(path)
         if stored.end < last:
-            for start, end, pairs in self._stripes(stored.end, last, self._limit):
-                table = stripe_table(pairs, start, end)
-                self.stripes.append(self._parts.put(name, table))
+            for start, end, pairs in self._shards(stored.end, last, self._limit):
+                table = shard_table(pairs, start, end)
+                self.shards.append(self._parts.put(name, table))
                 yield from in_pieces(table)
 
-    def _stripes(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
-        """The pairs of positions first..last-1, in stripes of rows with at most `limit` candidates each."""
+    def _shards(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
+        """The pairs of positions first..last-1, in shards of rows with at most `limit` candidates each."""
         counts = np.zeros(last - first, dtype=np.int64)
         found: list[Pairs] = []
         fits = True
@@ -92,7 +92,7 @@ class BlockRows:
             yield first, last, _sorted(joined(found), first)
             return
         for start, end in _cuts(counts, self._limit):
-            yield from self._stripes(first + start, first + end, np.inf)
+            yield from self._shards(first + start, first + end, np.inf)
 
 
 def ranges(rows: int, height: int) -> list[tuple[int, int]]:
@@ -112,12 +112,12 @@ def digests(windows: Windows, settings: str, block_rows: Sequence[tuple[int, int
 
 
 def _sorted(pairs: Pairs, first: int) -> Pairs:
-    """The pairs of a stripe by (b, a)."""
+    """The pairs of a shard by (b, a)."""
     a, b, similarity = pairs
     order = np.argsort((b - first).astype(np.uint16), kind="stable")
-    places = (b[order].astype(np.int64) << 32) | a[order]
-    if (np.diff(places) < 0).any():  # exhaustive searches give the pairs by ascending a
-        order = order[np.argsort(places)]
+    keys = (b[order].astype(np.int64) << 32) | a[order]
+    if (np.diff(keys) < 0).any():  # exhaustive searches give the pairs by ascending a
+        order = order[np.argsort(keys)]
     return a[order], b[order], similarity[order]
 
 

@@ -94,7 +94,7 @@ def _rank_of(share: float, ranks: Ints, weights: npt.NDArray[Any]) -> int:
 
 
 def measured_recall(samples: Sequence[Sample], probes: Sequence[int]) -> dict[str, Any]:
-    """The share of all pairs that is found, as the samples tell, and its 95 % interval; null where they have no pair.
+    """The share of all pairs that is found, as the samples show, and its 95 % interval; null where they have no pair.
 
     A sampled row stands for as many rows of its block row as were not drawn. The interval is Wilson's (1927), for
     the number of independent pairs that tell as much (Kish, Survey sampling, 1965): rows were drawn, not pairs, so
@@ -105,18 +105,18 @@ def measured_recall(samples: Sequence[Sample], probes: Sequence[int]) -> dict[st
     found = np.concatenate(
         [weight * sample.per_row(few) for weight, sample, few in zip(weights, samples, probes, strict=True)]
     )
-    about: dict[str, Any] = {
+    described: dict[str, Any] = {
         "recall_sample_rows": sum(sample.rows for sample in samples),
         "recall_sample_pairs": sum(int(sample.entries[2].sum()) for sample in samples),
     }
-    if not about["recall_sample_pairs"]:
-        return {"recall": None, "recall_interval": None, **about}
+    if not described["recall_sample_pairs"]:
+        return {"recall": None, "recall_interval": None, **described}
     recall = float(found.sum() / pairs.sum())
     variance = float(np.square(found - recall * pairs).sum() / pairs.sum() ** 2)
     kish = float(pairs.sum() ** 2 / np.square(pairs).sum())
     independent = recall * (1 - recall) / variance if variance > 0 else kish
-    interval = wilson_interval(recall, min(independent, about["recall_sample_pairs"]))
-    return {"recall": round(recall, 6), "recall_interval": [round(end, 6) for end in interval], **about}
+    interval = wilson_interval(recall, min(independent, described["recall_sample_pairs"]))
+    return {"recall": round(recall, 6), "recall_interval": [round(end, 6) for end in interval], **described}
 
 
 def wilson_interval(share: float, trials: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Floats, Ints, Millionths
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.pairs.block_store import stripe_tables
+from entropyguard.core.pairs.block_store import shard_tables
 from entropyguard.core.pairs.scoring import listed_similarity, window_similarity
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs.vectors import Windows, scratch
@@ -26,24 +26,24 @@ _LEAST_COSINE = -1.0
 class Candidates:
     """The pairs that a search of rounded vectors found, some way below the floor.
 
-    stripes: parts with positions and the stored vectors' similarity, `pairs` in all. Of each position, taken:
+    shards: parts with positions and the stored vectors' similarity, `pairs` in all. Of each position, taken:
     whether it is in a pair; places: its row of after_exact_dedup.parquet, which has `rows`; further: its windows
     beyond the first.
     """
 
-    stripes: Sequence[Path]
+    shards: Sequence[Path]
     pairs: int
     taken: Bools
     row_ids: Ints
-    places: Ints
+    rows_of: Ints
     further: Ints
     rows: int
     dimensions: int
 
     def tables(self) -> Iterator[pa.Table]:
         """The pairs, in tables of bounded size."""
-        for path in self.stripes:
-            yield from stripe_tables(path)
+        for path in self.shards:
+            yield from shard_tables(path)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def rescore(candidates: Candidates, exact_vectors: ExactVectors, max_bytes: int,
     further = candidates.further[candidates.taken]
     windows = Windows.empty(further, candidates.dimensions, max_bytes, spill)
     wanted = np.zeros(candidates.rows, dtype=np.bool_)
-    wanted[candidates.places[candidates.taken]] = True
+    wanted[candidates.rows_of[candidates.taken]] = True
     windows.fill(_checked(exact_vectors(wanted), np.repeat(np.flatnonzero(wanted), further + 1)))
     index = np.cumsum(candidates.taken, dtype=np.int64) - 1
     similarity = scratch((candidates.pairs,), np.int32, candidates.pairs * 4 <= max_bytes, spill)

@@ -23,7 +23,7 @@ Pairs = tuple[Int32s, Int32s, Millionths]
 
 
 def scored(windows: Windows, tile: Tile, floor: float) -> Pairs:
-    """The pairs of a tile that are at or above the floor, by their place in the tile, row by row."""
+    """The pairs of a tile that are at or above the floor, by their position in the tile, row by row."""
     near_rows, near_columns = np.flatnonzero(tile.mask.any(axis=1)), np.flatnonzero(tile.mask.any(axis=0))
     if np.count_nonzero(tile.mask) <= len(near_rows) * len(near_columns) * _DENSE:
         row, column = np.divmod(np.flatnonzero(tile.mask), tile.mask.shape[1])  # nonzero takes fifty times as long

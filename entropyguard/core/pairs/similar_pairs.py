@@ -57,7 +57,7 @@ def find_similar_pairs(
 ) -> SimilarCounts:
     """Write the pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
 
-    Rows that are skipped take no part and are counted in the file's about. Finished block rows are kept in `blocks`;
+    Rows that are skipped take no part and are counted in the file's metadata. Finished block rows are kept in `blocks`;
     neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`. `exact_vectors` is asked only where
     the embeddings are rounded.
     """
@@ -67,9 +67,9 @@ def find_similar_pairs(
         if vectors.rounding == 0:
             counts = work.write_pairs(vectors, out, progress)
         else:
-            candidates, about, found = work.find_candidates(vectors, progress)
+            candidates, metadata, found = work.find_candidates(vectors, progress)
             del vectors  # their memory is needed for those in float32
-            counts = replace(found, pairs=work.write_rescored(candidates, about, out, exact_vectors))
+            counts = replace(found, pairs=work.write_rescored(candidates, metadata, out, exact_vectors))
         store.prune(work.parts.used)
     return counts
 
@@ -107,8 +107,8 @@ class _Work:
     def write_pairs(self, vectors: Vectors, out: Path, progress: Progress) -> SimilarCounts:
         """Search float32 vectors and write the pairs."""
         block_rows = self._block_rows(vectors.windows, self.search.floor, progress)
-        about = self._about(vectors, block_rows)
-        pairs = _write(out, about, vectors.row_ids, block_rows.tables(progress))
+        metadata = self._metadata(vectors, block_rows)
+        pairs = _write(out, metadata, vectors.row_ids, block_rows.tables(progress))
         return SimilarCounts(vectors.rows, pairs, block_rows.blocks, block_rows.blocks_reused)
 
     def find_candidates(self, vectors: Vectors, progress: Progress) -> tuple[Candidates, dict[str, Any], SimilarCounts]:
@@ -119,20 +119,20 @@ class _Work:
         for table in block_rows.tables(progress):
             taken[table["a"].to_numpy()] = taken[table["b"].to_numpy()] = True
         candidates = Candidates(
-            block_rows.stripes,
+            block_rows.shards,
             block_rows.pairs,
             taken,
             vectors.row_ids,
-            vectors.places,
+            vectors.rows_of,
             np.diff(vectors.windows.starts),
             vectors.rows,
             vectors.windows.first.shape[1],
         )
         counts = SimilarCounts(vectors.rows, block_rows.pairs, block_rows.blocks, block_rows.blocks_reused)
-        return candidates, self._about(vectors, block_rows), counts
+        return candidates, self._metadata(vectors, block_rows), counts
 
     def write_rescored(
-        self, candidates: Candidates, about: dict[str, Any], out: Path, exact_vectors: ExactVectors | None
+        self, candidates: Candidates, metadata: dict[str, Any], out: Path, exact_vectors: ExactVectors | None
     ) -> int:
         """Write the candidates that float32 has at or above the floor; returns how many they are."""
         if exact_vectors is None:
@@ -140,12 +140,12 @@ class _Work:
                 "embeddings.parquet holds rounded vectors: similar_pairs needs the texts and the model."
             )
         rescored = rescore(candidates, exact_vectors, self.max_memory // 2, self.spill)
-        about["search"] |= {
+        metadata["search"] |= {
             "candidates": candidates.pairs,
             "rescored_rows": rescored.rows,
             "largest_rounding": rescored.largest_rounding,
         }
-        return _write(out, about, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
+        return _write(out, metadata, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
 
     def _block_rows(self, windows: Windows, floor: float, progress: Progress) -> BlockRows:
         method = search_of(windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads)
@@ -153,19 +153,19 @@ class _Work:
         block_rows.prepare(progress)
         return block_rows
 
-    def _about(self, vectors: Vectors, block_rows: BlockRows) -> dict[str, Any]:
+    def _metadata(self, vectors: Vectors, block_rows: BlockRows) -> dict[str, Any]:
         return {
             "rows": vectors.rows,
             "unreadable": vectors.skipped["unreadable"],
             "over_long": vectors.skipped["over_long"],
-            "search": {"floor": self.search.floor, **block_rows.about()},
+            "search": {"floor": self.search.floor, **block_rows.described()},
         }
 
 
-def _write(out: Path, about: dict[str, Any], row_ids: Ints, tables: Iterable[pa.Table]) -> int:
+def _write(out: Path, metadata: dict[str, Any], row_ids: Ints, tables: Iterable[pa.Table]) -> int:
     """Write pairs of positions as pairs of row ids; returns how many they are."""
     pairs = 0
-    with TableWriter(out, PAIRS, about) as writer:
+    with TableWriter(out, PAIRS, metadata) as writer:
         for table in tables:
             a, b, millionths = (table[name].to_numpy() for name in ("a", "b", "millionths"))
             columns = [row_ids[a], row_ids[b], millionths / MILLIONTHS]

@@ -62,7 +62,7 @@ class Vectors:
     """The texts that take part in a search; a position is an index into all arrays."""
 
     row_ids: Ints
-    places: Ints
+    rows_of: Ints
     """Which row of after_exact_dedup.parquet, counted from 0, a position is."""
     windows: Windows
     rows: int

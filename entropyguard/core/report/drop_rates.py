@@ -26,7 +26,7 @@ _OTHERS = "(other)"
 
 
 @dataclass(frozen=True)
-class Loss:
+class Drops:
     """What became of all rows, or of those of one source. `rows` are those that were read: no rejected ones."""
 
     rows: int
@@ -48,25 +48,25 @@ class Loss:
         reasons = {reason: getattr(self, reason) for reason in REASONS}
         return {"rows": self.rows, "dropped": self.dropped, "kept": self.rows - self.dropped, **reasons}
 
-    def __add__(self, other: Loss) -> Loss:
+    def __add__(self, other: Drops) -> Drops:
         reasons = {reason: getattr(self, reason) + getattr(other, reason) for reason in REASONS}
-        return Loss(self.rows + other.rows, **reasons)
+        return Drops(self.rows + other.rows, **reasons)
 
     def __str__(self) -> str:
         return f"{self.dropped:,} of {self.rows:,} rows ({100 * self.share:.0f} %)"
 
 
 @dataclass(frozen=True)
-class Losses:
+class DropRates:
     """Of all rows, and by source, the one of most rows first; without a source column there are no sources."""
 
-    overall: Loss
-    sources: dict[str, Loss]
+    overall: Drops
+    sources: dict[str, Drops]
 
 
-def count_losses(lineage: Lineage, source_column: str) -> Losses:
+def count_drops(lineage: Lineage, source_column: str) -> DropRates:
     """Count the rows that were read by what became of them. Memory: a byte a row, and the names of the sources."""
-    import numpy as np  # here, because the command line only reads what a finished report tells of losses
+    import numpy as np  # here, because the command line only reads what a finished report has of drop rates
 
     code = {reason: at for at, reason in enumerate(REASONS, start=1)}  # 0 is kept
     outcomes = np.zeros(lineage.ingested.last_row_id() + 1, dtype=np.int8)  # by row id: rejected rows have one too
@@ -82,7 +82,7 @@ def count_losses(lineage: Lineage, source_column: str) -> Losses:
             for source, reason, rows in _by_source(table, lineage.ingested.metadata, source_column, outcome):
                 counts[source][reason] += rows
     by_size = sorted(counts, key=lambda source: (-counts[source].sum(), source))
-    return Losses(_loss(overall), {source: _loss(counts[source]) for source in by_size})
+    return DropRates(_drops(overall), {source: _drops(counts[source]) for source in by_size})
 
 
 def _by_source(table: Any, metadata: dict[str, Any], column: str, outcome: Any) -> list[tuple[str, int, int]]:
@@ -95,15 +95,15 @@ def _by_source(table: Any, metadata: dict[str, Any], column: str, outcome: Any) 
     return rows.group_by("source", "outcome").len().rows()
 
 
-def _loss(counts: Any) -> Loss:
+def _drops(counts: Any) -> Drops:
     """From the number of rows kept, then of those dropped for each reason."""
-    return Loss(int(counts.sum()), *(int(count) for count in counts[1:]))
+    return Drops(int(counts.sum()), *(int(count) for count in counts[1:]))
 
 
-def check_losses(losses: Losses, max_loss: float) -> None:
+def check_drop_rates(rates: DropRates, max_loss: float) -> None:
     """LossError when more than `max_loss` of all rows, or of a source of GUARDED_ROWS or more, would be dropped."""
-    guarded = {"all rows": losses.overall, **{f"source {_shown(name)}": loss for name, loss in _large(losses.sources)}}
-    over = [f"{whose}: {loss}" for whose, loss in guarded.items() if loss.share > max_loss]
+    guarded = {"all rows": rates.overall, **{f"source {_shown(name)}": drops for name, drops in _large(rates.sources)}}
+    over = [f"{whose}: {drops}" for whose, drops in guarded.items() if drops.share > max_loss]
     if over:
         raise LossError(
             f"{_listed(over, '; ')} would be dropped, more than --max-loss {max_loss}; nothing was published. "
@@ -112,35 +112,37 @@ def check_losses(losses: Losses, max_loss: float) -> None:
         )
 
 
-def loss_warnings(report: dict[str, Any]) -> list[str]:
+def drop_warnings(report: dict[str, Any]) -> list[str]:
     """Where nothing guards: a line when more than half is dropped, of all rows or of a source the report names."""
     if report["settings"]["max_loss"] < _NO_GUARD:
         return []
-    rows, told = report["rows"], report["losses"]["sources"]
-    overall = Loss(rows["in"] - rows["rejected"], **rows["dropped"])
-    sources = {name: Loss(told[name]["rows"], *(told[name][reason] for reason in REASONS)) for name in told}
-    heavy = [f"{_shown(name)}: {loss}" for name, loss in _large(sources) if name != _OTHERS and _is_heavy(loss)]
+    rows, reported = report["rows"], report["losses"]["sources"]
+    overall = Drops(rows["in"] - rows["rejected"], **rows["dropped"])
+    sources = {
+        name: Drops(reported[name]["rows"], *(reported[name][reason] for reason in REASONS)) for name in reported
+    }
+    heavy = [f"{_shown(name)}: {drops}" for name, drops in _large(sources) if name != _OTHERS and _is_heavy(drops)]
     lines = [f"more than half of all rows are dropped: {overall}"] if _is_heavy(overall) else []
     lines += [f"more than half of a source is dropped: {_listed(heavy, ', ')}"] if heavy else []
     return [f"Warning: {line}. --max-loss (guard.max_loss) would stop such a run." for line in lines]
 
 
-def for_report(losses: Losses) -> dict[str, Any]:
+def for_report(rates: DropRates) -> dict[str, Any]:
     """{"share", "sources"}: the sources of most rows by name, the others summed as "(other)"."""
-    named = [name for name in list(losses.sources)[:_NAMED_SOURCES] if name != _OTHERS]
-    others = [loss for name, loss in losses.sources.items() if name not in set(named)]
-    told = {name: losses.sources[name].as_dict() for name in named}
+    named = [name for name in list(rates.sources)[:_NAMED_SOURCES] if name != _OTHERS]
+    others = [drops for name, drops in rates.sources.items() if name not in set(named)]
+    reported = {name: rates.sources[name].as_dict() for name in named}
     if others:
-        told[_OTHERS] = sum(others, Loss(0)).as_dict()
-    return {"share": round(losses.overall.share, 4), "sources": told}
+        reported[_OTHERS] = sum(others, Drops(0)).as_dict()
+    return {"share": round(rates.overall.share, 4), "sources": reported}
 
 
-def _large(sources: dict[str, Loss]) -> list[tuple[str, Loss]]:
-    return [(name, loss) for name, loss in sources.items() if loss.rows >= GUARDED_ROWS]
+def _large(sources: dict[str, Drops]) -> list[tuple[str, Drops]]:
+    return [(name, drops) for name, drops in sources.items() if drops.rows >= GUARDED_ROWS]
 
 
-def _is_heavy(loss: Loss) -> bool:
-    return loss.share > _WARNED_SHARE
+def _is_heavy(drops: Drops) -> bool:
+    return drops.share > _WARNED_SHARE
 
 
 def _shown(name: str) -> str:

@@ -97,12 +97,12 @@ def row_steps(rows: dict[str, Any]) -> list[Step]:
         "exact_dedup": {"exact": dropped["exact"], "min_length": dropped["min_length"]},
         "semantic_dedup": {"semantic": dropped["semantic"]},
     }
-    left, told = rows["in"], []
+    left, steps = rows["in"], []
     for stage, kinds in gone.items():
         left -= sum(kinds.values())
         went = [(kind, labels[kind], count) for kind, count in kinds.items() if count or kind != "min_length"]
-        told.append(Step(stage, left, went))
-    return told
+        steps.append(Step(stage, left, went))
+    return steps
 
 
 def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
@@ -133,7 +133,7 @@ def _environment() -> Environment:
         "count": lambda number: f"{number:,}",
         "percent": _percent,
         "share": lambda part, whole: f"{100 * part / whole:.3f}%" if whole else "0%",
-        "told": _told,
+        "spelled": _spelled,
         "one_line": one_line,
         "shown": shown,
     }
@@ -151,12 +151,12 @@ def _percent(part: float, whole: float) -> str:
     return "> 99.9 %" if 99.9 < value < 100 else f"{value:.1f} %"
 
 
-def _told(value: Any) -> Any:
+def _spelled(value: Any) -> Any:
     """A value of the settings or of the search as HTML."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return one_line(" – ".join(str(_told(item)) for item in value)) if value else "none"
+        return one_line(" – ".join(str(_spelled(item)) for item in value)) if value else "none"
     return one_line(str(value)) if value not in (None, "") else "none"

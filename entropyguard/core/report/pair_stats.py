@@ -1,4 +1,4 @@
-"""What a report tells of the similar pairs: how many there are of each similarity, and those next to the threshold."""
+"""What a report says of the similar pairs: how many there are of each similarity, and those next to the threshold."""
 
 from __future__ import annotations
 

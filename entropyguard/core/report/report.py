@@ -27,7 +27,7 @@ def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> di
     import pyarrow.compute as pc  # the command line checks a finished report without it
 
     from entropyguard.core.ingest.chunks import count_chunks
-    from entropyguard.core.report.drop_rates import REASONS, check_losses, count_losses, for_report
+    from entropyguard.core.report.drop_rates import REASONS, check_drop_rates, count_drops, for_report
 
     with lineage.rejected.open("rb") as file:
         rejected = sum(1 for _ in file)
@@ -45,8 +45,8 @@ def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> di
     if params.chunks.size:
         rows |= count_chunks(lineage.ingested)
     check_rows(rows)
-    losses = count_losses(lineage, params.keep.source_column)
-    check_losses(losses, params.guard.max_loss)
+    rates = count_drops(lineage, params.keep.source_column)
+    check_drop_rates(rates, params.guard.max_loss)
     semantic = lineage.dropped["semantic_dedup"].metadata
     return {
         "rows": rows,
@@ -55,7 +55,7 @@ def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> di
             "over_long": semantic.get("over_long", 0),
         },
         "scripts": count_by_script(lineage.ingested, embeddings),
-        "losses": for_report(losses),
+        "losses": for_report(rates),
         "numbers": semantic.get("numbers", {}),
         "settings": {
             "dedup_threshold": params.semantic.dedup_threshold,

@@ -88,8 +88,8 @@ def _odd(texts: pl.Series, further: pl.Series, params: ExactParams) -> Ints:
 def _without_ascii(texts: pl.Series) -> pl.Series:
     """What is left of the texts without their ASCII: where that is little, it is soon searched."""
     ends, _, _, data = _parts(_as_arrow(texts))
-    places = flagged(data >= _BEYOND_ASCII)
-    return _as_series(np.searchsorted(places, ends), data[places])
+    positions = flagged(data >= _BEYOND_ASCII)
+    return _as_series(np.searchsorted(positions, ends), data[positions])
 
 
 def _settled(texts: pl.Series, params: ExactParams) -> pl.Series:
@@ -105,12 +105,12 @@ def _settled(texts: pl.Series, params: ExactParams) -> pl.Series:
 
 
 def _changed(texts: pl.Series, at: Ints, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The texts with `change` applied to those at these places."""
+    """The texts with `change` applied to those at these positions."""
     if len(at) in (0, len(texts)):
         return change(texts) if len(at) else texts
-    places = np.arange(len(texts))
-    places[at] = len(texts) + np.arange(len(at))
-    return pl.concat([texts, change(texts.gather(at))]).gather(places)
+    positions = np.arange(len(texts))
+    positions[at] = len(texts) + np.arange(len(at))
+    return pl.concat([texts, change(texts.gather(at))]).gather(positions)
 
 
 def _beyond(blocks: tuple[tuple[int, int], ...]) -> str:

@@ -51,7 +51,7 @@ class Decisions:
 
 
 def decide_stars(stream: Iterable[PairBatch], row_ids: Ints, rank: Ints | None, max_memory: int) -> Decisions:
-    """Decide on pairs that come in the order (b, a); `rank` is each row's place in priority order, None input order.
+    """Decide on pairs that come in the order (b, a); `rank` is each row's position in priority order, None input order.
 
     Memory: a few numbers a row, and for a rank as many pairs at a time as `max_memory` bytes allow.
     """

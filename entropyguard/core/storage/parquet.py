@@ -27,17 +27,17 @@ METADATA_KEY = b"entropyguard"
 class TableWriter:
     """Writes tables of one schema to a Parquet file; a context manager.
 
-    `about` (JSON-able) is stored in the file's own metadata and comes back from `read_about`.
+    `metadata` (JSON-able) is stored in the file and comes back as `Checkpoint.metadata`.
     `plain` names the flat or fixed-size-list columns that are not compressed: float vectors shrink by a tenth only,
     and reading them compressed takes twice as long. The file is complete only after a clean exit; the caller
     renames it into place.
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, about: dict[str, Any] | None = None, plain: tuple[str, ...] = ()
+        self, path: Path, schema: pa.Schema, metadata: dict[str, Any] | None = None, plain: tuple[str, ...] = ()
     ) -> None:
-        metadata = {**(schema.metadata or {}), METADATA_KEY: json.dumps(about or {}, sort_keys=True).encode()}
-        self._schema = schema.with_metadata(metadata)
+        stored = {**(schema.stored or {}), METADATA_KEY: json.dumps(metadata or {}, sort_keys=True).encode()}
+        self._schema = schema.with_metadata(stored)
         # Minima and maxima of texts would repeat whole texts in the footer.
         counted = [field.name for field in schema if pa.types.is_integer(field.type)]
         self._writer = RowGroupWriter(

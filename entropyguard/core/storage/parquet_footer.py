@@ -2,7 +2,7 @@
 
 A footer is a struct in Thrift's compact encoding (Apache Thrift, thrift-compact-protocol.md; its fields are in
 apache/parquet-format, parquet.thrift). Each row group comes from a file of its own or from another checkpoint, whose
-footer says where its pages are; put behind other groups, these places move. Nothing else has to be known of a footer,
+footer says where its pages are; put behind other groups, these offsets move. Nothing else has to be known of a footer,
 so all else is copied.
 """
 
@@ -18,9 +18,9 @@ _TAIL = 4 + len(MAGIC)  # a footer is followed by its length and the magic bytes
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 # Numbers of fields: of the file, of a row group, of its column chunks, and of what is said of these.
 _ROWS, _GROUPS = 3, 4
-_CHUNKS, _GROUP_BYTES, _GROUP_PLACE, _GROUP_STORED_BYTES, _ORDINAL = 1, 2, 5, 6, 7
-_CHUNK_PLACE, _CHUNK_ABOUT, _INDEX_PLACES = 2, 3, (4, 6)
-_CHUNK_BYTES, _CHUNK_STORED_BYTES, _PAGE_PLACES = 6, 7, (9, 10, 11, 14)
+_CHUNKS, _GROUP_BYTES, _GROUP_OFFSET, _GROUP_STORED_BYTES, _ORDINAL = 1, 2, 5, 6, 7
+_CHUNK_OFFSET, _CHUNK_METADATA, _INDEX_OFFSETS = 2, 3, (4, 6)
+_CHUNK_BYTES, _CHUNK_STORED_BYTES, _PAGE_OFFSETS = 6, 7, (9, 10, 11, 14)
 
 _Change = Callable[[bytes], bytes]
 
@@ -29,7 +29,7 @@ class RowGroup(NamedTuple):
     """A row group: its pages, where they stand in the file they come from, and what its footer says of it."""
 
     pages: Sequence[bytes]
-    place: int
+    offset: int
     entry: bytes
 
 
@@ -47,30 +47,32 @@ def entries_of(footer: bytes) -> list[bytes]:
 def first_chunks(entry: bytes, count: int) -> bytes:
     """What is to be said of a row group of which only so many column chunks are there."""
     chunks = _elements(_value(entry, _CHUNKS))[:count]
-    abouts = [_value(chunk, _CHUNK_ABOUT) for chunk in chunks]
+    metadatas = [_value(chunk, _CHUNK_METADATA) for chunk in chunks]
     changes: dict[int, _Change] = {
         _CHUNKS: lambda _: _list(chunks),
-        _GROUP_BYTES: lambda _: _zigzag(sum(_number(_value(about, _CHUNK_BYTES)) for about in abouts)),
-        _GROUP_STORED_BYTES: lambda _: _zigzag(sum(_number(_value(about, _CHUNK_STORED_BYTES)) for about in abouts)),
+        _GROUP_BYTES: lambda _: _zigzag(sum(_number(_value(metadata, _CHUNK_BYTES)) for metadata in metadatas)),
+        _GROUP_STORED_BYTES: lambda _: _zigzag(
+            sum(_number(_value(metadata, _CHUNK_STORED_BYTES)) for metadata in metadatas)
+        ),
     }
     return _changed(entry, changes)
 
 
-def placed(group: RowGroup, place: int, ordinal: int) -> bytes:
-    """What the footer says of a row group when its pages stand at `place` and it is number `ordinal`."""
+def moved_to(group: RowGroup, offset: int, ordinal: int) -> bytes:
+    """What the footer says of a row group when its pages stand at `offset` and it is number `ordinal`."""
 
     def move(value: bytes) -> bytes:
         before = _number(value)
-        return _zigzag(before + place - group.place) if before else value  # 0: there is none
+        return _zigzag(before + offset - group.offset) if before else value  # 0: there is none
 
     def move_chunk(chunk: bytes) -> bytes:
-        about = dict.fromkeys(_PAGE_PLACES, move)
-        changes = {_CHUNK_PLACE: move, _CHUNK_ABOUT: lambda value: _changed(value, about)}
-        return _changed(chunk, changes | dict.fromkeys(_INDEX_PLACES, move))
+        metadata = dict.fromkeys(_PAGE_OFFSETS, move)
+        changes = {_CHUNK_OFFSET: move, _CHUNK_METADATA: lambda value: _changed(value, metadata)}
+        return _changed(chunk, changes | dict.fromkeys(_INDEX_OFFSETS, move))
 
     changes: dict[int, _Change] = {
         _CHUNKS: lambda chunks: _list([move_chunk(chunk) for chunk in _elements(chunks)]),
-        _GROUP_PLACE: move,
+        _GROUP_OFFSET: move,
         _ORDINAL: lambda _: _zigzag(ordinal),
     }
     return _changed(group.entry, changes)

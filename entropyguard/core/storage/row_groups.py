@@ -23,7 +23,7 @@ from entropyguard.core.storage.parquet_footer import (
     entries_of,
     first_chunks,
     footer_of,
-    placed,
+    moved_to,
     whole_footer,
 )
 
@@ -45,8 +45,8 @@ class StoredGroups:
 
     def read(self, group: int, columns: Sequence[str]) -> RowGroup:
         """The row group with these columns alone, which are the first of the file."""
-        about = self._metadata.row_group(group)
-        chunks = [about.column(at) for at in range(about.num_columns)]
+        metadata = self._metadata.row_group(group)
+        chunks = [metadata.column(at) for at in range(metadata.num_columns)]
         chunks = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] in columns]
         start, last = _start(chunks[0]), chunks[-1]
         with self._path.open("rb") as file:
@@ -120,7 +120,7 @@ class RowGroupWriter:
         group = make()
         if before is not None:
             before.result()
-        self._entries.append(placed(group, self._size, len(self._entries)))
+        self._entries.append(moved_to(group, self._size, len(self._entries)))
         self._rows += rows
         for page in group.pages:
             self._append(page)
@@ -128,11 +128,11 @@ class RowGroupWriter:
     def _compressed(self, group: pa.Table) -> RowGroup:
         sink = _Chunks()
         with pq.ParquetWriter(sink, self._schema, **self._options) as writer:
-            place = sum(map(len, sink.taken()))
+            offset = sum(map(len, sink.taken()))
             writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
             pages = sink.taken()
         (entry,) = entries_of(footer_of(b"".join(sink.taken())))
-        return RowGroup(pages, place, entry)
+        return RowGroup(pages, offset, entry)
 
     def _empty_footer(self) -> bytes:
         sink = _Chunks()
