@@ -82,7 +82,7 @@ def run(
     ] = None,
     source_column: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Where rows come from: drop rates are reported for each of its values."),
+        typer.Option(metavar="NAME", help="Where rows come from: what is dropped is counted for each."),
     ] = None,
     source_priority: Annotated[
         str, typer.Option(metavar="A,B", help="Keep rows of source A before those of B, B's before all others.")
