@@ -16,8 +16,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## remove the duplicates among the standard library's docstrings, twice
 	$(BIN)/python demo/run.py
 
-test: $(READY)  ## the whole test suite
-	$(BIN)/pytest -n 2 --dist worksteal
+test: $(READY)  ## the whole test suite; OPTIONS="--processor avx2" plays another processor
+	$(BIN)/pytest -n 2 --dist worksteal $(OPTIONS)
 
 lint: $(READY)  ## style, types, which package may import which, and that what is imported is declared
 	$(BIN)/ruff check .

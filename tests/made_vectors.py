@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from entropyguard.core.pairs.candidates import SEARCH_SIZES, SearchSizes
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import silent
@@ -76,9 +77,12 @@ def search(
     params: SearchParams | None = None,
     max_memory: int = BIG,
     threads: int | None = None,
+    sizes: SearchSizes = SEARCH_SIZES,
 ) -> tuple[SimilarCounts, bytes]:
     out = embeddings.parent / "pairs.parquet"
-    counts = find_similar_pairs(Checkpoint(embeddings), out, params or exhaustive(), store, max_memory, silent, threads)
+    counts = find_similar_pairs(
+        Checkpoint(embeddings), out, params or exhaustive(), store, max_memory, silent, threads, sizes=sizes
+    )
     return counts, out.read_bytes()
 
 

@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.embed import static
-from entropyguard.core.embed import vector_writer as vector_saver
 from entropyguard.core.embed.embed import EmbedCounts, embed_texts
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.row_vectors import exact_vectors
+from entropyguard.core.embed.static import StaticEncoder
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.progress import silent
@@ -58,13 +57,20 @@ class Counting:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return load_encoder(write_static_model(tmp_path_factory.mktemp("model"), window=20))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model's folder."""
+    return write_static_model(tmp_path_factory.mktemp("model"), window=20)
 
 
-@pytest.fixture
-def pieces_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(static, "_PIECE_WINDOWS", 2)
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Encoder:
+    return load_encoder(folder)
+
+
+@pytest.fixture(scope="module")
+def in_twos(folder: Path) -> Encoder:
+    """The same model, giving two vectors at a time."""
+    return StaticEncoder(folder, piece_windows=2)
 
 
 def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path:
@@ -83,11 +89,18 @@ def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path
 
 
 def run(
-    folder: Path, texts: Sequence[str], encoder: Encoder, store: PartStore | None = None, max_windows: int = 1
+    folder: Path,
+    texts: Sequence[str],
+    encoder: Encoder,
+    store: PartStore | None = None,
+    max_windows: int = 1,
+    save_seconds: float = 30.0,
 ) -> tuple[EmbedCounts, bytes]:
     """Counts and bytes of one run in `folder`."""
     source = write_input(folder / "in.parquet", texts)
-    counts = embed_texts(Checkpoint(source), folder / "out.tmp", encoder, max_windows, store, silent)
+    counts = embed_texts(
+        Checkpoint(source), folder / "out.tmp", encoder, max_windows, store, silent, save_seconds=save_seconds
+    )
     (folder / "out.tmp").replace(folder / "embeddings.parquet")
     return counts, (folder / "embeddings.parquet").read_bytes()
 
@@ -121,16 +134,12 @@ def test_a_text_longer_than_the_window_has_a_line_for_each_window(tmp_path: Path
     assert b"".join([own[0], *own[4:]]) == text_keys([texts[0], *texts[2:]]).tobytes()
 
 
-@pytest.mark.usefixtures("pieces_of_two")
-def test_windows_that_were_saved_are_not_embedded_again(
-    tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", 0.0)
+def test_windows_that_were_saved_are_not_embedded_again(tmp_path: Path, model: Encoder, in_twos: Encoder) -> None:
     texts = ["cat " * 45, "dog " * 30, TEXTS[0]]
     _, clean = run(tmp_path, texts, model, max_windows=3)
     store = PartStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, texts, Counting(model, pieces=1), store, max_windows=3)
+        run(tmp_path, texts, Counting(in_twos, pieces=1), store, max_windows=3, save_seconds=0)
     encoder = Counting(model)
     counts, resumed = run(tmp_path, texts, encoder, store, max_windows=3)
     assert (encoder.embedded, counts.embedded + counts.reused) == (4, 3)
@@ -184,16 +193,14 @@ def test_nothing_is_saved_without_a_store(tmp_path: Path, model: Encoder) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["embeddings.parquet", "in.parquet"]
 
 
-@pytest.mark.usefixtures("pieces_of_two")
-@pytest.mark.parametrize("seconds", [0.0, 30.0])
+@pytest.mark.parametrize("seconds", [0.0, 30.0])  # saved after each piece, or only on the way out
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch, seconds: float
+    tmp_path: Path, model: Encoder, in_twos: Encoder, seconds: float
 ) -> None:
-    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", seconds)  # saved after each piece, or only on the way out
     _, clean = run(tmp_path, TEXTS, model)
     store = PartStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, TEXTS, Counting(model, pieces=3), store)
+        run(tmp_path, TEXTS, Counting(in_twos, pieces=3), store, save_seconds=seconds)
     encoder = Counting(model)
     counts, resumed = run(tmp_path, TEXTS, encoder, store)
     assert (encoder.embedded, counts.reused) == (3, 6)
@@ -218,9 +225,8 @@ def test_appended_rows_are_the_only_ones_embedded(tmp_path: Path, model: Encoder
     assert appended == run(tmp_path, TEXTS, model)[1]
 
 
-def test_vectors_lie_on_disk_once(tmp_path: Path, model: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_saver, "SAVE_SECONDS", 0.0)
-    run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"))
+def test_vectors_lie_on_disk_once(tmp_path: Path, model: Encoder) -> None:
+    run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"), save_seconds=0)
     (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert part.samefile(tmp_path / "embeddings.parquet")
 

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.exact import exact as exact_module
 from entropyguard.core.exact.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import silent
@@ -80,14 +79,11 @@ def test_keepers_are_those_of_brute_force_whatever_the_cuts(
     rank = data.draw(st.permutations(range(len(rows))))
     flags = np.array(takes_part, dtype=np.bool_)
     expected = brute_force(pairs, rank, takes_part)
-    with pytest.MonkeyPatch.context() as patch:
-        for chunk, partition in ((1 << 20, 1 << 22), (3, 8)):
-            patch.setattr(exact_module, "_CHUNK_ROWS", chunk)
-            patch.setattr(exact_module, "_PARTITION_ROWS", partition)
-            found = mark_exact_duplicates(as_hashes(pairs), np.array(rank, dtype=np.int64), flags)
-            assert found.tolist() == expected
-            found = mark_exact_duplicates(as_hashes(pairs), None, flags)
-            assert found.tolist() == brute_force(pairs, list(range(len(rows))), takes_part)
+    for chunk in (1 << 20, 3):
+        found = mark_exact_duplicates(as_hashes(pairs), np.array(rank, dtype=np.int64), flags, chunk)
+        assert found.tolist() == expected
+        found = mark_exact_duplicates(as_hashes(pairs), None, flags, chunk)
+        assert found.tolist() == brute_force(pairs, list(range(len(rows))), takes_part)
 
 
 def test_rows_that_share_half_a_hash_are_no_duplicates() -> None:

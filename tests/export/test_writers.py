@@ -73,7 +73,8 @@ def test_packed_output_holds_no_clock_and_no_name(tmp_path: Path, kind: str) -> 
         write_records(Checkpoint(source), out, kind, silent)
     assert outs[0].read_bytes() == outs[1].read_bytes()
     assert b"one" not in outs[0].read_bytes()[:32]
-    assert outs[0].read_bytes()[4:8] == b"\0\0\0\0" or kind == "jsonl.zst"
+    if kind == "jsonl.gz":  # zstd has no field for the time
+        assert outs[0].read_bytes()[4:8] == b"\0\0\0\0"
 
 
 def rich_table() -> pa.Table:

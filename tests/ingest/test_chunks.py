@@ -217,11 +217,26 @@ def test_where_no_text_is_longer_the_bytes_are_those_without_chunks(tmp_path: Pa
     assert out.read_bytes() == chunked
 
 
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from tests.ingest.test_chunks import ingested
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+ingested(Path(sys.argv[1]), 5)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
 def test_a_text_in_many_chunks_takes_no_more_memory_than_its_chunks(tmp_path: Path) -> None:
-    (tmp_path / "data.jsonl").write_text(json.dumps({"text": "word " * 60_000}) + "\n")
-    counts, out = ingested(tmp_path / "data.jsonl", 5)
-    assert counts == IngestCounts(60_000, 0, 1)
-    assert count_chunks(Checkpoint(out)) == {"split": 1, "chunks": 60_000}
+    source = tmp_path / "data.jsonl"
+    source.write_text(json.dumps({"text": "word " * 20_000}) + "\n")
+    counts, out = ingested(source, 5)
+    assert counts == IngestCounts(20_000, 0, 1)
+    assert count_chunks(Checkpoint(out)) == {"split": 1, "chunks": 20_000}
+    command = [sys.executable, "-c", MEASURED, str(source)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500_000  # KB; with a copy of the text for each of its chunks it would be 2 GB
 
 
 def test_separators_are_typed_as_before_and_may_hold_escapes() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.pairs import candidates, ivf
 from entropyguard.core.pairs import dot_products as products
+from entropyguard.core.pairs import ivf
 from entropyguard.core.pairs import quantizer as ivf_training
 from entropyguard.core.pairs import query_blocks as block_rows
 from entropyguard.core.pairs.block_store import shard_table
+from entropyguard.core.pairs.candidates import SearchSizes
 from entropyguard.core.pairs.quantizer import Quantizer, lists_for, train, trained_rows
 from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recall, wilson_interval
 from entropyguard.core.pairs.scoring import Pairs
@@ -32,24 +34,19 @@ from tests.made_vectors import (
     by_lists,
     clustered,
     exhaustive,
-    search,
     stored_pairs,
     unit,
     write_texts,
     write_vectors,
 )
+from tests.made_vectors import search as search_by_size
 
 ALL_BUT_EXHAUSTIVE = by_lists(target_recall=0.999_999)
 """A search that may miss no pair of a small sample."""
 
+SMALL = SearchSizes(block_rows_by_lists=100, tile_rows_by_lists=30, tile_columns=20)
 
-@pytest.fixture(autouse=True, scope="module")
-def _small_blocks() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ivf, "BLOCK_ROWS", 100)
-        patch.setattr(ivf, "_TILE_ROWS", 30)
-        patch.setattr(candidates, "TILE_COLUMNS", 20)
-        yield
+search = partial(search_by_size, sizes=SMALL)
 
 
 def crowds(rows: int, seed: int = 0) -> Floats:
@@ -77,17 +74,12 @@ def test_long_texts_are_similar_where_all_windows_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", [0.8, 0.99])
-def test_pairs_are_a_part_of_the_exhaustive_ones_as_large_as_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: float
-) -> None:
-    monkeypatch.setattr(ivf, "BLOCK_ROWS", 1_000)
-    monkeypatch.setattr(ivf, "_FIRST_SAMPLE_ROWS", 100)
-    monkeypatch.setattr(ivf, "ENOUGH_PAIRS", 300)
-    monkeypatch.setattr("entropyguard.core.pairs.recall.ENOUGH_PAIRS", 300)
+def test_pairs_are_a_part_of_the_exhaustive_ones_as_large_as_asked_for(tmp_path: Path, target: float) -> None:
+    sizes = replace(SMALL, block_rows_by_lists=1_000, first_sample_rows=100, enough_pairs=300)
     embeddings = write_vectors(tmp_path / "e.parquet", crowds(3_500))
     search(embeddings)
     every = set(stored_pairs(tmp_path))
-    search(embeddings, None, by_lists(target_recall=target))
+    search(embeddings, None, by_lists(target_recall=target), sizes=sizes)
     found, told = set(stored_pairs(tmp_path)), Checkpoint(tmp_path / "pairs.parquet").metadata["search"]
     assert found < every, "a target below 1 should spare some work"
     assert len(found) >= target * len(every)
@@ -145,7 +137,7 @@ def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", by_lists(), store, BIG, die)
+        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", by_lists(), store, BIG, die, sizes=SMALL)
     forbid_training_and_sampling(monkeypatch)
     counts, found = search(embeddings, store, by_lists())
     assert (counts.blocks, counts.blocks_reused) == (5, 3)
@@ -163,9 +155,7 @@ def test_another_target_keeps_what_was_trained_and_sampled(tmp_path: Path, monke
 
 
 def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ivf, "BLOCK_ROWS", 2_048)
-    monkeypatch.setattr(ivf, "_TILE_ROWS", 1_024)
-    monkeypatch.setattr(candidates, "TILE_COLUMNS", 512)
+    larger = SearchSizes(block_rows_by_lists=2_048, tile_rows_by_lists=1_024, tile_columns=512)
     sizes: list[int] = []
 
     def note_size(pairs: Pairs, start: int, end: int) -> pa.Table:
@@ -175,7 +165,7 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
     monkeypatch.setattr(block_rows, "shard_table", note_size)
     others, alike = crowds(1_000), np.repeat(unit(np.ones((1, 24))), 2_000, axis=0)
     embeddings = write_vectors(tmp_path / "e.parquet", np.concatenate([others[:500], alike, others[500:]]))
-    counts, _ = search(embeddings, None, by_lists(), 64 * 4 * 100_000)
+    counts, _ = search(embeddings, None, by_lists(), 64 * 4 * 100_000, sizes=larger)
     assert counts.pairs == sum(sizes)
     assert max(sizes) <= 100_000
     within = 0

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import InternalError, ProcessingError
-from entropyguard.core.pairs import candidates, ivf
 from entropyguard.core.pairs import scoring as pair_scores
+from entropyguard.core.pairs.candidates import SearchSizes
 from entropyguard.core.pairs.rescoring import ExactVectors
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
@@ -36,16 +36,8 @@ from tests.made_vectors import (
 )
 
 ROUNDING = 0.02
+SMALL = SearchSizes(block_rows=8, tile_columns=3, block_rows_by_lists=16)
 Text = Floats | str
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _small_blocks() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "BLOCK_ROWS", 8)
-        patch.setattr(candidates, "TILE_COLUMNS", 3)
-        patch.setattr(ivf, "BLOCK_ROWS", 16)
-        yield
 
 
 def texts_of(windows: Sequence[int], seed: int = 0) -> list[Text]:
@@ -99,6 +91,7 @@ def search_rounded(
         max_memory,
         silent,
         exact_vectors=give or exact_vectors(texts),
+        sizes=SMALL,
     )
     return counts, Checkpoint(out).metadata["search"]
 
@@ -167,9 +160,11 @@ def test_float32_vectors_are_not_embedded_again(tmp_path: Path) -> None:
         raise AssertionError(wanted)
 
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(40))
-    _, expected = search(embeddings)
+    _, expected = search(embeddings, sizes=SMALL)
     out = tmp_path / "pairs.parquet"
-    find_similar_pairs(Checkpoint(embeddings), out, exhaustive(), None, BIG, silent, exact_vectors=forbidden)
+    find_similar_pairs(
+        Checkpoint(embeddings), out, exhaustive(), None, BIG, silent, exact_vectors=forbidden, sizes=SMALL
+    )
     assert out.read_bytes() == expected
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.pairs import candidates
 from entropyguard.core.pairs import dot_products as products
 from entropyguard.core.pairs import query_blocks as block_rows
 from entropyguard.core.pairs import scoring as pair_scores
 from entropyguard.core.pairs.block_store import shard_table
+from entropyguard.core.pairs.candidates import SearchSizes
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.pairs.similarity import _settle, block_similarity, pair_similarity
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -26,21 +26,17 @@ from tests.made_vectors import (
     brute_force_texts,
     clustered,
     exhaustive,
-    search,
     stored_pairs,
     unit,
     write_texts,
     write_vectors,
 )
+from tests.made_vectors import search as search_by_size
 
+SMALL = SearchSizes(block_rows=8, tile_columns=3)
+"""So that a few dozen rows make many blocks and tiles."""
 
-@pytest.fixture(autouse=True, scope="module")
-def _small_blocks() -> Iterator[None]:
-    """Blocks of eight rows and tiles of three columns, so that a few dozen rows make many."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates, "BLOCK_ROWS", 8)
-        patch.setattr(candidates, "TILE_COLUMNS", 3)
-        yield
+search = partial(search_by_size, sizes=SMALL)
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,8 +122,7 @@ def test_memory_threads_and_store_change_no_byte(tmp_path: Path) -> None:
 
 
 def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "BLOCK_ROWS", 256)
-    monkeypatch.setattr(candidates, "TILE_COLUMNS", 100)
+    search = partial(search_by_size, sizes=SearchSizes(block_rows=256, tile_columns=100))
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(400))  # thousands of pairs beside each floor
     for floor in (77 / 256 + 1e-5, 231 / 256 + 1e-5, 0.99):  # where rounding to bfloat16 hurts most, just above one
         monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor: False)
@@ -147,7 +142,9 @@ def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_pat
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die)
+        find_similar_pairs(
+            Checkpoint(embeddings), tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die, sizes=SMALL
+        )
     counts, bytes_found = search(embeddings, store)
     assert (counts.blocks, counts.blocks_reused) == (8, 3)
     assert bytes_found == expected
@@ -226,8 +223,6 @@ def test_a_missing_stripe_is_made_again(tmp_path: Path) -> None:
 
 
 def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "BLOCK_ROWS", 1024)
-    monkeypatch.setattr(candidates, "TILE_COLUMNS", 512)
     rows = 3_000
     embeddings = write_vectors(tmp_path / "e.parquet", unit(np.ones((rows, 4))))
     sizes: list[int] = []
@@ -238,7 +233,7 @@ def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, m
 
     monkeypatch.setattr(block_rows, "shard_table", note_size)
     memory = 64 * 4 * 400_000
-    counts, _ = search(embeddings, None, None, memory)
+    counts, _ = search(embeddings, None, None, memory, sizes=SearchSizes(block_rows=1_024, tile_columns=512))
     assert counts.pairs == sum(sizes) == rows * (rows - 1) // 2
     assert max(sizes) <= 400_000
     at = 0
@@ -254,7 +249,9 @@ def test_progress_counts_tiles_of_the_half_square(tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(20))
     note = lambda done, total: seen.append((done, total))  # noqa: E731  a def would say no more
-    find_similar_pairs(Checkpoint(embeddings), tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note)
+    find_similar_pairs(
+        Checkpoint(embeddings), tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note, sizes=SMALL
+    )
     assert seen == [(1, 6), (3, 6), (6, 6)]
 
 

@@ -29,7 +29,7 @@ from tests.static_model import write_static_model
 
 pytestmark = pytest.mark.pipeline
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EMBEDDINGS = "embeddings.parquet"
 
 

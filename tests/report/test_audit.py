@@ -22,12 +22,10 @@ from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
-from entropyguard.core.report import audit
-from entropyguard.core.report.audit import audit_format, write_audit
+from entropyguard.core.report.audit import AUDIT_SCHEMA, audit_format, write_audit
 from entropyguard.core.report.explain import Explanation, explain, sample_dropped
 from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
-from entropyguard.core.storage import parquet
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import write_json
 from entropyguard.core.storage.parquet import TableWriter
@@ -56,10 +54,10 @@ class Run:
     folder: Path
     names: list[str]
 
-    def write(self, name: str, text_chars: int = 1000) -> Path:
+    def write(self, name: str, text_chars: int = 1000, characters_at_once: int = 1 << 20) -> Path:
         """Write the audit in the format of the name."""
         out = self.folder / name
-        write_audit(self.lineage(), out, audit_format(out), text_chars)
+        write_audit(self.lineage(), out, audit_format(out), text_chars, characters_at_once)
         return out
 
     def lineage(self) -> Lineage:
@@ -83,6 +81,7 @@ def run(
     similar: Sequence[tuple[int, int]],
     keep: str = "first",
     cluster: str = "stars",
+    group_rows: int = 1 << 16,
 ) -> Run:
     """Run all but the model: `similar` are the pairs of rows that a search would have found."""
     inputs = folder / "data"
@@ -94,11 +93,10 @@ def run(
     params = default_params()
     exact, policy = replace(params.exact, min_length=3), replace(params.keep, policy=keep)
     sources = find_sources(str(inputs))
-    ingest(sources, folder / "ingested.parquet", folder / "rejected.jsonl", params.ingest, silent)
+    ingested, rejected = folder / "ingested.parquet", folder / "rejected.jsonl"
+    ingest(sources, ingested, rejected, params.ingest, silent, group_rows=group_rows)
     after_exact = folder / "after_exact_dedup.parquet"
-    drop_exact_duplicates(
-        Checkpoint(folder / "ingested.parquet"), after_exact, folder / "dropped/exact.parquet", exact, policy, silent
-    )
+    drop_exact_duplicates(Checkpoint(ingested), after_exact, folder / "dropped/exact.parquet", exact, policy, silent)
     left = set(pl.read_parquet(after_exact)["row_id"])
     pairs = sorted((b, a) for a, b in similar if a < b and {a, b} <= left)
     with TableWriter(folder / "similar_pairs.parquet", PAIRS, ABOUT) as writer:
@@ -188,7 +186,7 @@ def test_an_audit_without_records_is_empty_but_whole(tmp_path: Path, ending: str
     project = run(tmp_path, {"a.jsonl": '{"text": "alone"}\n'}, [])
     assert project.write(f"audit.{ending}").read_text() == content
     assert pl.read_csv(project.write("audit.csv")).shape == (0, 12)
-    assert pl.read_parquet(project.write("audit.parquet")).schema == audit.AUDIT_SCHEMA
+    assert pl.read_parquet(project.write("audit.parquet")).schema == AUDIT_SCHEMA
 
 
 def test_a_longer_text_is_cut_at_the_stated_number_of_characters(project: Run) -> None:
@@ -211,18 +209,20 @@ def test_a_file_name_that_is_no_text_is_escaped(project: Run) -> None:
     assert odd.explain(0).row.file == "caf\\udce9.jsonl"
 
 
-def test_small_slices_and_row_groups_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_slices_and_row_groups_give_the_same_bytes(tmp_path: Path) -> None:
     lines = [f'{{"text": "row {number % 7}"}}' if number % 5 else "{broken" for number in range(60)]
     similar = [(1, 2), (3, 6)]
     (tmp_path / "whole").mkdir()
     whole = run(tmp_path / "whole", {"a.jsonl": "\n".join(lines)}, similar, keep="longest")
-    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
-    monkeypatch.setattr(audit, "_CHARACTERS_AT_ONCE", 6_000)  # three records of 1,000 characters
     (tmp_path / "cut").mkdir()
-    cut = run(tmp_path / "cut", {"a.jsonl": "\n".join(lines)}, similar, keep="longest")
+    cut = run(tmp_path / "cut", {"a.jsonl": "\n".join(lines)}, similar, keep="longest", group_rows=4)
+    assert len(Checkpoint(cut.folder / "ingested.parquet").group_rows) > len(
+        Checkpoint(whole.folder / "ingested.parquet").group_rows
+    )
     assert len(whole.records()) == 60 - len(whole.kept())
     for name in ("audit.jsonl", "audit.json", "audit.csv"):
-        assert cut.write(name).read_bytes() == whole.write(name).read_bytes()
+        slices = cut.write(name, characters_at_once=6_000)  # of three records with 1,000 characters for each text
+        assert slices.read_bytes() == whole.write(name).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.static_model import write_static_model
 
 pytestmark = pytest.mark.pipeline
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def readme_table() -> dict[str, list[str]]:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import ProcessingError
-from entropyguard.core.storage import parquet
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 
@@ -41,7 +40,7 @@ ROWS = pa.table(
 
 def write(path: Path, pieces: list[pa.Table], every: int = 0) -> bytes:
     """The bytes of these pieces; each `every`-th row is to stand apart from the others."""
-    with TableWriter(path, ROWS.schema, {"format": "parquet"}) as writer:
+    with TableWriter(path, ROWS.schema, {"format": "parquet"}, group_bytes=300) as writer:
         for piece in pieces:
             apart = piece["row_id"].to_numpy() % every == 0 if every else None
             writer.write(piece, apart)
@@ -55,13 +54,10 @@ def test_how_batches_were_cut_changes_no_byte(
     folder = tmp_path_factory.mktemp("cuts")
     edges = [0, *sorted(cuts), 40]
     pieces = [ROWS.slice(start, end - start) for start, end in pairwise(edges)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "ROW_GROUP_BYTES", 300)
-        assert write(folder / "a", [ROWS], every) == write(folder / "b", pieces, every)
+    assert write(folder / "a", [ROWS], every) == write(folder / "b", pieces, every)
 
 
-def test_row_groups_are_cut_by_what_nested_values_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 300)
+def test_row_groups_are_cut_by_what_nested_values_hold(tmp_path: Path) -> None:
     write(tmp_path / "a", [ROWS])
     groups = list(Checkpoint(tmp_path / "a").tables())
     assert len(groups) >= 8

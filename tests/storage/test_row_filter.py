@@ -19,11 +19,9 @@ from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import ExactParams, IngestParams, KeepParams
 from entropyguard.core.progress import silent
-from entropyguard.core.rows import seen_hashes as seen
 from entropyguard.core.rows.hashes import AT_INGEST
 from entropyguard.core.rows.schemas import COLUMNS
 from entropyguard.core.rows.seen_hashes import SeenHashes
-from entropyguard.core.storage import parquet
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.row_filter import keep_rows
 from entropyguard.core.storage.row_groups import StoredGroups
@@ -31,11 +29,13 @@ from entropyguard.core.storage.row_groups import StoredGroups
 CASED = ExactParams("NFC", lowercase=False, whitespace=True, min_length=0)
 
 
-def ingested(folder: Path, texts: list[str]) -> Path:
+def ingested(folder: Path, texts: list[str], group_rows: int) -> Path:
+    """What ingest makes of the texts, in row groups of so many rows."""
     lines = [json.dumps({"text": text, "n": at}) + "\n" for at, text in enumerate(texts)]
     (folder / "data.jsonl").write_text("".join(lines))
     params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
-    ingest(find_sources(str(folder / "data.jsonl")), folder / "in.parquet", folder / "rejected", params, silent)
+    sources = find_sources(str(folder / "data.jsonl"))
+    ingest(sources, folder / "in.parquet", folder / "rejected", params, silent, group_rows=group_rows)
     return folder / "in.parquet"
 
 
@@ -60,11 +60,8 @@ def test_one_of_each_text_stays_in_input_order(
 ) -> None:
     folder = tmp_path_factory.mktemp("keeping")
     out, dropped = folder / "out.parquet", folder / "dropped.parquet"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "ROW_GROUP_ROWS", group)
-        counts = drop_exact_duplicates(
-            Checkpoint(ingested(folder, texts)), out, dropped, exact, KeepParams(policy, "", ()), silent
-        )
+    keep = KeepParams(policy, "", ())
+    counts = drop_exact_duplicates(Checkpoint(ingested(folder, texts, group)), out, dropped, exact, keep, silent)
     compared = [text.lower() if exact.lowercase else text for text in texts]
     order = range(len(texts)) if policy == "first" else reversed(range(len(texts)))
     keeper: dict[str, int] = {}
@@ -88,19 +85,14 @@ def test_any_rows_may_stay(
     texts: list[str], group: int, flags: list[bool], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("keeping")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "ROW_GROUP_ROWS", group)
-        source = ingested(folder, texts)
-        stays = np.array(flags[: len(texts)])
-        keep_rows(Checkpoint(source), folder / "out", COLUMNS, Checkpoint(source).metadata, stays, silent)
+    source = Checkpoint(ingested(folder, texts, group))
+    stays = np.array(flags[: len(texts)])
+    keep_rows(source, folder / "out", COLUMNS, source.metadata, stays, silent)
     assert [row for row, _ in rows_of(folder / "out")] == np.flatnonzero(stays).tolist()
 
 
-def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
-    source = ingested(tmp_path, ["a", "b", "A", "c", "d", "B", "e", "a", "b", "f", "g", "h"])
+def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(tmp_path: Path) -> None:
+    source = ingested(tmp_path, ["a", "b", "A", "c", "d", "B", "e", "a", "b", "f", "g", "h"], 4)
     out = tmp_path / "out.parquet"
     drop_exact_duplicates(Checkpoint(source), out, tmp_path / "dropped", AT_INGEST, KeepParams("first", "", ()), silent)
     assert Checkpoint(source).group_rows == [4, 4, 4]  # a b c d, then those seen before, then e f g h
@@ -114,13 +106,10 @@ def test_row_groups_of_which_all_rows_stay_are_not_compressed_again(
 def test_what_was_seen_before_is_told(cuts: list[int], keys: list[int]) -> None:
     hashes = np.stack([np.zeros(len(keys), np.uint64), np.array(keys, np.uint64) << np.uint64(33)], axis=1)
     expected = [key in keys[:at] for at, key in enumerate(keys)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seen, "_FIRST_SLOTS", 4)
-        patch.setattr(seen, "_ROWS_AT_ONCE", 8)
-        earlier = SeenHashes()
-        edges = [0, *sorted(cuts), len(keys)]
-        parts = [hashes[start:end] for start, end in pairwise(edges)]
-        found = np.concatenate([earlier.seen_before(part) for part in parts])
+    earlier = SeenHashes(first_slots=4, rows_at_once=8)
+    edges = [0, *sorted(cuts), len(keys)]
+    parts = [hashes[start:end] for start, end in pairwise(edges)]
+    found = np.concatenate([earlier.seen_before(part) for part in parts])
     assert found.tolist()[: len(keys)] == expected
 
 

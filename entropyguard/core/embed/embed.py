@@ -14,7 +14,7 @@ from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.row_vectors import embedded_batches, open_store
 from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
 from entropyguard.core.embed.vector_store import vectors_to_arrow
-from entropyguard.core.embed.vector_writer import VectorWriter
+from entropyguard.core.embed.vector_writer import SAVE_SECONDS, VectorWriter
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
@@ -43,11 +43,12 @@ def embed_texts(
     max_windows: int,
     store: PartStore | None,
     progress: Progress,
+    save_seconds: float = SAVE_SECONDS,
 ) -> EmbedCounts:
     """Write embeddings.parquet for after_exact_dedup.parquet: a line per window of its rows, in its order.
 
     The bytes depend on the texts, the encoder and `max_windows`, not on what the store held. store: where vectors are
-    looked up and, at least every half minute of work, saved; None does neither. Memory holds a few row groups.
+    looked up and, at least every `save_seconds` of work, saved; None does neither. Memory holds a few row groups.
     """
     vectors, rows = open_store(store, encoder), after_exact.rows
     metadata = {
@@ -62,7 +63,7 @@ def embed_texts(
     with (
         TableWriter(out, schema, metadata, plain=("vector",)) as writer,
         ThreadPoolExecutor(1) as background,
-        VectorWriter(vectors, background) as vector_writer,
+        VectorWriter(vectors, background, save_seconds) as vector_writer,
         closing(embedded_batches(after_exact, rows, encoder, max_windows, vectors, vector_writer, progress)) as batches,
     ):
         for row_ids, batch in batches:

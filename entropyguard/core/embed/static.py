@@ -23,16 +23,16 @@ from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import read_json
 
 _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
-_PIECE_WINDOWS = 4_096
 
 
 class StaticEncoder:
-    """The encoder of one folder; see `entropyguard.core.embed.encoder.Encoder`."""
+    """The encoder of one folder, `piece_windows` at a time; see `entropyguard.core.embed.encoder.Encoder`."""
 
     precision = "float32"
     rounding = 0.0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, piece_windows: int = 4_096) -> None:
+        self._piece_windows = piece_windows
         config = read_json(folder / "config.json") or {}
         self._table = _token_vectors(folder)
         self.dimension = int(self._table.shape[1])
@@ -55,8 +55,8 @@ class StaticEncoder:
 
     def encode(self, tokens: Tokens, wanted: Ints) -> Iterator[tuple[Ints, Floats]]:
         """Unit vectors of the wanted windows, piece by piece, each with the positions it is for."""
-        for start in range(0, len(wanted), _PIECE_WINDOWS):
-            piece = wanted[start : start + _PIECE_WINDOWS]
+        for start in range(0, len(wanted), self._piece_windows):
+            piece = wanted[start : start + self._piece_windows]
             vectors = np.empty((len(piece), self.dimension), dtype=np.float32)
             for at, window in enumerate(piece):
                 ids = tokens.of(int(window))

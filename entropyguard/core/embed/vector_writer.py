@@ -18,14 +18,15 @@ _SAVE_BYTES = 64 << 20
 
 
 class VectorWriter:
-    """Collects new vectors and saves them every half minute, and when the work is cut short; a context manager.
+    """Collects new vectors and saves them every `save_seconds`, and when the work is cut short; a context manager.
 
     background: an executor with one thread. One task is under way at a time; the next waits for it, so that memory
     stays bounded, and raises what it raised.
     """
 
-    def __init__(self, store: VectorStore | None, background: Executor) -> None:
+    def __init__(self, store: VectorStore | None, background: Executor, save_seconds: float = SAVE_SECONDS) -> None:
         self._store = store
+        self._save_seconds = save_seconds
         self._background = background
         self._under_way: Future[Any] | None = None
         self._keys: list[Keys] = []
@@ -49,7 +50,7 @@ class VectorWriter:
         self._keys.append(keys)
         self._vectors.append(vectors)
         waiting = sum(rows.nbytes for rows in self._vectors)
-        if waiting >= _SAVE_BYTES or time.monotonic() - self._since >= SAVE_SECONDS:
+        if waiting >= _SAVE_BYTES or time.monotonic() - self._since >= self._save_seconds:
             self.save()
 
     def save(self) -> None:

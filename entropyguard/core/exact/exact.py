@@ -25,8 +25,6 @@ from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.row_filter import keep_rows
 
 NO_PART = -1
-_CHUNK_ROWS = 1 << 22
-_PARTITION_ROWS = 1 << 22
 _DROPPED_TOGETHER = 1 << 20
 
 
@@ -40,25 +38,27 @@ class ExactCounts:
     exact: int
 
 
-def mark_exact_duplicates(hashes: Hashes, rank: Ints | None = None, takes_part: Bools | None = None) -> Ints:
+def mark_exact_duplicates(
+    hashes: Hashes, rank: Ints | None = None, takes_part: Bools | None = None, chunk_rows: int = 1 << 22
+) -> Ints:
     """The index of each row's keeper, itself where the row is kept, NO_PART where `takes_part` is False.
 
     `hashes` has shape (rows, 2), two halves of 128 bits. The keeper is the row of lowest `rank` among the rows of
     equal hash; without ranks, which are all different, the first. Beside its arguments it holds 9 bytes a row, and
-    more for 4 million rows at a time.
+    more for `chunk_rows` rows at a time.
     """
     rows = len(hashes)
     keeper = np.arange(rows, dtype=np.int64)
-    starts = range(0, rows, _CHUNK_ROWS)
+    starts = range(0, rows, chunk_rows)
     for start in starts:
-        chunk = np.arange(start, min(rows, start + _CHUNK_ROWS))
+        chunk = np.arange(start, min(rows, start + chunk_rows))
         _resolve(chunk if takes_part is None else chunk[takes_part[chunk]], hashes, rank, keeper)
     if len(starts) > 1:
         # A hash is left at most once per chunk, so even a million equal rows make no partition large.
-        for members in _partitions(hashes, keeper, takes_part):
+        for members in _partitions(hashes, keeper, takes_part, chunk_rows):
             _resolve(members, hashes, rank, keeper)
         for start in starts:
-            keeper[start : start + _CHUNK_ROWS] = keeper[keeper[start : start + _CHUNK_ROWS]]
+            keeper[start : start + chunk_rows] = keeper[keeper[start : start + chunk_rows]]
     if takes_part is not None:
         keeper[~takes_part] = NO_PART
     return keeper
@@ -95,13 +95,13 @@ def _first_of_each(*sorted_keys: UInt64s) -> Bools:
     return opens
 
 
-def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None) -> Iterator[Ints]:
-    """The rows that are still their own keepers, cut by the top bits of their hashes."""
-    bits = max(1, (len(hashes) // _PARTITION_ROWS).bit_length())
+def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None, chunk_rows: int) -> Iterator[Ints]:
+    """The rows that are still their own keepers, cut by the top bits of their hashes into as many parts as chunks."""
+    bits = max(1, (len(hashes) // chunk_rows).bit_length())
     for partition in range(1 << bits):
         found = []
-        for start in range(0, len(hashes), _CHUNK_ROWS):
-            part = slice(start, start + _CHUNK_ROWS)
+        for start in range(0, len(hashes), chunk_rows):
+            part = slice(start, start + chunk_rows)
             here = hashes[part, 0] >> np.uint64(64 - bits) == np.uint64(partition)
             here &= keeper[part] == np.arange(start, start + len(here))
             if takes_part is not None:

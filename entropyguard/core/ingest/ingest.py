@@ -25,7 +25,7 @@ from entropyguard.core.rows.normalise import hashed
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text import texts_of
-from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.storage.parquet import ROW_GROUP_ROWS, TableWriter
 from entropyguard.core.storage.prefetch import prefetched
 
 Columns = dict[str, pa.Array]
@@ -57,6 +57,7 @@ def ingest(
     params: IngestParams,
     progress: Progress,
     chunks: ChunkParams | None = None,
+    group_rows: int = ROW_GROUP_ROWS,
 ) -> IngestCounts:
     """Write the readable rows to `out` and the others to `rejected`; memory does not grow with the input.
 
@@ -64,7 +65,8 @@ def ingest(
     HASH_FIELDS, taken while the texts are at hand.
     `rejected`: one JSON object a row: row_id, file, line, reason, raw. InputError when a file cannot be read or
     there are no rows; DataFormatError when none of them is sound, and for the first one that is not under `strict`.
-    Texts longer than `chunks` allows become several rows, which count from then on.
+    Texts longer than `chunks` allows become several rows, which count from then on. `group_rows`: the most rows of a
+    row group in `out`.
     """
     chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
     reader = _READERS[sources[0].kind](sources, params)
@@ -75,7 +77,10 @@ def ingest(
     rows = set_aside = 0
     first = ""
     _keep_freed_memory()
-    with TableWriter(out, schema, metadata) as writer, rejected.open("w", encoding="utf-8") as aside:
+    with (
+        TableWriter(out, schema, metadata, group_rows=group_rows) as writer,
+        rejected.open("w", encoding="utf-8") as aside,
+    ):
         for file, batch, hashes, seen in _all_batches(reader, sources, chunker, metadata):
             if batch.rejected and not first:
                 first = f"{sources[file]}, line {batch.rejected[0].line}: {batch.rejected[0].reason}"

@@ -12,10 +12,28 @@ import numpy as np
 
 from entropyguard.core.arrays import Bools, Floats, Indexes
 from entropyguard.core.pairs.dot_products import Product, product_of
+from entropyguard.core.pairs.recall import ENOUGH_PAIRS
 from entropyguard.core.progress import Progress
 
-BLOCK_ROWS = 4_096
-TILE_COLUMNS = 2_048
+
+@dataclass(frozen=True)
+class SearchSizes:
+    """How many rows a piece of a search has. Another block row or sample keeps other parts and, by lists, may choose
+    other probes; tiles change nothing but time and memory.
+
+    by_lists: the rows of a block row of an inverted file, and of a tile in it. first_sample_rows, enough_pairs: a
+    sample is doubled until it has so many pairs.
+    """
+
+    block_rows: int = 4_096
+    tile_columns: int = 2_048
+    block_rows_by_lists: int = 65_536
+    tile_rows_by_lists: int = 4_096
+    first_sample_rows: int = 1_024
+    enough_pairs: int = ENOUGH_PAIRS
+
+
+SEARCH_SIZES = SearchSizes()
 
 
 @dataclass(frozen=True)
@@ -56,8 +74,16 @@ class ExactSearch:
 
     version = "exact 1"
 
-    def __init__(self, vectors: Floats, floor: float, max_bytes: int, spill: Path, threads: int | None) -> None:
-        self.block_rows = BLOCK_ROWS
+    def __init__(
+        self,
+        vectors: Floats,
+        floor: float,
+        max_bytes: int,
+        spill: Path,
+        threads: int | None,
+        sizes: SearchSizes = SEARCH_SIZES,
+    ) -> None:
+        self.block_rows, self._tile_columns = sizes.block_rows, sizes.tile_columns
         self._vectors = vectors
         self._settings = floor, max_bytes, spill, threads
 
@@ -72,8 +98,8 @@ class ExactSearch:
     def tiles(self, first: int, last: int) -> Iterator[Tile]:
         """See `CandidateSearch`."""
         rows, factor = np.arange(first, last), self._product.rows(slice(first, last))
-        for column in range(0, last, TILE_COLUMNS):
-            columns = np.arange(column, min(last, column + TILE_COLUMNS))
+        for column in range(0, last, self._tile_columns):
+            columns = np.arange(column, min(last, column + self._tile_columns))
             mask = self._product.at_or_above(factor, slice(column, column + len(columns)))
             if columns[-1] >= first:
                 mask &= columns < rows[:, None]

@@ -18,20 +18,16 @@ import pyarrow as pa
 import xxhash
 
 from entropyguard.core.arrays import Int32s, Ints
-from entropyguard.core.pairs import candidates
 from entropyguard.core.pairs.block_store import Parts
-from entropyguard.core.pairs.candidates import Tile
+from entropyguard.core.pairs.candidates import SEARCH_SIZES, SearchSizes, Tile
 from entropyguard.core.pairs.dot_products import Product, Rows, product_of
 from entropyguard.core.pairs.quantizer import Quantizer, train, trained_rows
-from entropyguard.core.pairs.recall import ENOUGH_PAIRS, Sample, choose_probes, measured_recall
+from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recall
 from entropyguard.core.pairs.scoring import scored
 from entropyguard.core.pairs.vectors import Windows
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import Progress
 
-BLOCK_ROWS = 65_536
-_TILE_ROWS = 4_096
-_FIRST_SAMPLE_ROWS = 1_024
 _MOST_SAMPLE_ROWS = 4_096  # a sixteenth of a block row, so the samples cost at most a sixteenth of an exact search
 _SEED = 20_031_013
 
@@ -51,8 +47,10 @@ class IvfSearch:
         max_bytes: int,
         spill: Path,
         threads: int | None,
+        sizes: SearchSizes = SEARCH_SIZES,
     ) -> None:
-        self.block_rows = BLOCK_ROWS
+        self.block_rows = sizes.block_rows_by_lists
+        self._sizes = sizes
         self._windows = windows
         self._search = search
         self._parts = parts
@@ -74,7 +72,8 @@ class IvfSearch:
         for block, name in enumerate(seen):
             table = self._parts.get(f"{name}-sample", partial(self._sampled, block))
             self._samples.append(Sample.from_table(table))
-            self._probes.append(min(len(self._ends), choose_probes(self._samples, self._search.target_recall)))
+            probes = choose_probes(self._samples, self._search.target_recall, self._sizes.enough_pairs)
+            self._probes.append(min(len(self._ends), probes))
             progress((block + 1) * (block + 2) // 2, len(seen) * (len(seen) + 1) // 2)
         return [f"{name}-{probes}" for name, probes in zip(seen, self._probes, strict=True)]
 
@@ -125,15 +124,15 @@ class IvfSearch:
         order = np.argsort(lists, kind="stable")
         ends = np.cumsum(np.bincount(lists, minlength=len(self._ends)))
         for number, own in enumerate(np.split(rows[order], ends[:-1])):
-            for start in range(0, len(own), _TILE_ROWS):
-                some = own[start : start + _TILE_ROWS]
+            for start in range(0, len(own), self._sizes.tile_rows_by_lists):
+                some = own[start : start + self._sizes.tile_rows_by_lists]
                 yield number, some, self._product.rows(some - first, all_rows)
 
     def _looking(self, first: int, last: int, probes: int) -> tuple[Int32s, Int32s]:
         """All pairs of a row among first..last-1 and a list it looks into, by row."""
         rows, lists = [], []
-        for start in range(first, last, _TILE_ROWS):
-            vectors = self._windows.first[start : min(last, start + _TILE_ROWS)]
+        for start in range(first, last, self._sizes.tile_rows_by_lists):
+            vectors = self._windows.first[start : min(last, start + self._sizes.tile_rows_by_lists)]
             row, number = np.divmod(np.flatnonzero(self._quantizer.probed(vectors, probes)), len(self._ends))
             rows.append((row + start).astype(np.int32))
             lists.append(number.astype(np.int32))
@@ -145,8 +144,8 @@ class IvfSearch:
             end = int(self._ends[number])
             start = int(self._ends[number - 1]) if number else 0
             end = start + int(np.searchsorted(self._order[start:end], last))
-            for column in range(start, end, candidates.TILE_COLUMNS):
-                part = slice(column, min(end, column + candidates.TILE_COLUMNS))
+            for column in range(start, end, self._sizes.tile_columns):
+                part = slice(column, min(end, column + self._sizes.tile_columns))
                 members = self._order[part]
                 if members[0] >= rows[-1]:
                     break
@@ -159,8 +158,8 @@ class IvfSearch:
         """Rows of a block row, drawn until they have enough pairs, and these pairs."""
         first, last = self._range(block)
         drawn = np.random.RandomState(_SEED).permutation(last - first)[:_MOST_SAMPLE_ROWS]
-        sample, size = Sample(np.empty((3, 0), dtype=np.int64), 0, last - first), _FIRST_SAMPLE_ROWS
-        while sample.rows < len(drawn) and sample.evidence() < ENOUGH_PAIRS:
+        sample, size = Sample(np.empty((3, 0), dtype=np.int64), 0, last - first), self._sizes.first_sample_rows
+        while sample.rows < len(drawn) and sample.evidence() < self._sizes.enough_pairs:
             rows = np.sort(drawn[sample.rows : size]) + first
             sample = sample.joined(self._ranked(rows.astype(np.int32), last), len(rows))
             size *= 2

@@ -61,13 +61,13 @@ class Sample:
         return cls(entries, int(table.schema.metadata[b"rows"]), int(table.schema.metadata[b"of"]))
 
 
-def choose_probes(samples: Sequence[Sample], target_recall: float) -> int:
+def choose_probes(samples: Sequence[Sample], target_recall: float, enough_pairs: int = ENOUGH_PAIRS) -> int:
     """How many lists to look into for the rows of a block row; `samples` end with its own.
 
     The fewest that miss so small a share of the sampled pairs that, but for one time in ten, no more than the target
     allows is missed of all (normal approximation). That holds for the pairs, and for the rows' own shares of them,
     lest one large cluster speaks for all. The samples before its own join in, from the last on, until there are
-    pairs enough. Where even all have too few, at least `_FEWEST_PROBES`.
+    pairs enough. Where even all have fewer than `enough_pairs`, at least `_FEWEST_PROBES`.
     """
     used, evidence = 0, 0
     while used < len(samples) and evidence < _JOINED_PAIRS:
@@ -78,7 +78,7 @@ def choose_probes(samples: Sequence[Sample], target_recall: float) -> int:
     shares = np.concatenate([sample.entries[2] / sample.per_row()[sample.entries[0]] for sample in samples[-used:]])
     found = 1 - _cautious(1 - target_recall, evidence)
     probes = max(1, _rank_of(found, ranks, pairs), _rank_of(found, ranks, shares))
-    return probes if evidence >= ENOUGH_PAIRS else max(_FEWEST_PROBES, probes)
+    return probes if evidence >= enough_pairs else max(_FEWEST_PROBES, probes)
 
 
 def _cautious(share: float, trials: int) -> float:

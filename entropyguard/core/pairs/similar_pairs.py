@@ -19,7 +19,7 @@ import pyarrow as pa
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import InternalError
 from entropyguard.core.pairs.block_store import Parts
-from entropyguard.core.pairs.candidates import CandidateSearch, ExactSearch
+from entropyguard.core.pairs.candidates import SEARCH_SIZES, CandidateSearch, ExactSearch, SearchSizes
 from entropyguard.core.pairs.ivf import IvfSearch
 from entropyguard.core.pairs.query_blocks import BlockRows
 from entropyguard.core.pairs.rescoring import Candidates, ExactVectors, rescore, rescored_tables
@@ -54,6 +54,7 @@ def find_similar_pairs(
     progress: Progress,
     threads: int | None = None,
     exact_vectors: ExactVectors | None = None,
+    sizes: SearchSizes = SEARCH_SIZES,
 ) -> SimilarCounts:
     """Write the pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
 
@@ -62,7 +63,7 @@ def find_similar_pairs(
     the embeddings are rounded.
     """
     with limited(threads), _store(blocks, out.parent) as store:
-        work = _Work(search, Parts(store), max_memory, out.parent, threads)
+        work = _Work(search, Parts(store), max_memory, out.parent, threads, sizes)
         vectors = load_vectors(embeddings, max_memory // 2, out.parent)
         if vectors.rounding == 0:
             counts = work.write_pairs(vectors, out, progress)
@@ -87,11 +88,12 @@ def search_of(
     max_bytes: int,
     spill: Path,
     threads: int | None,
+    sizes: SearchSizes = SEARCH_SIZES,
 ) -> CandidateSearch:
     """The search that suits so many rows; `floor` may be below that of the pairs wanted."""
     if is_exhaustive(len(windows.first), search):
-        return ExactSearch(windows.first, floor, max_bytes, spill, threads)
-    return IvfSearch(windows, search, floor, parts, max_bytes, spill, threads)
+        return ExactSearch(windows.first, floor, max_bytes, spill, threads, sizes)
+    return IvfSearch(windows, search, floor, parts, max_bytes, spill, threads, sizes)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class _Work:
     max_memory: int
     spill: Path
     threads: int | None
+    sizes: SearchSizes
 
     def write_pairs(self, vectors: Vectors, out: Path, progress: Progress) -> SimilarCounts:
         """Search float32 vectors and write the pairs."""
@@ -148,7 +151,9 @@ class _Work:
         return _write(out, metadata, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
 
     def _block_rows(self, windows: Windows, floor: float, progress: Progress) -> BlockRows:
-        method = search_of(windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads)
+        method = search_of(
+            windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads, self.sizes
+        )
         block_rows = BlockRows(windows, method, floor, self.parts, self.max_memory)
         block_rows.prepare(progress)
         return block_rows

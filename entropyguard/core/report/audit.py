@@ -34,8 +34,6 @@ AUDIT_SCHEMA = pl.Schema(
 )
 """The columns of an audit."""
 
-_CHARACTERS_AT_ONCE = 100_000_000
-
 
 def audit_format(path: Path) -> str:
     """The format a path's ending asks for; UsageError for an unknown one."""
@@ -45,7 +43,13 @@ def audit_format(path: Path) -> str:
     raise UsageError(f"--audit-log {path}: the ending tells the format; known are {', '.join(AUDIT_FORMATS)}.")
 
 
-def write_audit(lineage: Lineage, out: Path, format: str, text_chars: int = 1000) -> int:  # noqa: A002  its name everywhere else
+def write_audit(
+    lineage: Lineage,
+    out: Path,
+    format: str,  # noqa: A002  its name everywhere else
+    text_chars: int = 1000,
+    characters_at_once: int = 100_000_000,
+) -> int:
     """Write a record (`AUDIT_SCHEMA`) for each dropped or rejected row, by row id; their number.
 
     out: written in place; the caller gives a temporary path.
@@ -53,7 +57,7 @@ def write_audit(lineage: Lineage, out: Path, format: str, text_chars: int = 1000
     text_chars: longer texts are cut there and end in "…".
 
     Memory: 80 bytes for each dropped or rejected row, one row group, and at a time so many records that their
-    texts have at most 100 million characters (50,000 records at 1,000 characters for each of the two texts).
+    texts have at most `characters_at_once` (by default 50,000 records of 1,000 characters for each of two texts).
     The rows they need are read anew for each such slice, but for row groups that hold none of them.
     """
     if text_chars < 1:
@@ -61,14 +65,14 @@ def write_audit(lineage: Lineage, out: Path, format: str, text_chars: int = 1000
     writers = {"jsonl": _write_jsonl, "json": _write_json, "csv": _write_csv, "parquet": _write_parquet}
     if format not in writers:
         raise UsageError(f"The format of an audit is {format!r}; it must be {', '.join(writers)}.")
-    return writers[format](out, _slices(lineage, text_chars))
+    return writers[format](out, _slices(lineage, text_chars, characters_at_once))
 
 
-def _slices(lineage: Lineage, text_chars: int) -> Iterator[pl.DataFrame]:
+def _slices(lineage: Lineage, text_chars: int, characters_at_once: int) -> Iterator[pl.DataFrame]:
     """The records, some at a time."""
     dropped = lineage.dropped_rows()
     rejected_ids = pl.Series("row_id", [row["row_id"] for row in lineage.rejected_rows(1)], pl.Int64)
-    size = max(1, _CHARACTERS_AT_ONCE // (2 * text_chars))
+    size = max(1, characters_at_once // (2 * text_chars))
     ids = pl.concat([dropped["row_id"], rejected_ids]).sort()
     if ids.is_duplicated().any():
         raise ProcessingError("A row was dropped or rejected twice. Run the pipeline again.")

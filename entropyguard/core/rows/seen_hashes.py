@@ -6,25 +6,24 @@ import numpy as np
 
 from entropyguard.core.arrays import Bools, Hashes, UInt64s
 
-_FIRST_SLOTS = 1 << 21
-_ROWS_AT_ONCE = 1 << 16
-
 
 class SeenHashes:
     """A hash table of 64 bits of each hash (open addressing, double hashing): 12 to 24 bytes a hash, 36 as it grows.
 
-    Two texts that agree in these bits count as one, so it may decide what is fast, never what is right.
+    Two texts that agree in these bits count as one, so it may decide what is fast, never what is right. It starts
+    with `first_slots` slots, a power of two, and takes `rows_at_once` hashes at a time.
     """
 
-    def __init__(self) -> None:
-        self._slots = np.zeros(_FIRST_SLOTS, dtype=np.uint64)  # 0: free
+    def __init__(self, first_slots: int = 1 << 21, rows_at_once: int = 1 << 16) -> None:
+        self._slots = np.zeros(first_slots, dtype=np.uint64)  # 0: free
+        self._rows_at_once = rows_at_once
         self._used = 0
 
     def seen_before(self, hashes: Hashes) -> Bools:
         """Whether each hash (shape (rows, 2)) came before, in these rows or earlier ones; they are remembered."""
         seen = np.ones(len(hashes), dtype=np.bool_)
-        for start in range(0, len(hashes), _ROWS_AT_ONCE):
-            keys, first = np.unique(hashes[start : start + _ROWS_AT_ONCE, 1] | np.uint64(1), return_index=True)
+        for start in range(0, len(hashes), self._rows_at_once):
+            keys, first = np.unique(hashes[start : start + self._rows_at_once, 1] | np.uint64(1), return_index=True)
             self._grow_for(len(keys))
             seen[start + first] = self._insert(keys)
         return seen
@@ -32,8 +31,8 @@ class SeenHashes:
     def _grow_for(self, more: int) -> None:
         while 3 * (self._used + more) > 2 * len(self._slots):
             old, self._slots, self._used = self._slots, np.zeros(2 * len(self._slots), dtype=np.uint64), 0
-            for start in range(0, len(old), _ROWS_AT_ONCE):
-                part = old[start : start + _ROWS_AT_ONCE]
+            for start in range(0, len(old), self._rows_at_once):
+                part = old[start : start + self._rows_at_once]
                 self._insert(part[part != 0])
 
     def _insert(self, keys: UInt64s) -> Bools:

@@ -29,12 +29,18 @@ class TableWriter:
 
     `metadata` (JSON-able) is stored in the file and comes back as `Checkpoint.metadata`.
     `plain` names the flat or fixed-size-list columns that are not compressed: float vectors shrink by a tenth only,
-    and reading them compressed takes twice as long. The file is complete only after a clean exit; the caller
-    renames it into place.
+    and reading them compressed takes twice as long. A row group has at most `group_rows` rows and, but for its last
+    one, less than `group_bytes` bytes. The file is complete only after a clean exit; the caller renames it into place.
     """
 
     def __init__(
-        self, path: Path, schema: pa.Schema, metadata: dict[str, Any] | None = None, plain: tuple[str, ...] = ()
+        self,
+        path: Path,
+        schema: pa.Schema,
+        metadata: dict[str, Any] | None = None,
+        plain: tuple[str, ...] = (),
+        group_rows: int = ROW_GROUP_ROWS,
+        group_bytes: int = ROW_GROUP_BYTES,
     ) -> None:
         stored = {**(schema.stored or {}), METADATA_KEY: json.dumps(metadata or {}, sort_keys=True).encode()}
         self._schema = schema.with_metadata(stored)
@@ -50,7 +56,7 @@ class TableWriter:
             use_dictionary=False,
             write_statistics=counted or False,
         )
-        self._together, self._apart = _Waiting(), _Waiting()
+        self._together, self._apart = (_Waiting(group_rows, group_bytes) for _ in range(2))
 
     def write(self, table: pa.Table, apart: Bools | None = None) -> None:
         """Append rows; a row group goes out whenever enough of them have come together.
@@ -94,8 +100,9 @@ class TableWriter:
 class _Waiting:
     """Rows that have not come to a row group yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, group_rows: int, group_bytes: int) -> None:
         self.tables: list[pa.Table] = []
+        self._group_rows, self._group_bytes = group_rows, group_bytes
         self._rows = self._bytes = 0
 
     def add(self, table: pa.Table, rows: Sequence[int] | Ints) -> list[tuple[int, pa.Table]]:
@@ -103,13 +110,13 @@ class _Waiting:
         ends = np.cumsum(_row_bytes(table))
         start, before, full = 0, 0, []
         while start < table.num_rows:
-            most = int(np.searchsorted(ends, before + ROW_GROUP_BYTES - self._bytes)) + 1
-            end = min(table.num_rows, start + ROW_GROUP_ROWS - self._rows, most)
+            most = int(np.searchsorted(ends, before + self._group_bytes - self._bytes)) + 1
+            end = min(table.num_rows, start + self._group_rows - self._rows, most)
             self.tables.append(table.slice(start, end - start))
             self._rows += end - start
             self._bytes += int(ends[end - 1]) - before
             start, before = end, int(ends[end - 1])
-            if self._rows >= ROW_GROUP_ROWS or self._bytes >= ROW_GROUP_BYTES:
+            if self._rows >= self._group_rows or self._bytes >= self._group_bytes:
                 full.append((int(rows[end - 1]), self.taken()))
         return full
 
