@@ -208,7 +208,7 @@ def test_vectors_of_other_rows_are_refused(
 ) -> None:
     texts = texts_of([1, 2] * 10)
     give = exact_vectors(texts, cut=1_000)
-    with pytest.raises(ProcessingError, match="dvc repro --force embed"):
+    with pytest.raises(ProcessingError, match="Run embed again"):
         search_rounded(tmp_path, texts, lambda wanted: (change(*piece) for piece in give(wanted)))
 
 

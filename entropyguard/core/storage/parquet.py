@@ -42,7 +42,7 @@ class TableWriter:
         group_rows: int = ROW_GROUP_ROWS,
         group_bytes: int = ROW_GROUP_BYTES,
     ) -> None:
-        stored = {**(schema.stored or {}), METADATA_KEY: json.dumps(metadata or {}, sort_keys=True).encode()}
+        stored = {**(schema.metadata or {}), METADATA_KEY: json.dumps(metadata or {}, sort_keys=True).encode()}
         self._schema = schema.with_metadata(stored)
         # Minima and maxima of texts would repeat whole texts in the footer.
         counted = [field.name for field in schema if pa.types.is_integer(field.type)]
