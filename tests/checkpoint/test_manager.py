@@ -504,7 +504,7 @@ def test_what_a_killed_save_left_goes_with_the_next_one_but_not_what_is_being_wr
 @pytest.fixture
 def pipeline(folder: Path, data: Path) -> CheckpointManager:
     """A dir with two checkpoints that a pipeline published, and its cache and store."""
-    for name in (".entropyguard/vectors/part", ".dvc/cache/object", "dropped/exact.parquet", "dvc.yaml", "notes.txt"):
+    for name in (".entropyguard/vectors/part", ".dvc/cache/object", "dropped/exact.parquet", "params.yaml", "notes.txt"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
     owned = [".entropyguard/vectors", ".dvc/cache", "dropped", "embeddings.parquet", "after_exact_dedup.parquet"]
@@ -661,7 +661,7 @@ def test_cleaning_up_a_folder_that_holds_no_checkpoints_changes_nothing(data: Pa
 
 def test_cleaning_up_a_pipelines_dir_frees_its_cache_and_store(pipeline: CheckpointManager, folder: Path) -> None:
     pipeline.cleanup_checkpoints()
-    assert names(folder) == ["checkpoint_metadata.json", "dvc.yaml", "notes.txt", "rejected.jsonl"]
+    assert names(folder) == ["checkpoint_metadata.json", "notes.txt", "params.yaml", "rejected.jsonl"]
     assert not (folder / ".dvc" / "cache").exists()
     assert not (folder / ".entropyguard" / "vectors").exists()
     assert read_metadata(folder).pipeline == {"generation": 7}

@@ -58,7 +58,7 @@ def minilm() -> Encoder:
 def test_a_static_model_loads_without_torch(tmp_path: Path) -> None:
     folder = write_static_model(tmp_path / "model")
     code = (
-        "import sys; from pathlib import Path; from entropyguard.core.embed.encoder import load_encoder;"
+        "import sys; from pathlib import Path; from entropyguard.core.embed.loader import load_encoder;"
         f"load_encoder(Path({str(folder)!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

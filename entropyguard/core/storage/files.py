@@ -92,7 +92,11 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """`write_whole` of a value as indented JSON, keys in the order given."""
-    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(), durable=durable)
+    try:
+        data = json.dumps(value, indent=2, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # the name of a file that is no text
+        data = json.dumps(value, indent=2).encode()
+    write_whole(path, data + b"\n", durable=durable)
 
 
 def read_json(path: Path) -> Any:
