@@ -504,7 +504,13 @@ def test_what_a_killed_save_left_goes_with_the_next_one_but_not_what_is_being_wr
 @pytest.fixture
 def pipeline(folder: Path, data: Path) -> CheckpointManager:
     """A dir with two checkpoints that a pipeline published, and its cache and store."""
-    for name in (".entropyguard/vectors/part", ".dvc/cache/object", "dropped/exact.parquet", "params.yaml", "notes.txt"):
+    for name in (
+        ".entropyguard/vectors/part",
+        ".dvc/cache/object",
+        "dropped/exact.parquet",
+        "params.yaml",
+        "notes.txt",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
     owned = [".entropyguard/vectors", ".dvc/cache", "dropped", "embeddings.parquet", "after_exact_dedup.parquet"]
