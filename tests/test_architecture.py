@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def test_every_output_is_named_once_in_the_package() -> None:
             if text in found:
                 found[text].append(module)
     assert set(map(tuple, found.values())) == {(PACKAGE / "project" / "layout.py",)}
+
+
+def test_every_module_that_the_page_on_architecture_names_is_there() -> None:
+    root = PACKAGE.parent
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+(?:/\w+)*(?:\.py|\.ya?ml|/))`", page)
+    assert len(named) > 40
+    assert [name for name in named if not any((folder / name).exists() for folder in (root, PACKAGE))] == []
