@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from entropyguard.core.checkpoint import CheckpointManager
+
+    __version__: str
+
+__all__ = ["CheckpointManager", "__version__"]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
+    # What is asked for is imported then: a stage's start is short.
     if name == "__version__":
-        from importlib.metadata import version  # a tenth of a stage's start, and few ask for it
+        from importlib.metadata import version
 
         return version("entropyguard")
+    if name == "CheckpointManager":
+        from entropyguard.core.checkpoint import CheckpointManager
+
+        return CheckpointManager
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

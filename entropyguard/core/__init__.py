@@ -1,0 +1,1 @@
+"""The library: no DVC, no terminal, no argv."""

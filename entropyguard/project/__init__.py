@@ -1,0 +1,1 @@
+"""A project on disk: the only package that knows DVC and names its files."""

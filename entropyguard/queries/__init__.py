@@ -1,0 +1,1 @@
+"""Answers from a finished run; nothing of the pipeline is written."""

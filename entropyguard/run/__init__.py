@@ -1,0 +1,1 @@
+"""From a request to a published result, and what surrounds every stage."""

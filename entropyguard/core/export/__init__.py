@@ -1,0 +1,1 @@
+"""The stage export: the rows that stay, in the format asked for."""

@@ -1,0 +1,1 @@
+"""The stage ingest: the input, whatever its format, as rows."""

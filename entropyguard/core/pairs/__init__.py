@@ -1,0 +1,1 @@
+"""The stage similar_pairs: every pair of rows at or above a cosine."""

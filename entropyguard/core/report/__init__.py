@@ -1,0 +1,1 @@
+"""What became of the rows: report, page, audit, explanations, sweeps."""

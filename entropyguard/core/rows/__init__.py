@@ -1,0 +1,1 @@
+"""What a row is: its text, its normal form, its hash, its priority."""

@@ -1,0 +1,1 @@
+"""The stage semantic_dedup: which rows go for which that stay."""

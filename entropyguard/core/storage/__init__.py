@@ -1,0 +1,1 @@
+"""Files on disk: checkpoints, their row groups, stores of finished work."""
