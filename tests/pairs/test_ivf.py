@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -220,6 +223,53 @@ def test_products_with_centroids_are_exact_whole_numbers() -> None:
     exact = whole @ quantiser.centroids.astype(np.int64).T
     assert (np.abs(exact) < 1 << 24).all()
     assert (quantiser.scores(vectors) == exact).all()
+
+
+def test_training_is_k_means_in_whole_numbers() -> None:
+    vectors = crowds(3_000)
+    whole = np.rint(vectors * np.float32(ivf_training._TRAINING_SCALE)).astype(np.int64)
+    order = np.random.RandomState(ivf_training._SEED).permutation(3_000)
+    centroids = ivf_training._seeds(whole[order].astype(np.float32), lists_for(3_000)).astype(np.int64)
+    for _ in range(ivf_training._ROUNDS):
+        distances = np.square(centroids).sum(axis=1) - 2 * whole @ centroids.T
+        nearest = distances.argmin(axis=1)
+        counts = np.bincount(nearest, minlength=len(centroids))[:, None]
+        assert counts.all(), "FAISS fills empty lists in a way of its own"
+        sums = np.stack([whole[nearest == number].sum(axis=0) for number in range(len(centroids))])
+        means = sums.astype(np.float32) * (np.float32(1) / counts.astype(np.float32))
+        centroids = (np.sign(means) * np.floor(np.abs(means) + np.float32(0.5))).astype(np.int64)
+    expected = centroids / np.linalg.norm(centroids, axis=1, keepdims=True) * ivf_training._SCALE
+    assert np.abs(train(vectors).centroids - expected).max() <= 0.5 + 1e-9
+
+
+TRAIN_IN_A_PROCESS = """
+import hashlib, sys
+import numpy as np
+from entropyguard.core.pairs.quantizer import train
+vectors = np.load(sys.argv[1])
+print(hashlib.sha256(train(vectors, int(sys.argv[2])).centroids.tobytes()).hexdigest())
+"""
+
+
+def test_threads_and_the_processors_instructions_change_no_centroid(tmp_path: Path) -> None:
+    np.save(tmp_path / "vectors.npy", clustered(6_000, dimensions=384, centres=500))
+
+    def trained(threads: int, **environment: str) -> str:
+        command = [sys.executable, "-c", TRAIN_IN_A_PROCESS, str(tmp_path / "vectors.npy"), str(threads)]
+        return subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, text=True).stdout
+
+    assert {
+        trained(1),
+        trained(2),
+        trained(2, FAISS_SIMD_LEVEL="AVX2", OPENBLAS_CORETYPE="Haswell"),
+        trained(2, FAISS_SIMD_LEVEL="NONE", OPENBLAS_CORETYPE="Sandybridge"),
+    } == {trained(2)}
+
+
+def test_vectors_without_a_direction_are_not_trained_on() -> None:
+    assert train(np.zeros((40, 3), dtype=np.float32)).centroids.tolist() == [[0, 0, 0]]
+    one_way = unit(np.eye(3)[:1]).repeat(5, axis=0)
+    assert train(np.concatenate([np.zeros((40, 3), dtype=np.float32), one_way])).centroids.tolist() == [[4000, 0, 0]]
 
 
 def test_a_quantiser_survives_being_kept() -> None:

@@ -58,7 +58,7 @@ class IvfSearch:
         self._rows = len(windows.first)
         seen = windows.first[: trained_rows(self._rows)]
         name = xxhash.xxh3_128_hexdigest(seen.data)
-        table = parts.get(f"{name}-quantiser-1", lambda: train(seen).to_table())
+        table = parts.get(f"{name}-quantizer-2", lambda: train(seen, threads).to_table())
         self._quantizer = Quantizer.from_table(table)
         trained = xxhash.xxh3_128_hexdigest(self._quantizer.centroids.data)
         self.version = f"ivf 1 {trained} {search.floor!r}"

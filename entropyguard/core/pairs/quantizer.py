@@ -1,23 +1,26 @@
 """The quantizer of an inverted file: centroids that cut unit vectors into lists of neighbours.
 
-Spherical k-means (Dhillon & Modha, Concept decompositions for large sparse text data using clustering, 2001), in
-whole numbers: coordinates are rounded to 1/4,000. Then every sum that makes up a product is below 2^24 (a part of a
-product is at most the product of the lengths), which float32 holds exactly. So the lists have the same bits on any
-CPU, with any library, and with any number of threads.
+k-means by FAISS, in whole numbers: coordinates are rounded to 1/2,000, centroids after each round (`int_centroids`).
+Then every sum that makes up a distance is below 2^24, which float32 holds exactly, and so is every product with a
+finished centroid, in 1/4,000 (a part of it is at most the product of the lengths). So the lists have the same bits on
+any CPU, with any library, and with any number of threads. FAISS's spherical k-means of unit vectors has not: it
+measures lengths in another order with and without AVX-512, and now and then rows move to another list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.arrays import Bools, Floats, Int16s, Int32s, Ints
+from entropyguard.core.arrays import Bools, Floats, Int32s
 from entropyguard.core.pairs.similarity import halving_sum
 
 _SCALE = 4_000
+_TRAINING_SCALE = 2_000  # a squared distance is up to four times a squared length
 _SAMPLE_ROWS_PER_LIST = 64
 _ROUNDS = 6
 _SEED = 20_111_129
@@ -77,22 +80,32 @@ def lists_for(rows: int) -> int:
     return 1 << (rows.bit_length() // 2)
 
 
-def train(vectors: Floats) -> Quantizer:
-    """A quantizer for these unit vectors, one at least; which one hangs on them alone."""
+def train(vectors: Floats, threads: int | None = None) -> Quantizer:
+    """A quantizer for these unit vectors, one at least; which one depends on them alone."""
+    import faiss
+
+    if threads is not None:
+        faiss.omp_set_num_threads(threads)
     wanted = lists_for(len(vectors))
     # The streams of RandomState are frozen; those of default_rng may change with numpy's version.
     order = np.random.RandomState(_SEED).permutation(len(vectors))[: wanted * _SAMPLE_ROWS_PER_LIST]
-    sample = np.empty((len(order), vectors.shape[1]), dtype=np.int16)
+    sample = np.empty((len(order), vectors.shape[1]), dtype=np.float32)
     for part in _parts(len(order)):
-        sample[part] = _whole(vectors[order[part]])
-    quantizer = Quantizer(_seeds(sample, wanted))
-    for _ in range(_ROUNDS):
-        quantizer = _moved(quantizer, sample)
-    return quantizer
+        sample[part] = _whole(vectors[order[part]], _TRAINING_SCALE)
+    if not (directed := sample.any(axis=1)).all():  # a mean of vectors without a direction would be near to all
+        sample = sample[directed]
+    seeds = _seeds(sample, wanted)
+    if len(sample) == 0:
+        return Quantizer(seeds)
+    # FAISS takes all of the sample, whatever its size.
+    sizes = {"min_points_per_centroid": 1, "max_points_per_centroid": len(sample)}
+    training: Any = faiss.Kmeans(sample.shape[1], len(seeds), niter=_ROUNDS, int_centroids=True, seed=_SEED, **sizes)
+    training.train(sample, init_centroids=seeds)
+    return Quantizer(_lengthened(training.centroids))
 
 
-def _whole(vectors: Floats) -> Floats:
-    whole: Floats = np.rint(vectors * np.float32(_SCALE))
+def _whole(vectors: Floats, scale: int = _SCALE) -> Floats:
+    whole: Floats = np.rint(vectors * np.float32(scale))
     return whole
 
 
@@ -100,11 +113,11 @@ def _parts(rows: int) -> Iterator[slice]:
     return (slice(start, min(rows, start + _ROWS_AT_A_TIME)) for start in range(0, rows, _ROWS_AT_A_TIME))
 
 
-def _seeds(sample: Int16s, wanted: int) -> Floats:
-    """Rows of the sample to start from."""
-    seeds = sample[:1].astype(np.float32)
+def _seeds(sample: Floats, wanted: int) -> Floats:
+    """Rows of the sample to start from; of an empty one zeros."""
+    seeds = sample[:1] if len(sample) else np.zeros((1, sample.shape[1]), dtype=np.float32)
     for cosine in _SEED_COSINES:
-        apart = _apart(sample, wanted, cosine * _SCALE**2)
+        apart = _apart(sample, wanted, cosine * _TRAINING_SCALE**2)
         if len(apart):
             seeds = apart
         if len(seeds) == wanted:
@@ -112,13 +125,13 @@ def _seeds(sample: Int16s, wanted: int) -> Floats:
     return seeds
 
 
-def _apart(sample: Int16s, wanted: int, least: float) -> Floats:
+def _apart(sample: Floats, wanted: int, least: float) -> Floats:
     """The first rows of the sample of which no two have a product of `least` or more, `wanted` at most."""
     seeds = np.empty((0, sample.shape[1]), dtype=np.float32)
     for start in range(0, len(sample), _SEED_BLOCK):
-        block = sample[start : start + _SEED_BLOCK].astype(np.float32)
+        block = sample[start : start + _SEED_BLOCK]
         near, taken = np.asarray(block @ block.T >= least), []
-        ruled_out = np.any(block @ seeds.T >= least, axis=1) | ~np.any(block, axis=1)
+        ruled_out = np.any(block @ seeds.T >= least, axis=1)
         for row in range(len(block)):
             if not ruled_out[row]:
                 taken.append(row)
@@ -129,16 +142,10 @@ def _apart(sample: Int16s, wanted: int, least: float) -> Floats:
     return seeds
 
 
-def _moved(quantizer: Quantizer, sample: Int16s) -> Quantizer:
-    """Each centroid moved to the middle of its rows of the sample; one without rows stays."""
-    nearest = [(sample[part].astype(np.float32) @ quantizer.centroids.T).argmax(axis=1) for part in _parts(len(sample))]
-    lists = np.concatenate(nearest)
-    counts = np.bincount(lists, minlength=len(quantizer.centroids))
-    full = np.flatnonzero(counts)
-    starts: Ints = (np.cumsum(counts) - counts)[full]
-    sums = np.add.reduceat(sample[np.argsort(lists, kind="stable")], starts, axis=0, dtype=np.int64).astype(np.float64)
-    lengths = np.sqrt(halving_sum(sums * sums))
-    centroids = quantizer.centroids.copy()
-    moves = lengths > 0
-    centroids[full[moves]] = np.rint(sums[moves] / lengths[moves, None] * _SCALE)
-    return Quantizer(centroids)
+def _lengthened(means: Floats) -> Floats:
+    """The means as whole numbers of length `_SCALE`; a mean of zero stays."""
+    exact = means.astype(np.float64)
+    lengths = np.sqrt(halving_sum(exact * exact))
+    lengths[lengths == 0] = 1
+    centroids: Floats = np.rint(exact / lengths[:, None] * _SCALE).astype(np.float32)
+    return centroids
