@@ -1,6 +1,6 @@
 """Sentence encoders on torch, with the same bits for a text whatever is embedded beside it.
 
-A product's bits may hang on the shapes of its factors. So every batch has one of a few fixed shapes, chosen by
+A product's bits may depend on the shapes of its factors. So every batch has one of a few fixed shapes, chosen by
 the window's own length: padded to its bucket's width, filled up with dummy rows to the bucket's height. Threads work
 side by side, each on a batch of its own: no product is divided among them, and none waits for the others.
 """

@@ -29,7 +29,7 @@ class MalformedLineError(ValueError):
 def parse_line(line: str, **hooks: Any) -> Any:
     """The value of a JSON line (the last of duplicate keys, NaN as float); MalformedLineError when it is none.
 
-    Nesting is limited to MAX_DEPTH, far below where Python's own limit, which hangs on its caller, would strike.
+    Nesting is limited to MAX_DEPTH, far below where Python's own limit, which depends on its caller, would strike.
     """
     if line.count("[") + line.count("{") > MAX_DEPTH and _depth(line) > MAX_DEPTH:
         raise MalformedLineError(f"malformed JSON: nested more than {MAX_DEPTH} levels deep")
