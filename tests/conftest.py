@@ -132,8 +132,8 @@ class Workspace:
 
 def finished_stages(project: Path) -> dict[str, float]:
     """When each stage that left a record in `project` finished."""
-    sidecars = {stage: project / ".entropyguard" / f"{stage}.json" for stage in STAGES}
-    return {stage: json.loads(path.read_text())["finished_at"] for stage, path in sidecars.items() if path.exists()}
+    records = {stage: project / ".entropyguard" / f"{stage}.json" for stage in STAGES}
+    return {stage: json.loads(path.read_text())["finished_at"] for stage, path in records.items() if path.exists()}
 
 
 def stage_outputs(project: Path) -> dict[str, bytes]:

@@ -145,7 +145,7 @@ def print_status(lines: list[StageLine]) -> None:
         size = "" if line.size_bytes is None else size_text(line.size_bytes)
         cells = [line.status.stage, line.status.state, line.status.reason or "", _count(line.rows), size, when]
         table.add_row(*(Text(cell) for cell in cells))
-    terminal().print(table)
+    terminal(piped_width=4000).print(table)  # a line for each stage, however long the path in its reason is
 
 
 def print_explanation(explanation: Explanation) -> None:
@@ -187,6 +187,6 @@ def _count(rows: int | None) -> str:
     return "" if rows is None else f"{rows:,}"
 
 
-def terminal() -> Console:
+def terminal(piped_width: int = 160) -> Console:
     """Where tables go: stdout, as plain text that is never cut when it is no terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=160, no_color=True)
+    return Console() if sys.stdout.isatty() else Console(width=piped_width, no_color=True)

@@ -1,4 +1,4 @@
-"""A run from request to published result: check, own the dir, heal, `dvc repro`, account for every row, publish."""
+"""A run from request to published result: check, own the dir, repair, `dvc repro`, account for every row, publish."""
 
 from __future__ import annotations
 
@@ -143,9 +143,11 @@ def _announce(
             say(message)
     change = input_change(project, params["input"], linked_files(sources))
     for status in stage_statuses(project, own_files(project.root), params, change):
-        if status.stage in PUBLISHED and status.state != UP_TO_DATE and status.stage not in repaired:
+        reason = repaired.get(status.stage, status.reason) or ""
+        said = reason.startswith("Failed")
+        if status.stage in PUBLISHED and status.state != UP_TO_DATE and not said:
             name = PUBLISHED[status.stage].removesuffix(".parquet")
-            say(f"Checkpoint invalid or not found: {name}: {status.reason}")
+            say(f"Checkpoint invalid or not found: {name}: {reason}")
 
 
 def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:

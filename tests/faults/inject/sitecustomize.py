@@ -102,7 +102,7 @@ def _in_stage(fault: _Fault) -> None:
     elif fault.moment == "written":
         _before(runtime.StageRun, "finish", fault)
     elif fault.moment == "renamed":
-        _before(runtime, "write_sidecar", fault)
+        _before(runtime, "write_record", fault)
     elif fault.moment == "recorded":
         _after(runtime.StageRun, "finish", lambda *_: fault.happen())
 
