@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from entropyguard.project.pipeline import STAGES
 from tests.static_model import write_static_model
+
+settings.register_profile("untimed", deadline=None)  # on a busy machine an example takes as long as it takes
+settings.load_profile("untimed")
 
 TEXTS = [
     "the black cat sat under the old wooden table",  # 0

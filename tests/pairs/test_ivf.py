@@ -57,7 +57,7 @@ def crowds(rows: int, seed: int = 0) -> Floats:
     return clustered(rows, seed, dimensions=24, centres=max(1, rows // 12))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(0, 230), seed=st.integers(0, 1000), memory=st.sampled_from([1, BIG]))
 def test_a_search_that_may_miss_nothing_finds_the_brute_force_matrix(
     tmp_path_factory: pytest.TempPathFactory, rows: int, seed: int, memory: int

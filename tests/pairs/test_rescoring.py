@@ -96,7 +96,7 @@ def search_rounded(
     return counts, Checkpoint(out).metadata["search"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     windows=st.lists(st.sampled_from([0, 1, 1, 1, 2, 3]), max_size=40),
     seed=st.integers(0, 1000),

@@ -39,7 +39,7 @@ SMALL = SearchSizes(block_rows=8, tile_columns=3)
 search = partial(search_by_size, sizes=SMALL)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(0, 40),
     seed=st.integers(0, 1000),
@@ -80,7 +80,7 @@ def test_skipped_rows_take_no_part_and_are_counted(tmp_path: Path) -> None:
     assert about["search"]["floor"] == 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rows=st.integers(0, 30),
     seed=st.integers(0, 1000),

@@ -344,7 +344,7 @@ WORDS = st.sampled_from(["aaa", "AAA ", "bbb", "b", "ccc", "ddd ddd", "ddd  DDD"
 LINE = WORDS.map(lambda word: json.dumps({"text": word})) | st.sampled_from(["{bad", '{"text": 1}'])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     lines=st.lists(LINE, max_size=12),
     similar=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=10),

@@ -90,7 +90,7 @@ def test_without_a_source_column_there_are_no_sources(tmp_path: Path) -> None:
 SOURCES = st.none() | st.sampled_from(["a", "b", "(none)", "(other)"]) | st.integers(0, 2) | st.text(max_size=2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.tuples(SOURCES, st.sampled_from([None, *REASONS])), max_size=20))
 def test_the_sources_sum_up_to_all_rows(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, str | None]]
