@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-import yaml
-
 from entropyguard.core.errors import UsageError
+from entropyguard.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
@@ -160,16 +159,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def load_yaml(path: Path) -> Any:
-    """The content of a YAML file; a UsageError names it when it cannot be read."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} is missing. `entropyguard init` writes it.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-
-
 def _build(kind: type[T], values: Any, prefix: str) -> T:
     """A dataclass from a mapping, with nested dataclasses built the same way."""
     hints = get_type_hints(kind)
@@ -205,7 +194,7 @@ def _typed(hint: Any, value: Any, name: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     allowed = {
-        str: "text (in quotes where YAML would read it otherwise, as off)",
+        str: "text (in quotes where YAML would read it otherwise, as true)",
         bool: "true or false",
         int: "a whole number",
     }.get(hint, "a number")

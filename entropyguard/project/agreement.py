@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entropyguard.core.checkpoint.validity import files_hash, files_of
-from entropyguard.core.params import load_yaml
 from entropyguard.core.storage.files import md5_digest
+from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import DEFINITION, LOCK, PARAMS, REPORT, script_name
 from entropyguard.project.lock import LockedStage
 from entropyguard.project.pipeline import STAGES, Stage, stage_params

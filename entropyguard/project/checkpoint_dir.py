@@ -19,9 +19,9 @@ import yaml
 
 from entropyguard.core.errors import BusyError, OutputError, UsageError
 from entropyguard.core.ingest.inputs import find_sources
-from entropyguard.core.params import load_yaml
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_json, write_whole
+from entropyguard.core.yaml_text import dump_yaml, load_yaml
 from entropyguard.project.layout import EMBEDDINGS, INPUTS, OWNED, PARAMS
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
@@ -146,8 +146,7 @@ def materialise(project: Project, params: dict[str, Any], sources: list[Source])
             _write_if_changed(project.root / name, packaged.read_bytes())
     _write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
     _write_if_changed(paths.gitignore, b"*\n")
-    text = yaml.safe_dump(params, sort_keys=False, allow_unicode=True, width=10_000)
-    _write_if_changed(paths.params, text.encode())
+    _write_if_changed(paths.params, dump_yaml(params))
     write_json(paths.owned, OWNED)
     _link_inputs(paths.inputs, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
 
@@ -175,13 +174,14 @@ def _absolute(path: Path) -> Path:
 def copy_pipeline(project: Project, copy: Project) -> None:
     """Make `copy` a project with the same pipeline, parameters and links to the same input, and nothing built."""
     sources = find_sources(str(project.root / project.params.input))
-    moved = dataclasses.replace(project.params, input=input_param(sources))
+    embed = dataclasses.replace(project.params.embed, model=project.model)
+    moved = dataclasses.replace(project.params, input=input_param(sources), embed=embed)
     materialise(copy, moved.as_dict(), sources)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(project.paths.scripts, copy.paths.scripts, ignore=ignored, dirs_exist_ok=True)
     declared = load_yaml(project.paths.definition)["stages"]
     ours = {"stages": {stage: declared[stage] for stage in STAGES}}  # not what else the user makes from the result
-    write_whole(copy.paths.definition, yaml.safe_dump(ours, sort_keys=False).encode())
+    write_whole(copy.paths.definition, dump_yaml(ours))
 
 
 def free_old_vectors(project: Project) -> None:

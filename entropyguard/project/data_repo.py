@@ -10,8 +10,8 @@ from pathlib import Path
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
-from entropyguard.core.params import load_yaml
 from entropyguard.core.storage.files import write_whole
+from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import IGNORED, PARAMS
 from entropyguard.project.params_upgrade import upgraded_params
 from entropyguard.project.pipeline import STAGES, packaged_files

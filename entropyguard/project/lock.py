@@ -11,6 +11,7 @@ import yaml
 
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.storage.files import write_whole
+from entropyguard.core.yaml_text import dump_yaml, parse_yaml
 from entropyguard.project.layout import PARAMS
 
 _SCHEMA = "2.0"
@@ -87,8 +88,7 @@ def drop_damaged_entries(path: Path) -> list[str] | None:
 
 
 def _parsed(path: Path) -> Any:
-    # The C loader is ten times faster, and a lock file is read on every run.
-    return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe ones
+    return parse_yaml(path.read_bytes())
 
 
 def _entries(path: Path) -> dict[str, Any] | None:
@@ -104,7 +104,7 @@ def _entries(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, entries: dict[str, Any]) -> None:
     content = {"schema": _SCHEMA, "stages": entries}
-    write_whole(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
+    write_whole(path, dump_yaml(content))
 
 
 def _is_whole(entry: Any) -> bool:

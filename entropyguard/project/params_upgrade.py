@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from yaml import YAMLError
+
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import GONE
+from entropyguard.core.yaml_text import parse_yaml
 
 
 def upgraded_params(text: str, packaged: str) -> str:
@@ -17,10 +20,8 @@ def upgraded_params(text: str, packaged: str) -> str:
 
     Comments come and go with their parameters. UsageError when that cannot be done, as in a section in flow style.
     """
-    import yaml
-
     text = _without_gone(text)
-    own, wanted = yaml.safe_load(text) or {}, yaml.safe_load(packaged)
+    own, wanted = parse_yaml(text) or {}, parse_yaml(packaged)
     for section, values in wanted.items():
         if section not in own:
             text = text.rstrip("\n") + "\n\n" + "\n".join(_lines_of(packaged, section)) + "\n"
@@ -30,8 +31,8 @@ def upgraded_params(text: str, packaged: str) -> str:
                     text = _inserted(text, section, _lines_of(packaged, section, key))
     missing = _missing(own, wanted)
     try:
-        left = _missing(yaml.safe_load(text), wanted)
-    except yaml.YAMLError:  # the file is laid out in another way than ours
+        left = _missing(parse_yaml(text), wanted)
+    except YAMLError:  # the file is laid out in another way than ours
         left = missing
     if left:
         raise UsageError(f"params.yaml lacks {', '.join(left)}. Add them by hand, then run again.")
@@ -39,14 +40,12 @@ def upgraded_params(text: str, packaged: str) -> str:
 
 
 def _without_gone(text: str) -> str:
-    import yaml
-
     for name in GONE:
         section, _, key = name.partition(".")
         # The parameter's line, and the comments that go on below it.
         pattern = rf"(?m)(^{section}:.*\n(?:^(?:[ #].*)?\n)*?)^ +{key}:.*\n(?:^ {{3,}}#.*\n)*"
         text = re.sub(pattern, r"\1", text)
-        if key in ((yaml.safe_load(text) or {}).get(section) or {}):
+        if key in ((parse_yaml(text) or {}).get(section) or {}):
             raise UsageError(f"params.yaml has {name}, which is no parameter any more. Take it out, then run again.")
     return text
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.params import load_yaml
+from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.params import Params, load_yaml
+from entropyguard.core.params import Params
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest, read_json
+from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, INGESTED, REJECTED, Layout
 from entropyguard.project.lock import LockedStage, load_lock
 from entropyguard.project.pipeline import STAGES, Stage, load_stages
@@ -29,6 +32,7 @@ class Project:
         self.root = root
         self.paths = Layout(root)
         self._records: dict[str, Record | None] = {}
+        self._digests: dict[tuple[str, FileState], str] = {}
 
     @classmethod
     def opened(cls, root: Path) -> Project:
@@ -59,6 +63,14 @@ class Project:
     def params(self) -> Params:
         """`params.yaml`, checked."""
         return Params.from_dict(self.values)
+
+    @property
+    def model(self) -> str:
+        """The model's name, or its folder as a path that holds from anywhere: params.yaml may have it from the root."""
+        model = self.params.embed.model
+        if model in PACKAGED_NAMES or not (self.root / model).is_dir():
+            return model
+        return os.path.abspath(self.root / model)  # noqa: PTH100  links stay as the user wrote them
 
     @cached_property
     def stages(self) -> dict[str, Stage]:
@@ -91,9 +103,12 @@ class Project:
     def digest(self, output: str) -> str:
         """The digest of an output that is there, from its record where it is untouched since."""
         record, path = self.record_of(output), self.root / output
-        if record is not None and record.outputs[output].state == FileState.of(path).as_dict():
+        state = FileState.of(path)
+        if record is not None and record.outputs[output].state == state.as_dict():
             return record.outputs[output].digest
-        return content_digest(path)
+        if (output, state) not in self._digests:
+            self._digests[output, state] = content_digest(path)
+        return self._digests[output, state]
 
     def is_damaged(self, output: str) -> bool:
         """Whether an existing output differs from what was written; nothing is changed.

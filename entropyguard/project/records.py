@@ -15,6 +15,7 @@ from typing import Any
 import xxhash
 
 from entropyguard.core.storage.files import FileState, content_digest, read_json, write_json
+from entropyguard.core.storage.watch import Seen
 
 
 @dataclass
@@ -42,7 +43,7 @@ def _rows(path: Path) -> int | None:
 
 @dataclass
 class Record:
-    """A stage's last run. run: the command line's id of it. inputs: the states of the files it read, by their paths."""
+    """A stage's last run. run: the command line's id of it. inputs: the files it read as they were, by their paths."""
 
     stage: str
     version: int
@@ -52,7 +53,7 @@ class Record:
     peak_bytes: int
     model_fingerprint: str
     counts: dict[str, int]
-    inputs: dict[str, dict[str, int]]
+    inputs: dict[str, Seen]
     outputs: dict[str, Output]
 
     @property
@@ -70,8 +71,10 @@ def read_record(path: Path) -> Record | None:
     if not isinstance(content, dict) or content.pop("digest", None) != _digest(content):
         return None
     try:
-        return Record(**{**content, "outputs": {name: Output(**one) for name, one in content["outputs"].items()}})
-    except (KeyError, TypeError):  # of a version that wrote others
+        outputs = {name: Output(**one) for name, one in content["outputs"].items()}
+        inputs = {path: Seen(**one) for path, one in content["inputs"].items()}
+        return Record(**{**content, "inputs": inputs, "outputs": outputs})
+    except (AttributeError, KeyError, TypeError):  # of a version that wrote others
         return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entropyguard.core.storage.files import FileState, md5_digest
+from entropyguard.core.storage.files import md5_digest
 from entropyguard.project.cache import free_unused, remove_leftovers
 from entropyguard.project.layout import LOCK, REPORT
 from entropyguard.project.lock import drop_damaged_entries, forget_stage
@@ -64,5 +64,4 @@ def _input_went_unwatched(project: Project) -> bool:
     record, seen = project.record("ingest"), project.paths.seen_input
     if record is None or (seen.is_file() and seen.stat().st_mtime >= record.finished_at):
         return False
-    states = {project.root / path: state for path, state in record.inputs.items()}
-    return any(not path.is_file() or FileState.of(path).as_dict() != state for path, state in states.items())
+    return any(not seen.is_same(project.root / path) for path, seen in record.inputs.items())

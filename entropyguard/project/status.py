@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from entropyguard.core.checkpoint.validity import files_of
-from entropyguard.core.embed.model import PACKAGED_NAMES, model_fingerprint, resolve_model
+from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, script_version
 from entropyguard.project.project import Project
@@ -41,7 +40,7 @@ def upgrades_needed(project: Project) -> dict[str, str]:
         stated = script_version(script) if script.is_file() else None
         if stated != version:
             needed[stage] = f"{script_name(stage)} is version {stated}, the installed one is {version}; {UPGRADE}"
-    installed = model_fingerprint(resolve_model(_model(project), allow_download=False))
+    installed = model_fingerprint(resolve_model(project.model, allow_download=False))
     if installed != project.params.embed.model_fingerprint:
         needed["embed"] = f"the model is not the one of embed.model_fingerprint; {UPGRADE}"
     return needed
@@ -52,14 +51,6 @@ def _with_upgrade(status: StageStatus, needed: str | None) -> StageStatus:
         return status
     state = status.state if status.state == NEVER_BUILT else OUT_OF_DATE
     return StageStatus(status.stage, state, needed)
-
-
-def _model(project: Project) -> str:
-    """The model's name, or its folder as a path that holds from anywhere: params.yaml may have it from the project."""
-    model = project.params.embed.model
-    if model in PACKAGED_NAMES or not (project.root / model).is_dir():
-        return model
-    return os.path.abspath(project.root / model)  # noqa: PTH100  links stay as the user wrote them
 
 
 def _line(project: Project, status: StageStatus) -> StageLine:

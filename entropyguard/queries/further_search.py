@@ -70,7 +70,7 @@ def _exact_vectors(project: Project, progress: Progress) -> ExactVectors:
         from entropyguard.core.embed.row_vectors import exact_vectors
 
         params = project.params.embed
-        folder = resolve_model(params.model, allow_download=False)
+        folder = resolve_model(project.model, allow_download=False)
         check_fingerprint(folder, params.model_fingerprint)
         encoder, store = load_encoder(folder, precision="float32"), PartStore(project.paths.vectors)
         after_exact = project.checkpoint(AFTER_EXACT)

@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.files import FileState
+from entropyguard.core.storage.watch import Watched
 from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, INGESTED, PAIRS
 from entropyguard.project.project import Project
 from entropyguard.project.status import project_status
@@ -84,7 +83,7 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     check_range(request)
     check_up_to_date(project)
     params = project.params
-    with _untouched([project.root / name for name in (INGESTED, AFTER_EXACT, EMBEDDINGS, PAIRS)]):
+    with _unchanged(project, (INGESTED, AFTER_EXACT, EMBEDDINGS, PAIRS)):
         stored, after_exact = project.checkpoint(PAIRS), project.checkpoint(AFTER_EXACT)
         floor = float(stored.metadata["search"]["floor"])
         first = min(floor, request.last) if request.first is None else request.first
@@ -128,15 +127,15 @@ def check_up_to_date(project: Project) -> None:
 
 
 @contextmanager
-def _untouched(paths: Sequence[Path]) -> Iterator[None]:
-    """InputError at the end when one of the files has changed meanwhile: a run is at work."""
-    states = {path: FileState.of(path) for path in paths}
+def _unchanged(project: Project, names: Sequence[str]) -> Iterator[None]:
+    """InputError at the end when a checkpoint has other content: a run is at work."""
+    watched = Watched()
+    for name in names:
+        watched.add(project.root / name, project.digest(name))
     yield
-    for path, state in states.items():
-        if not path.exists() or FileState.of(path) != state:
-            raise InputError(
-                f"{path} changed during the sweep. Wait for the run that is at work there, then try again."
-            )
+    changed = watched.changed()
+    if changed is not None:
+        raise InputError(f"{changed} changed during the sweep. Wait for the run that is at work there, then try again.")
 
 
 def _further(project: Project, floor: float, request: SweepRequest, say: Callable[[str], None]) -> Checkpoint:

@@ -14,14 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
+from entropyguard.core.checkpoint.validity import files_hash
 from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.cache import free_unused
-from entropyguard.project.checkpoint_dir import free_old_vectors, linked_files, materialise, owned
-from entropyguard.project.layout import PAGE, PUBLISHED, REPORT, cleaned
+from entropyguard.project.checkpoint_dir import (
+    free_old_vectors,
+    input_param,
+    link_names,
+    linked_files,
+    materialise,
+    owned,
+)
+from entropyguard.project.layout import INPUTS, PAGE, PUBLISHED, REPORT, cleaned
 from entropyguard.project.lock import LockedStage, forget_stage
 from entropyguard.project.pipeline import STAGES, own_files, stage_params
 from entropyguard.project.project import Project
@@ -103,7 +111,7 @@ def _build(
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     _repro(project, request, run_id, say)
-    _check_input_stable(project, states)
+    _check_input_stable(project.reread(), sources, states)
     return _outcomes(before, project.reread(), run_id, repaired, forced=not request.resume)
 
 
@@ -143,9 +151,8 @@ def _announce(
             say(message)
     change = input_change(project, params["input"], linked_files(sources))
     for status in stage_statuses(project, own_files(project.root), params, change):
-        reason = repaired.get(status.stage, status.reason) or ""
-        said = reason.startswith("Failed")
-        if status.stage in PUBLISHED and status.state != UP_TO_DATE and not said:
+        reason = repaired.get(status.stage, status.reason or "")
+        if status.stage in PUBLISHED and status.state != UP_TO_DATE and not reason.startswith("Failed"):
             name = PUBLISHED[status.stage].removesuffix(".parquet")
             say(f"Checkpoint invalid or not found: {name}: {reason}")
 
@@ -172,12 +179,29 @@ def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:
             say(project.paths.log.read_text(encoding="utf-8", errors="replace").rstrip())
 
 
-def _check_input_stable(project: Project, before: dict[Path, FileState]) -> None:
-    """InputError when an input file changed since the run began; ingest then runs again whatever DVC recorded."""
-    for path, state in before.items():
-        if not path.exists() or FileState.of(path) != state:
-            forget_stage(project.paths.lock, "ingest")
-            raise InputError(f"{path} changed during the run; nothing was published. Run again with --resume.")
+def _check_input_stable(project: Project, sources: list[Source], before: dict[Path, FileState]) -> None:
+    """InputError when an input file has other content than what was ingested; ingest then runs again.
+
+    Nothing is read where every file is as it was `before` the run.
+    """
+    if all(path.is_file() and FileState.of(path) == state for path, state in before.items()):
+        return
+    changed = _other_content(project, sources)
+    if changed is not None:
+        forget_stage(project.paths.lock, "ingest")  # whatever DVC recorded
+        raise InputError(f"{changed} changed during the run; nothing was published. Run again with --resume.")
+
+
+def _other_content(project: Project, sources: list[Source]) -> Path | None:
+    """The first input file that is not what ingest read, or not what DVC, which looks later, took for that."""
+    record = project.record("ingest")
+    read = record.inputs if record else {}
+    for name, source in zip(link_names(sources), sources, strict=True):
+        seen = read.get(f"{INPUTS}/{name}")
+        if seen is None or not seen.is_same(source.path):
+            return source.path
+    recorded = project.lock["ingest"].deps.get(input_param(sources))
+    return None if recorded == files_hash(linked_files(sources)) else sources[0].path
 
 
 def _outcomes(

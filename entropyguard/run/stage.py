@@ -2,7 +2,7 @@
 
 `run_stage` makes a stage safe to kill, to run twice, and to run after an upgrade:
 it refuses another version of itself, owns the project while it runs, checks the inputs it reads, writes its
-outputs under temporary names, fails if an input or `params.yaml` changed meanwhile, then renames the outputs
+outputs under temporary names, fails if an input or `params.yaml` has other content by then, then renames the outputs
 and, last, its record into place.
 """
 
@@ -24,8 +24,9 @@ from typing import Any
 from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.files import FileState, put_in_place, write_json
+from entropyguard.core.storage.files import put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.watch import Watched
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import die_with_parent
@@ -42,25 +43,35 @@ class StageRun:
     def __init__(self, name: str, project: Project, progress: Progress) -> None:
         self.name = name
         self.project = project
-        self.params = project.params
         self.progress = progress
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
-        self._watched: dict[Path, FileState] = {}
+        self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
         shutil.rmtree(self._temporary, ignore_errors=True)
         self.watch(project.paths.params)
+        self.params = project.params
 
-    def watch(self, path: Path) -> Path:
-        """Remember the state of a file the result depends on; `finish` fails if it changed."""
-        self._watched[path] = FileState.of(path)
-        return path
+    def watch(self, path: Path) -> None:
+        """Remember a file that the result depends on; `finish` fails if it has other content by then."""
+        self._watched.add(path)
+
+    def is_at_rest(self) -> bool:
+        """Whether no watched file was touched since the last look; InputError when one has other content.
+
+        Who reads a file that others may write to reads it again then: it may have been another one in between.
+        """
+        touched, changed = self._watched.look_again()
+        self._refuse(changed)
+        return not touched
 
     def input(self, name: str) -> Path:
         """An output of another stage that this one reads, checked against what was written."""
-        return self.watch(self.project.sound(name))
+        path = self.project.sound(name)
+        self._watched.add(path, self.project.digest(name))
+        return path
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The same, of a Parquet file: opened."""
@@ -87,9 +98,7 @@ class StageRun:
 
     def finish(self, counts: Counts, seconds: float, peak_bytes: int) -> None:
         """Put the outputs in their places; the record comes last."""
-        for path, state in self._watched.items():
-            if not path.exists() or FileState.of(path) != state:
-                raise InputError(f"{path} changed while {self.name} was reading it. Run again once it is at rest.")
+        self._refuse(self._watched.changed())
         outputs = {}
         for name, temporary in self._outputs.items():
             final = self.project.root / name
@@ -107,10 +116,14 @@ class StageRun:
             peak_bytes=peak_bytes,
             model_fingerprint=self.params.embed.model_fingerprint,
             counts=counts,
-            inputs={str(path): state.as_dict() for path, state in self._watched.items() if path != params},
+            inputs={str(path): seen for path, seen in self._watched.seen.items() if path != params},
             outputs=outputs,
         )
         write_record(self.project.paths.record(self.name), record)
+
+    def _refuse(self, changed: Path | None) -> None:
+        if changed is not None:
+            raise InputError(f"{changed} changed while {self.name} was reading it. Run again once it is at rest.")
 
 
 def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> None:

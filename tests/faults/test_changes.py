@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import pytest
 
 from entropyguard.project.lock import load_lock
+from entropyguard.project.pipeline import STAGES
 from tests.conftest import TEXTS
 from tests.faults.harness import Bench, Fault, wait_until
 
@@ -29,6 +31,39 @@ def test_an_input_that_changes_during_a_run_fails_it_and_is_named(stage: str, be
     assert noticed in stderr
     assert not bench.output.exists()
     assert "ingest" not in load_lock(bench.checkpoints / "dvc.lock")
+    ended = bench.resume()
+    assert ended.code == 0, ended.stderr
+    assert [row["id"] for row in bench.kept()] == [0, 3, 4]
+
+
+@pytest.mark.parametrize("stage", ["ingest", "embed"])
+def test_an_input_that_is_touched_during_a_run_does_not_end_it(stage: str, bench: Bench) -> None:
+    bench.unbuild(stage)
+    running = bench.start(fault=Fault(stage, "written", action="wait"))
+    bench.await_mark()
+    os.utime(bench.input, (1, 1))
+    os.utime(bench.checkpoints / "params.yaml", (1, 1))
+    bench.let_go()
+    code, stderr = bench.finish(running)
+    assert code == 0, stderr
+    bench.assert_clean()
+
+
+def test_an_input_that_is_touched_after_a_kill_is_not_read_again(bench: Bench) -> None:
+    (bench.checkpoints / ".entropyguard" / "inputs.json").unlink()
+    os.utime(bench.input, (1, 1))
+    bench.assert_survives("export")
+
+
+@pytest.mark.parametrize("lost", ["dvc.lock", "ingest.json", "inputs.json", "checkpoint_metadata.json", "params.yaml"])
+def test_whatever_a_kill_left_unwritten_another_input_goes_on(lost: str, bench: Bench) -> None:
+    own = bench.checkpoints / ".entropyguard"
+    for stage in STAGES[1:]:
+        bench.unbuild(stage)
+    (bench.checkpoints / "dvc.lock").unlink()  # DVC writes it after the stage's end
+    for path in (bench.checkpoints / lost, own / lost):
+        path.unlink(missing_ok=True)
+    bench.write_rows(TEXTS[:5])
     ended = bench.resume()
     assert ended.code == 0, ended.stderr
     assert [row["id"] for row in bench.kept()] == [0, 3, 4]
