@@ -135,6 +135,16 @@ def test_the_window_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+def test_weights_are_not_loaded_where_no_text_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = resolve_model("all-MiniLM-L6-v2", allow_download=False)
+    monkeypatch.setattr("entropyguard.core.embed.bert.load_file", None)
+    encoder = load_encoder(folder, precision="float32")
+    assert encoder.dimension == 384
+    assert encode(encoder, ["Այսօր գարուն է", ""]) == {}
+    with pytest.raises(UsageError, match="does not hold the model"):
+        encode(encoder, SHORT)
+
+
 def test_a_text_minilm_cannot_take_is_marked(minilm: Encoder) -> None:
     texts = ["我们今天去公园散步", "请把窗户关上", "", "hello", "cat " * 254, "cat " * 255]
     unreadable, taken = ["unreadable"] * 3, [None, None]

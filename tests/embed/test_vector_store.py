@@ -115,6 +115,32 @@ def test_a_part_cut_short_is_removed(parts: PartStore, store: VectorStore) -> No
     assert firsts(again(parts), A) == [None]
 
 
+@pytest.mark.parametrize(("folder", "part"), [(0o2775, 0o664), (0o755, 0o644), (0o700, 0o600)])
+def test_a_part_may_be_read_by_whom_the_folder_is_for(
+    folder: int, part: int, parts: PartStore, store: VectorStore, tmp_path: Path
+) -> None:
+    parts.folder.mkdir()
+    parts.folder.chmod(folder)
+    store.put(A, vectors(1))
+    embeddings = write_embeddings(tmp_path / "embeddings.parquet", B, vectors(2), [None])
+    embeddings.chmod(0o600)
+    store.link(embeddings)
+    made = list((parts.folder / "model").iterdir())
+    assert len(made) == 2
+    assert {path.stat().st_mode & 0o7777 for path in made} == {part}
+    assert (parts.folder / "model").stat().st_mode & 0o7777 == folder
+    assert embeddings.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_store_is_as_open_as_the_umask_says(parts: PartStore, store: VectorStore) -> None:
+    before = os.umask(0o027)
+    try:
+        store.put(A, vectors(1))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in parts.folder.rglob("*.parquet")} == {0o640}
+
+
 def test_two_processes_share_a_store(parts: PartStore, store: VectorStore, tmp_path: Path) -> None:
     other = again(parts)
     store.put(A, vectors(1))

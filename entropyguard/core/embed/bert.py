@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch.nn import functional
 
@@ -39,9 +40,7 @@ class Bert:
             self._positions = weights["embeddings.position_embeddings.weight"] + kind
             self._norm = _pair(weights, "embeddings.LayerNorm")
         except Exception as error:  # safetensors has an error of its own for each kind of damage
-            raise UsageError(
-                f"{file} does not hold the model that config.json beside it describes ({error})."
-            ) from error
+            raise _misfit(file, error) from error
         self._heads = int(config["num_attention_heads"])
         self._epsilon = float(config["layer_norm_eps"])
         self._pooling = pooling
@@ -75,6 +74,21 @@ class Bert:
         if self._pooling == "max":
             return hidden.masked_fill(~mask, torch.finfo(torch.float32).min).amax(dim=1)
         return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+
+
+def dimension_of(folder: Path) -> int:
+    """Numbers in a vector of `Bert` of this folder; of its weights only the table of contents is read."""
+    file = folder / "model.safetensors"
+    try:
+        with safe_open(file, framework="pt") as weights:
+            words = next(name for name in weights.keys() if name.endswith("embeddings.word_embeddings.weight"))  # noqa: SIM118
+            return int(weights.get_slice(words).get_shape()[1])
+    except Exception as error:  # as above
+        raise _misfit(file, error) from error
+
+
+def _misfit(file: Path, error: Exception) -> UsageError:
+    return UsageError(f"{file} does not hold the model that config.json beside it describes ({error}).")
 
 
 def _layer(weights: dict[str, Any], number: int) -> dict[str, Any]:

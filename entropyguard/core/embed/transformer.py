@@ -24,7 +24,7 @@ import xxhash
 from torch.nn import functional
 
 from entropyguard.core.arrays import Floats, Ints
-from entropyguard.core.embed.bert import Bert, plain_bert
+from entropyguard.core.embed.bert import Bert, dimension_of, plain_bert
 from entropyguard.core.embed.hardware import Hardware, find_hardware
 from entropyguard.core.embed.model import model_fingerprint
 from entropyguard.core.embed.scripts import COVERAGE_VERSION
@@ -47,11 +47,14 @@ _GPU_WORKERS = 2
 _ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
 
 
+Forward = Callable[[Any, Any], Any]
+
+
 @dataclass(frozen=True)
 class _Parts:
-    """What a way of loading gives: forward(ids, mask) -> unit vectors, and what decides its bits."""
+    """What a way of loading gives: what loads forward(ids, mask) -> unit vectors, and what decides its bits."""
 
-    forward: Callable[[Any, Any], Any]
+    load: Callable[[], Forward]
     tokenizer: TextTokenizer
     dimension: int
     pad: int
@@ -75,6 +78,7 @@ class TransformerEncoder:
         bert = plain_bert(folder) if own_forward else None
         load = partial(_load_bert, *bert) if bert else _load_with_library
         self._parts = load(folder, self.precision, hardware.device)
+        self._forward: Forward | None = None
         self.dimension = self._parts.dimension
         window = self._parts.tokenizer.window or _WIDTHS[-1]
         self._widths = [*(width for width in _WIDTHS if width < window), window]
@@ -98,13 +102,16 @@ class TransformerEncoder:
 
     def encode(self, tokens: Tokens, wanted: Ints) -> Iterator[tuple[Ints, Floats]]:
         """Unit vectors of the wanted windows, a batch at a time, each with the positions it is for."""
+        if not len(wanted):
+            return
+        self._forward = self._forward or self._parts.load()  # where no text can be read the weights are not
         buckets = np.searchsorted(self._widths, tokens.lengths()[wanted])
         batches = []
         for bucket in np.unique(buckets):
             width = self._widths[bucket]
             members, height = wanted[buckets == bucket], max(1, self._batch_tokens // width)
             batches += [(members[start : start + height], (height, width)) for start in range(0, len(members), height)]
-        yield from self._side_by_side(partial(self._encode_batch, tokens), batches)
+        yield from self._side_by_side(partial(self._encode_batch, self._forward, tokens), batches)
 
     def _side_by_side(
         self, work: Callable[..., tuple[Ints, Floats]], batches: Iterable[Any]
@@ -122,12 +129,14 @@ class TransformerEncoder:
             for future in waiting:
                 future.cancel()
 
-    def _encode_batch(self, tokens: Tokens, batch: Ints, shape: tuple[int, int]) -> tuple[Ints, Floats]:
+    def _encode_batch(
+        self, forward: Forward, tokens: Tokens, batch: Ints, shape: tuple[int, int]
+    ) -> tuple[Ints, Floats]:
         """A batch and its vectors, computed in exactly this shape (rows, width)."""
         ids, mask = tokens.padded(batch, shape, self._parts.pad)
         with torch.inference_mode():
             inputs = torch.from_numpy(ids).to(self._device), torch.from_numpy(mask).to(self._device)
-            vectors: Floats = self._parts.forward(*inputs)[: len(batch)].cpu().numpy()
+            vectors: Floats = forward(*inputs)[: len(batch)].cpu().numpy()
         return batch, vectors
 
 
@@ -140,9 +149,9 @@ def _batch_tokens(hardware: Hardware, precision: str) -> int:
 
 
 def _load_bert(pooling: str, window: int, folder: Path, precision: str, device: str) -> _Parts:
-    model = Bert(folder, pooling, precision, device)
     tokenizer = TextTokenizer(read_tokenizer(folder), window, special=True)
-    return _Parts(model, tokenizer, model.dimension, 0, {"tokenizers": tokenizers.__version__})
+    load = partial(Bert, folder, pooling, precision, device)
+    return _Parts(load, tokenizer, dimension_of(folder), 0, {"tokenizers": tokenizers.__version__})
 
 
 def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
@@ -173,7 +182,7 @@ def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
     versions = {library.__name__: library.__version__ for library in (sentence_transformers, transformers, tokenizers)}
     tokenizer = TextTokenizer(backend, _library_window(model), special=True, prompt=prompt)
     dimension, pad = int(model.get_embedding_dimension()), int(model.tokenizer.pad_token_id or 0)
-    return _Parts(partial(_library_forward, model), tokenizer, dimension, pad, versions)
+    return _Parts(lambda: partial(_library_forward, model), tokenizer, dimension, pad, versions)
 
 
 def _library_forward(model: Any, ids: Any, mask: Any) -> Any:

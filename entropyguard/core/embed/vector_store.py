@@ -86,7 +86,7 @@ class VectorStore:
             needed |= {self._paths[part] for part in np.unique(index.part[missing])}
         for path in self._paths:
             if path not in needed:
-                path.unlink(missing_ok=True)
+                self._parts.remove(path)
         self._parts.sweep()
         self._refresh()
 

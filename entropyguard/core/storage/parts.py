@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,13 +51,16 @@ class PartStore:
 
     def link(self, name: str, file: Path) -> Path:
         """Add an existing Parquet file as a part, without a second copy where the filesystem can link."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         final = self.folder / f"{name}-{content_digest(file)}.parquet"
+        seen_by = self.folder.stat().st_mode & 0o444
         try:
+            if file.stat().st_mode & seen_by != seen_by:
+                raise PermissionError(f"{file} is for fewer users than {self.folder}")
             os.link(file, final)
         except FileExistsError:  # the same content, by whoever was first
             return final
-        except OSError:  # another filesystem, or one without links
+        except OSError:  # another filesystem, one without links, or a file that others could not read
             with self._temporary() as temporary:
                 shutil.copyfile(file, temporary)
                 put_in_place(temporary, final)
@@ -64,13 +68,25 @@ class PartStore:
 
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         descriptor, name = tempfile.mkstemp(prefix=".part-", suffix=".tmp", dir=self.folder)
+        os.fchmod(descriptor, self.folder.stat().st_mode & 0o666)  # mkstemp means it for this user alone
         os.close(descriptor)
         try:
             yield Path(name)
         finally:
             Path(name).unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        """Make the folder, open to whom the one above it is: several users may share a store."""
+        if self.folder.is_dir():
+            return
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir()
+        except FileExistsError:  # another process was first
+            return
+        self.folder.chmod(stat.S_IMODE(self.folder.parent.stat().st_mode))
 
     def paths(self) -> list[Path]:
         """All parts that may be read, in the order of their names; nothing is read."""
@@ -89,11 +105,16 @@ class PartStore:
         """Whether a part is there with the bytes that were written; a damaged one is removed, to be made again."""
         try:
             good = content_digest(path) == path.stem.rpartition("-")[2]
-        except FileNotFoundError:  # another process pruned it
+        except (FileNotFoundError, PermissionError):  # another process pruned it, or another user keeps it private
             return False
         if not good:
-            path.unlink(missing_ok=True)
+            self.remove(path)
         return good
+
+    def remove(self, path: Path) -> None:
+        """Remove a part, unless it is another user's who lets nobody."""
+        with suppress(PermissionError):
+            path.unlink(missing_ok=True)
 
     def size_bytes(self) -> int:
         """What the parts take on disk."""
@@ -103,7 +124,7 @@ class PartStore:
         """Remove every part that is not in `keep`, an unread one too, and what killed writers left."""
         for path in self._all():
             if path not in keep:
-                path.unlink(missing_ok=True)
+                self.remove(path)
         self.sweep()
 
     def sweep(self) -> None:
@@ -111,6 +132,6 @@ class PartStore:
         for leftover in self.folder.glob(".part-*.tmp"):
             try:
                 if time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                    leftover.unlink(missing_ok=True)
+                    self.remove(leftover)
             except FileNotFoundError:  # its writer has just finished it
                 continue
