@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import signal
 import sys
-import traceback
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from entropyguard.cli import commands
+from entropyguard.cli.arguments import check_values
+from entropyguard.cli.endings import end
+from entropyguard.cli.flags import REFUSED, by_flags, path_error
 from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
-from entropyguard.core.errors import EntropyguardError, OutputError, UsageError
+from entropyguard.core.errors import EntropyguardError, UsageError
+
+if TYPE_CHECKING:
+    from entropyguard.run.request import Request
 
 app = typer.Typer(
     name="entropyguard",
@@ -191,7 +196,21 @@ def run(
         quiet=quiet,
         verbose=verbose,
     )
-    say = printing.silent if quiet else printing.to_stderr
+    try:
+        _do(request, dry_run=dry_run, memory=profile_memory)
+    except EntropyguardError as error:
+        error.args = (by_flags(str(error)),)
+        raise
+    except OSError as error:
+        if error.errno not in REFUSED:
+            raise
+        raise path_error(error, request) from error
+
+
+def _do(request: Request, *, dry_run: bool, memory: bool) -> None:
+    """What the main command is for, with flags that are well-formed."""
+    from entropyguard.cli import printing
+
     if dry_run:
         from entropyguard.run.plan import planned
 
@@ -199,10 +218,11 @@ def run(
         return
     from entropyguard.run.build import run_build
 
+    say = printing.silent if request.quiet else printing.to_stderr
     summary = run_build(request, say)
-    printing.say_summary(summary, say, memory=profile_memory)
-    if json_file is not None:
-        printing.write_summary(summary, json_file)
+    printing.say_summary(summary, say, memory=memory)
+    if request.json_file is not None:
+        printing.write_summary(summary, request.json_file)
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -221,15 +241,11 @@ def main() -> NoReturn:
         signal.signal(signum, _interrupt)
     verbose = any(flag in sys.argv[1:] for flag in ("--verbose", "-v"))
     try:
+        group = typer.main.get_group(app)
+        check_values(sys.argv[1:], [group, *group.commands.values()])
         app(list(one_value_each(sys.argv[1:])))
-    except EntropyguardError as error:
-        _end(str(error), error.exit_code, verbose=verbose)
-    except Interrupted as interruption:
-        _end(f"interrupted by {interruption}; finished work is kept.", interruption.exit_code, verbose=False)
-    except BrokenPipeError:
-        _end("stdout was closed before everything was printed.", OutputError.exit_code, verbose=False)
-    except Exception as error:  # noqa: BLE001  the rim of the process: a bug ends as exit 70 with one line
-        _end(f"{type(error).__name__}: {error}. This is a bug; --verbose shows where.", 70, verbose=verbose)
+    except (Exception, Interrupted) as problem:  # noqa: BLE001  the rim of the process: all of them end in an exit code
+        end(problem, verbose=verbose)
     raise SystemExit(0)
 
 
@@ -238,10 +254,3 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  t
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     raise Interrupted(signum)
-
-
-def _end(message: str, exit_code: int, *, verbose: bool) -> NoReturn:
-    if verbose:
-        traceback.print_exc()
-    sys.stderr.write(f"entropyguard: {message}\n")
-    raise SystemExit(exit_code)

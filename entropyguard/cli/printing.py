@@ -19,6 +19,7 @@ from rich.text import Text
 from entropyguard.core.errors import UsageError
 from entropyguard.core.report.drop_rates import drop_warnings
 from entropyguard.core.report.report import reading_warnings
+from entropyguard.core.visible import visible, visible_json
 from entropyguard.run.publish import STDOUT, whole_file
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 def to_stderr(line: str) -> None:
     """Print a line for people: stdout is for data."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(visible(line) + "\n")
     sys.stderr.flush()
 
 
@@ -115,7 +116,7 @@ def write_summary(summary: Summary, target: str) -> None:
 
 def write_answer(content: dict[str, Any], target: str) -> None:
     """Write JSON to a file, whole or not at all, or to stdout."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
     if target == STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -144,7 +145,7 @@ def print_status(lines: list[StageLine]) -> None:
         when = "" if line.finished_at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(line.finished_at))
         size = "" if line.size_bytes is None else size_text(line.size_bytes)
         cells = [line.status.stage, line.status.state, line.status.reason or "", _count(line.rows), size, when]
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     terminal(piped_width=4000).print(table)  # a line for each stage, however long the path in its reason is
 
 
@@ -156,7 +157,7 @@ def print_explanation(explanation: Explanation) -> None:
     table = Table(box=HORIZONTALS, pad_edge=False)
     for one in shown:
         table.add_column(f"row {one.row_id}", ratio=1)
-    table.add_row(*(Text(one.text) for one in shown))
+    table.add_row(*(Text(visible(one.text, keep="\n\t")) for one in shown))
     terminal().print(table)
 
 
@@ -180,7 +181,7 @@ def _outcome(explanation: Explanation) -> str:
 
 def print_line(line: str) -> None:
     """Print an answer on stdout."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(visible(line) + "\n")
 
 
 def _count(rows: int | None) -> str:

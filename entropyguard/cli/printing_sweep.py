@@ -12,6 +12,7 @@ from entropyguard.cli.printing import print_line, terminal, write_answer
 from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
+from entropyguard.core.visible import visible
 from entropyguard.queries.sweep import Sweep, share
 from entropyguard.run.publish import STDOUT, check_writable, whole_file
 
@@ -76,9 +77,4 @@ def _cells(example: Example) -> tuple[str, Text, Text]:
 
 def _shown(row: Row) -> Text:
     """A row's id and text."""
-    return Text(f"row {row.row_id}: {visible(row.text)}")
-
-
-def visible(text: str) -> str:
-    """The text on one line, with what a terminal would obey or not show as escapes: it is anybody's data."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return Text(f"row {row.row_id}: {visible(row.text, keep='')}")

@@ -19,8 +19,8 @@ from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, PAIRS
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.project import Project
 from entropyguard.project.records import Record
+from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
-from entropyguard.run.stage import default_max_memory
 
 if TYPE_CHECKING:
     from entropyguard.core.arrays import Bools, Floats, Ints

@@ -18,8 +18,8 @@ from entropyguard.project.project import Project
 from entropyguard.project.status import project_status
 from entropyguard.project.validity import UP_TO_DATE
 from entropyguard.queries.further_search import cost, known_pairs, search_further
+from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
-from entropyguard.run.stage import default_max_memory
 
 _NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
-from entropyguard.core.checkpoint.validity import files_hash
-from entropyguard.core.errors import EntropyguardError, InputError, ProcessingError
+from entropyguard.core.errors import EntropyguardError, ProcessingError
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
@@ -23,19 +22,18 @@ from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.cache import free_unused
 from entropyguard.project.checkpoint_dir import (
     free_old_vectors,
-    input_param,
-    link_names,
     linked_files,
     materialise,
     owned,
 )
-from entropyguard.project.layout import INPUTS, PAGE, PUBLISHED, REPORT, cleaned
-from entropyguard.project.lock import LockedStage, forget_stage
+from entropyguard.project.layout import PAGE, PUBLISHED, REPORT, cleaned
+from entropyguard.project.lock import LockedStage
 from entropyguard.project.pipeline import STAGES, own_files, stage_params
 from entropyguard.project.project import Project
 from entropyguard.project.repair import repair
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
+from entropyguard.run.at_rest import check_input
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
@@ -80,7 +78,7 @@ def run_build(request: Request, say: Say) -> Summary:
     # Wrong use is reported before a dir is made; only stdin has to be written down first.
     sources = [] if request.input == STDIN else sources_of(request)
     params = params_of(request, sources) if sources else None
-    with _working_dir(request, say) as project, owned(project):
+    with _working_dir(request) as project, owned(project):
         if params is None:
             sources = sources_of(request, _spool(project))
             params = params_of(request, sources)
@@ -111,23 +109,25 @@ def _build(
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     _repro(project, request, run_id, say)
-    _check_input_stable(project.reread(), sources, states)
+    check_input(project.reread(), sources, states)
     return _outcomes(before, project.reread(), run_id, repaired, forced=not request.resume)
 
 
 @contextmanager
-def _working_dir(request: Request, say: Say) -> Iterator[Project]:
-    """The checkpoint dir, or a private one that goes with a success and stays with a failure."""
+def _working_dir(request: Request) -> Iterator[Project]:
+    """The checkpoint dir, or a private one that goes with a success stays with a failure, and is noted on it."""
     if request.checkpoint_dir is not None:
         yield Project(request.checkpoint_dir.resolve())
         return
     project = Project(Path(tempfile.mkdtemp(prefix="entropyguard-")))
     try:
         yield project
-    except BaseException:
+    except BaseException as problem:
         folder = project.root
         if project.reread().lock:
-            say(f"What was finished is kept in {folder}; add --checkpoint-dir {folder} --resume to go on from it.")
+            problem.add_note(
+                f"What was finished is kept in {folder}; add --checkpoint-dir {folder} --resume to go on from it."
+            )
         else:
             shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -177,31 +177,6 @@ def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:
     finally:
         if request.verbose:
             say(project.paths.log.read_text(encoding="utf-8", errors="replace").rstrip())
-
-
-def _check_input_stable(project: Project, sources: list[Source], before: dict[Path, FileState]) -> None:
-    """InputError when an input file has other content than what was ingested; ingest then runs again.
-
-    Nothing is read where every file is as it was `before` the run.
-    """
-    if all(path.is_file() and FileState.of(path) == state for path, state in before.items()):
-        return
-    changed = _other_content(project, sources)
-    if changed is not None:
-        forget_stage(project.paths.lock, "ingest")  # whatever DVC recorded
-        raise InputError(f"{changed} changed during the run; nothing was published. Run again with --resume.")
-
-
-def _other_content(project: Project, sources: list[Source]) -> Path | None:
-    """The first input file that is not what ingest read, or not what DVC, which looks later, took for that."""
-    record = project.record("ingest")
-    read = record.inputs if record else {}
-    for name, source in zip(link_names(sources), sources, strict=True):
-        seen = read.get(f"{INPUTS}/{name}")
-        if seen is None or not seen.is_same(source.path):
-            return source.path
-    recorded = project.lock["ingest"].deps.get(input_param(sources))
-    return None if recorded == files_hash(linked_files(sources)) else sources[0].path
 
 
 def _outcomes(

@@ -8,6 +8,7 @@ and, last, its record into place.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -27,14 +28,18 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.watch import Watched
+from entropyguard.core.visible import visible
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import die_with_parent
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
+from entropyguard.run.memory import PeakMemory, default_max_memory
 from entropyguard.run.progress import file_progress, terminal_progress
 
 Counts = dict[str, int]
+
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 
 
 class StageRun:
@@ -137,13 +142,13 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
     try:
         _run(name, version, work, project)
     except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
-        failure = _as_failure(problem, name)
+        failure = _as_failure(problem, name, unfinished(project.paths.temporary / name))
         if failure is None:
             traceback.print_exc()
         code = failure.exit_code if failure else 70
         message = str(failure) if failure else f"{name}: {type(problem).__name__}: {problem}"
         _leave_error(project.paths.error, {"stage": name, "exit_code": code, "message": message})
-        sys.stderr.write(f"entropyguard: {message}\n")
+        sys.stderr.write(f"entropyguard: {visible(message)}\n")
         sys.exit(code)
 
 
@@ -197,8 +202,13 @@ def end_with_command_line(lock: Path) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _as_failure(problem: Exception, stage: str) -> EntropyguardError | None:
-    """The error as one of ours; None for a bug."""
+def unfinished(folder: Path) -> str:
+    """The outputs that a stage had begun to write, as they are called in the project."""
+    return ", ".join(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
+
+
+def _as_failure(problem: Exception, stage: str, begun: str) -> EntropyguardError | None:
+    """The error as one of ours; None for a bug. `begun`: the outputs that were being written."""
     if isinstance(problem, EntropyguardError):
         return problem
     if isinstance(problem, MemoryError):
@@ -206,50 +216,13 @@ def _as_failure(problem: Exception, stage: str) -> EntropyguardError | None:
             f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost."
         )
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OutputError(f"{stage}: the disk is full ({problem.strerror}). Free some space and resume.")
-    if isinstance(problem, OSError) and problem.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        what = f"; {begun} did not fit" if begun else ""
+        return OutputError(f"{stage}: the disk is full ({problem.strerror}){what}. Free some space and resume.")
+    if isinstance(problem, OSError) and problem.errno in _REFUSED:
         return OutputError(f"{stage}: {problem.filename} cannot be written or read ({problem.strerror}).")
     return None
 
 
 def _leave_error(path: Path, content: dict[str, Any]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # on a full disk the message still reaches stderr, from where it is taken
         write_json(path, content)
-    except OSError as error:  # on a full disk the message still reaches stderr
-        sys.stderr.write(f"entropyguard: {path} could not be written ({error.strerror}).\n")
-
-
-def default_max_memory() -> int:
-    """Half of this machine's memory, in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-
-
-class PeakMemory:
-    """Samples the process's private memory (RssAnon) while it runs; a context manager."""
-
-    def __init__(self) -> None:
-        self._peak = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.05):
-            self._sample()
-
-    def _sample(self) -> None:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                self._peak = max(self._peak, int(line.split()[1]) * 1024)
-
-    def bytes(self) -> int:
-        """The highest value seen so far."""
-        self._sample()
-        return self._peak
-
-    def __enter__(self) -> PeakMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()

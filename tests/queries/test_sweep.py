@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from entropyguard.cli.printing_sweep import check_targets, visible
+from entropyguard.cli.printing_sweep import check_targets
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.report import sweep as core_sweep
@@ -22,6 +22,7 @@ from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
 from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.visible import visible
 from entropyguard.project.project import Project
 from entropyguard.queries.further_search import known_pairs, search_further
 from entropyguard.queries.sweep import SweepRequest, check_range
@@ -108,7 +109,7 @@ def test_long_texts_are_cut_to_where_they_begin_to_differ() -> None:
 
 
 def test_what_a_terminal_would_obey_is_shown_as_escapes() -> None:
-    assert visible("a\x1b[31mb\nc\u202ed\x07é日") == r"a\x1b[31mb\nc\u202ed\x07é日"
+    assert visible("a\x1b[31mb\nc\u202ed\x07é日", keep="") == r"a\x1b[31mb\nc\u202ed\x07é日"
 
 
 @pytest.fixture(scope="module")
