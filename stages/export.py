@@ -5,7 +5,7 @@ import sys
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:
@@ -26,9 +26,9 @@ def work(run: StageRun) -> Counts:
         kept,
         [],  # what the files are called is no part of the result
     )
-    report = build_report(lineage, run.checkpoint("embeddings.parquet"), run.params)
+    report = build_report(lineage, run.checkpoint("embeddings.parquet"), run.params, run.place)
     cleaned = run.output(f"cleaned.{run.params.output.format}")
-    rows = write_records(kept, cleaned, run.params.output.format, run.progress)
+    rows = write_records(kept, cleaned, run.params.output.format, run.progress, run.place)
     write_json(run.output("report.json"), report)
     examples = find_examples(lineage, run.checkpoint("similar_pairs.parquet"), report)
     os.environ["MPLCONFIGDIR"] = str(run.project.paths.fonts)  # its list of fonts, not the user's

@@ -1,16 +1,21 @@
 """ingest: read the input, keep each row as it came, set aside what cannot be read."""
 
+import sys
+
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 MOST_READS = 3  # of an input that is touched meanwhile
 
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.ingest.ingest import ingest
-    from entropyguard.core.ingest.inputs import find_sources
+    from entropyguard.core.ingest.inputs import find_input
+    from entropyguard.core.ingest.reading_notes import reading_notes
+    from entropyguard.core.report.rejected import first_rejected, rejected_line
 
-    sources = find_sources(run.params.input)
+    found = find_input(run.params.input)
+    sources = found.sources
     for source in sources:
         run.watch(source.path)
     for _ in range(MOST_READS):
@@ -24,6 +29,13 @@ def work(run: StageRun) -> Counts:
         )
         if run.is_at_rest():
             break
+    first = first_rejected(run.output("rejected.jsonl"))
+    lines = reading_notes(found)  # for `dvc repro`; the command line says it itself
+    if first is not None:
+        place = f"{sources[first.file]}, line {first.line}"
+        lines.append(rejected_line(counts.rejected, counts.rows, first, place))
+    for line in lines:
+        sys.stderr.write(f"entropyguard: {line}\n")
     return {"rows": counts.rows, "rejected": counts.rejected, "split": counts.split}
 
 

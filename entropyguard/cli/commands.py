@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,10 +81,15 @@ def explain(
 
     Its keeper, the similarity, and the two texts side by side.
     """
-    from entropyguard.cli.printing import print_explanation
+    from entropyguard.cli.printing import print_explanation, print_line
     from entropyguard.queries.explain import explanations
 
-    for explanation in explanations(_project(checkpoint_dir), row, random):
+    found = explanations(_project(checkpoint_dir), row, random)
+    first = next(found, None)
+    if first is None:
+        print_line("No row was dropped, so there is none to show.")
+        return
+    for explanation in chain([first], found):
         print_explanation(explanation)
 
 

@@ -92,7 +92,8 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     if numbers["dropped"]:
         cure = "" if numbers["protected"] else "; --protect-numbers keeps such rows"
         say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
-    for line in [*drop_warnings(summary.report), *reading_warnings(summary.report)]:
+    told = summary.reading.lines() if summary.reading else []
+    for line in [*drop_warnings(summary.report), *reading_warnings(summary.report), *told]:
         say(line)
 
 
@@ -108,6 +109,7 @@ def write_summary(summary: Summary, target: str) -> None:
     content: dict[str, Any] = {
         **summary.report,
         "settings": summary.settings,
+        "reading": summary.reading.as_dict() if summary.reading else {},
         "stages": {name: dataclasses.asdict(outcome) for name, outcome in summary.stages.items()},
         "seconds": round(summary.seconds, 3),
     }

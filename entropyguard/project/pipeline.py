@@ -16,12 +16,12 @@ from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 
 STAGE_VERSIONS = {
-    "ingest": 3,
+    "ingest": 4,
     "exact_dedup": 2,
     "embed": 3,
     "similar_pairs": 3,
     "semantic_dedup": 2,
-    "export": 2,
+    "export": 3,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

@@ -36,7 +36,8 @@ from entropyguard.project.validity import UP_TO_DATE, input_change, input_states
 from entropyguard.run.at_rest import check_input
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
-from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
+from entropyguard.run.reading import Reading, reading_of, with_rejected
+from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
 
 Say = Callable[[str], None]
 
@@ -61,6 +62,7 @@ class Summary:
     stages: dict[str, StageOutcome]
     seconds: float
     settings: dict[str, Any] = field(default_factory=dict)
+    reading: Reading | None = None
 
 
 class RunFailedError(EntropyguardError):
@@ -76,21 +78,23 @@ def run_build(request: Request, say: Say) -> Summary:
     started = time.monotonic()
     check_request(request)
     # Wrong use is reported before a dir is made; only stdin has to be written down first.
-    sources = [] if request.input == STDIN else sources_of(request)
-    params = params_of(request, sources) if sources else None
+    found = None if request.input == STDIN else input_of(request)
+    params = None if found is None else params_of(request, found.sources)
     with _working_dir(request) as project, owned(project):
-        if params is None:
-            sources = sources_of(request, _spool(project))
-            params = params_of(request, sources)
+        if found is None or params is None:
+            found = input_of(request, _spool(project))
+            params = params_of(request, found.sources)
+        sources = found.sources
         stages = _build(project, request, params, sources, say)
         built = project.reread()
-        summary = Summary(_report(built), stages, time.monotonic() - started, params.as_dict())
+        report = _report(built)
         names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
         _finish(built, request, params, sources, names)
         if stages["embed"].ran:
             free_old_vectors(built)
         _publish(built, request, stages)
-    return summary
+        reading = with_rejected(reading_of(found), built, request, names, report["rows"])
+    return Summary(report, stages, time.monotonic() - started, params.as_dict(), reading)
 
 
 def _build(

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
-from entropyguard.core.ingest.columns import input_columns
-from entropyguard.core.ingest.inputs import find_sources
+from entropyguard.core.ingest.columns import appears_as_text, input_columns
+from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import Params
 from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, input_param
@@ -100,8 +100,13 @@ def _check_splitter(params: Params) -> None:
 
 def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
     """The input files, in order; refuses an output that is one of them or would be on the next run."""
-    spec = str(spooled) if spooled else request.input
-    sources = find_sources(spec)
+    return input_of(request, spooled).sources
+
+
+def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
+    """The same, with what is passed over."""
+    found = find_input(str(spooled) if spooled else request.input)
+    sources = found.sources
     if request.checkpoint_dir is not None and not spooled:
         sources = [source for source in sources if not _inside(source.path, request.checkpoint_dir)]
     if not sources:
@@ -109,7 +114,7 @@ def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
     for flag, path in (("--output", request.output), ("--audit-log", request.audit_log), ("--report", request.report)):
         if path is not None and path != STDOUT and not spooled:
             _refuse_overlap(flag, Path(path), request.input, sources)
-    return sources
+    return dataclasses.replace(found, sources=sources)
 
 
 def params_of(request: Request, sources: list[Source]) -> Params:
@@ -176,16 +181,32 @@ def _text_column(request: Request, sources: list[Source], default: str) -> str:
     listed = ", ".join(columns) or "none"
     texts = [name for name, is_text in columns.items() if is_text]
     if request.text_column is None:
-        if default in texts:
+        if default in texts or _is_text_later(sources, default, columns):
             return default
         if len(texts) == 1:
             return texts[0]
+        _refuse_other_forms(sources, columns)
         raise DataFormatError(
             f"--text-column is needed: {request.input} has no single text column (columns: {listed})."
         )
     if request.text_column not in columns:
         raise DataFormatError(f"{request.input} has no column {request.text_column!r}; it has: {listed}.")
     return request.text_column
+
+
+def _is_text_later(sources: list[Source], column: str, columns: dict[str, bool]) -> bool:
+    """Whether JSON rows behind those that were looked at hold text in a column these have only null in, or lack."""
+    return sources[0].kind == "jsonl" and not columns.get(column) and appears_as_text(sources, column)
+
+
+def _refuse_other_forms(sources: list[Source], columns: dict[str, bool]) -> None:
+    """DataFormatError that says what JSONL looks like of which no row that was looked at could be parsed."""
+    if sources[0].kind == "jsonl" and not columns:
+        from entropyguard.core.ingest.forms import form_of
+
+        form = form_of(sources[0])
+        if form is not None:
+            raise DataFormatError(form)
 
 
 def _refuse_overlap(flag: str, path: Path, spec: str, sources: list[Source]) -> None:
@@ -195,6 +216,11 @@ def _refuse_overlap(flag: str, path: Path, spec: str, sources: list[Source]) -> 
             f"{flag} {path} is also part of the input {spec}: it would be read as data, or overwrite it. "
             "Name a file elsewhere."
         )
+
+
+def is_input_name(path: Path, spec: str) -> bool:
+    """Whether a file of this name would be part of the input, as one in its folder or a match of its glob."""
+    return (Path(spec).is_dir() and _inside(path, Path(spec))) or _matches_glob(path, spec)
 
 
 def _inside(path: Path, folder: Path) -> bool:

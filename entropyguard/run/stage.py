@@ -24,6 +24,7 @@ from typing import Any
 
 from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
@@ -81,6 +82,17 @@ class StageRun:
     def checkpoint(self, name: str) -> Checkpoint:
         """The same, of a Parquet file: opened."""
         return Checkpoint(self.input(name))
+
+    def place(self, place: Place) -> str:
+        """Where a row of the input stands, for messages; by the file's number where the file is gone meanwhile."""
+        from entropyguard.core.ingest.inputs import find_sources  # only for a run that fails
+
+        file, line = place
+        try:
+            named = str(find_sources(self.params.input)[file])
+        except (EntropyguardError, IndexError):
+            named = f"file {file + 1}"
+        return f"{named}, line {line}"
 
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""

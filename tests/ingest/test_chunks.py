@@ -41,7 +41,9 @@ def chunks_of(text: str, size: int, overlap: int = 0, separators: tuple[str, ...
     line = json.dumps({"text": text}, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
     records = pa.array([line.decode()], pa.large_string())
     chunker = Chunker(ChunkParams(size, overlap, separators), "text")
-    batch = chunker.chunked(Batch(1, pa.array([0]).to_numpy(), pa.array([1]).to_numpy(), records))
+    batch = chunker.chunked(
+        Batch(1, pa.array([0]).to_numpy(), pa.array([0]).to_numpy(), pa.array([1]).to_numpy(), records)
+    )
     return [json.loads(line)["text"] for line in batch.records.to_pylist()]
 
 

@@ -152,8 +152,10 @@ def test_where_nothing_guards_more_than_half_is_warned_of() -> None:
     (line,) = drop_warnings(report(WEB_AND_BOOK))
     assert line.startswith("Warning: more than half of a source is dropped: book: 11 of 20 rows (55 %).")
     (line,) = drop_warnings(report(DropRates(Drops(10_001, exact=5_001), {})))
-    assert line.startswith("Warning: more than half of all rows are dropped: 5,001 of 10,001 rows (50 %).")
-    assert drop_warnings(report(DropRates(Drops(10, exact=5), {}))) == []
+    assert line.startswith(
+        "Warning: more than half of all rows are dropped or rejected: 5,003 of 10,003 rows (50 %, 2 of them rejected)."
+    )
+    assert drop_warnings(report(DropRates(Drops(12, exact=5), {}))) == []
     assert drop_warnings(report(WEB_AND_BOOK, max_loss=0.9)) == []
 
 

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.export.far_times import first_far_time
+from entropyguard.core.rows.source import Place
 
 _ROWS_AT_ONCE = 1_024
 
 
-def json_lines(table: pa.Table, lines: list[int]) -> Iterator[str]:
+Said = Callable[[Place], str]
+"""How a place in the input is spelled in messages."""
+
+
+def json_lines(table: pa.Table, places: Sequence[Place], said: Said) -> Iterator[str]:
     """One JSON object per row, columns in order.
 
     Dates, times and timestamps are spelled as in ISO 8601, decimals with all their digits, all as strings.
-    DataFormatError names the column (and the line of the input) where there is no such spelling.
+    DataFormatError names the column (and the place in the input) where there is no such spelling.
     """
-    spelled = pa.Table.from_arrays([_spelled(name, table[name]) for name in table.column_names], table.column_names)
+    columns = [_spelled(name, table[name], places, said) for name in table.column_names]
+    spelled = pa.Table.from_arrays(columns, table.column_names)
     for start in range(0, len(table), _ROWS_AT_ONCE):
         for at, row in enumerate(spelled.slice(start, _ROWS_AT_ONCE).to_pylist(), start):
             try:
@@ -29,15 +36,22 @@ def json_lines(table: pa.Table, lines: list[int]) -> Iterator[str]:
             except ValueError as error:
                 name = next(name for name, value in row.items() if _has_nan(value))
                 raise DataFormatError(
-                    f"Line {lines[at]}: column {name!r} holds NaN or infinity, which JSON has not. Write Parquet."
+                    f"{said(places[at])}: column {name!r} holds NaN or infinity, which JSON has not. Write Parquet."
                 ) from error
 
 
-def _spelled(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _spelled(name: str, column: pa.ChunkedArray, places: Sequence[Place], said: Said) -> pa.ChunkedArray:
     kind = _json_type(column.type)
     if kind is None:
         raise DataFormatError(f"Column {name!r} holds {column.type}, which has no clear spelling here. Write Parquet.")
-    return column if kind == column.type else pc.cast(column, kind)
+    if kind == column.type:
+        return column
+    if (at := first_far_time(column)) is not None:
+        raise DataFormatError(
+            f"{said(places[at])}: column {name!r} ({column.type}) holds a time too far away to be spelled. "
+            "Write Parquet."
+        )
+    return pc.cast(column, kind)
 
 
 def _json_type(kind: pa.DataType) -> pa.DataType | None:
@@ -70,11 +84,11 @@ def _has_nan(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def csv_table(table: pa.Table) -> pa.Table:
+def csv_table(table: pa.Table, places: Sequence[Place], said: Said) -> pa.Table:
     """The same columns as strings, spelled as in `json_lines` (NaN as `nan`); DataFormatError for nested ones."""
     columns = []
     for name in table.column_names:
-        column = _spelled(name, table[name])
+        column = _spelled(name, table[name], places, said)
         if pa.types.is_nested(column.type):
             raise DataFormatError(f"Column {name!r} is nested ({column.type}); CSV has no place for that. Write JSONL.")
         columns.append(pc.cast(column, pa.large_string()))

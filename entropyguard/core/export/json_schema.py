@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.json_lines import parse_line
+from entropyguard.core.rows.source import Place
 
-_INT64, _EXACT_IN_FLOAT = 2**63, 2**53
+_INT64, _EXACT_IN_FLOAT, _MOST_DIGITS = 2**63, 2**53, 4_000
 _PLAIN = {bool: "true or false", int: "whole numbers", float: "numbers", str: "text"}
 _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.large_string()}
 
@@ -44,8 +45,11 @@ class MisfitError(ValueError):
 
 
 def parse_row(line: str) -> dict[str, Any]:
-    """A row's values; MisfitError for what a common schema would lose: a key given twice, a number out of range."""
-    return dict(parse_line(line, object_pairs_hook=_unique, parse_float=_float))
+    """A row's values; MisfitError for what a common schema would lose: a key given twice, a number out of range.
+
+    NaN and Infinity, spelled as such, are values that Parquet and CSV hold.
+    """
+    return dict(parse_line(line, object_pairs_hook=_unique, parse_float=_float, parse_int=_whole))
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,20 +67,26 @@ def _float(digits: str) -> float:
     return value
 
 
-def common_schema(rows: Iterable[tuple[int, str]]) -> pa.Schema:
-    """The schema that holds every row (line number, JSON line): keys in the order they first appear.
+def _whole(digits: str) -> int:
+    if len(digits) >= _MOST_DIGITS:
+        raise MisfitError(f"{digits[:30]}… is out of range")
+    return int(digits)
+
+
+def common_schema(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str]) -> pa.Schema:
+    """The schema that holds every row (its place, its JSON line): keys in the order they first appear.
 
     A missing key is null. Whole numbers beside numbers with a fraction become float64 where that changes none.
-    DataFormatError names column and line of the first value that does not fit.
+    DataFormatError names column and place of the first value that does not fit; `said` spells a place.
     """
     columns: dict[str, Shape] = {}
-    for line, text in rows:
+    for place, text in rows:
         try:
             for name, value in parse_row(text).items():
                 _take(columns.setdefault(name, Shape()), value, name)
                 _encodable(name, name)
         except MisfitError as error:
-            raise DataFormatError(f"Line {line}: {error}. Write JSONL, which keeps every row as it is.") from error
+            raise DataFormatError(f"{said(place)}: {error}. Write JSONL, which keeps every row as it is.") from error
     return pa.schema([(name, shape.arrow(name)) for name, shape in columns.items()])
 
 
@@ -109,8 +119,6 @@ def _number(shape: Shape, value: float, name: str) -> type:
             raise MisfitError(f"column {name!r} holds {str(value)[:30]}, which fits no 64-bit whole number")
         if abs(value) > _EXACT_IN_FLOAT:
             shape.inexact_in_float = value
-    elif math.isinf(value):
-        raise MisfitError(f"column {name!r} holds a number out of range")
     kind = float if isinstance(value, float) or shape.kind is float else int
     if kind is float and shape.inexact_in_float is not None:
         raise MisfitError(f"column {name!r} holds numbers with a fraction beside {shape.inexact_in_float}")

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from entropyguard.core.export.json_rows import csv_table, json_lines
+from entropyguard.core.export.json_rows import Said, csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.source import Place
 from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 
@@ -25,17 +26,30 @@ _LINES_AT_ONCE = 2_048
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
 
 
-def write_records(checkpoint: Checkpoint, out: Path, format: str, progress: Progress) -> int:  # noqa: A002  the flag's name
+def line_only(place: Place) -> str:
+    """A place in the input where the names of its files are not known."""
+    return f"Line {place[1]}"
+
+
+def write_records(
+    checkpoint: Checkpoint,
+    out: Path,
+    format: str,  # noqa: A002  the flag's name
+    progress: Progress,
+    said: Said = line_only,
+) -> int:
     """Write the user's rows of a checkpoint as jsonl, jsonl.gz, jsonl.zst, csv or parquet; the number of rows.
 
     JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
     file. CSV: null is an empty field, the empty string `""`. Between formats values are converted where that loses
-    nothing; DataFormatError names the column, and the line, where it would.
+    nothing; DataFormatError names the column, and the place as `said` spells it, where it would.
     """
     if format.startswith("jsonl"):
-        return _write_lines(checkpoint, out, format.removeprefix("jsonl"), progress)
-    schema = record_schema(checkpoint)
-    return (_write_csv if format == "csv" else _write_parquet)(checkpoint, out, schema, progress)
+        return _write_lines(checkpoint, out, format.removeprefix("jsonl"), progress, said)
+    schema = record_schema(checkpoint, said)
+    if format == "csv":
+        return _write_csv(checkpoint, out, schema, progress, said)
+    return _write_parquet(checkpoint, out, schema, progress)
 
 
 def read_records(checkpoint: Checkpoint) -> pl.DataFrame:
@@ -45,36 +59,40 @@ def read_records(checkpoint: Checkpoint) -> pl.DataFrame:
     return cast(pl.DataFrame, frame)
 
 
-def record_schema(checkpoint: Checkpoint) -> pa.Schema:
+def record_schema(checkpoint: Checkpoint, said: Said = line_only) -> pa.Schema:
     """The schema of the user's rows: as it came, or for JSONL the one that holds every row."""
     form = checkpoint.metadata["format"]
     if form == "jsonl":
-        tables = checkpoint.tables(["line", "record"])
-        return common_schema(pair for table in tables for pair in _lines_of(table))
+        tables = checkpoint.tables(["file", "line", "record"])
+        return common_schema((pair for table in tables for pair in _lines_of(table)), said)
     if form == "parquet":
         return schema_of(checkpoint.metadata)
     record = checkpoint.schema.field("record").type
     return pa.schema(list(record))
 
 
-def _lines_of(table: pa.Table) -> Iterator[tuple[int, str]]:
+def _lines_of(table: pa.Table) -> Iterator[tuple[Place, str]]:
     for start in range(0, len(table), _LINES_AT_ONCE):
         part = table.slice(start, _LINES_AT_ONCE)
-        yield from zip(part["line"].to_pylist(), part["record"].to_pylist(), strict=True)
+        yield from zip(_places(part), part["record"].to_pylist(), strict=True)
 
 
-def _tables(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[int]]]:
-    """The rows as tables of the schema, each with its rows' line numbers in the input."""
+def _places(table: pa.Table) -> list[Place]:
+    return list(zip(table["file"].to_pylist(), table["line"].to_pylist(), strict=True))
+
+
+def _tables(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[Place]]]:
+    """The rows as tables of the schema, each with its rows' places in the input."""
     parse = checkpoint.metadata["format"] == "jsonl"
-    for table in checkpoint.tables(["line", "record"]):
+    for table in checkpoint.tables(["file", "line", "record"]):
         for start in range(0, len(table), _LINES_AT_ONCE if parse else max(1, len(table))):
             part = table.slice(start, _LINES_AT_ONCE) if parse else table
             rows = typed_rows(part["record"].to_pylist(), schema) if parse else _unpacked(part["record"], schema)
-            yield rows, part["line"].to_pylist()
+            yield rows, _places(part)
 
 
 def _unpacked(record: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
-    columns = [pc.struct_field(record, [at]) for at in range(len(schema))]
+    columns = [pc.struct_field(record, [at]).cast(field.type) for at, field in enumerate(schema)]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -83,10 +101,10 @@ def _batches(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[pa.RecordBat
         yield from table.to_batches()
 
 
-def _write_lines(checkpoint: Checkpoint, out: Path, ending: str, progress: Progress) -> int:
+def _write_lines(checkpoint: Checkpoint, out: Path, ending: str, progress: Progress, said: Said) -> int:
     rows = 0
     with out.open("wb") as file, _packed(file, ending) as sink:
-        for chunk, count in _json_chunks(checkpoint):
+        for chunk, count in _json_chunks(checkpoint, said):
             sink.write(chunk)
             rows += count
             progress(rows, None)
@@ -107,14 +125,14 @@ def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
         yield file
 
 
-def _json_chunks(checkpoint: Checkpoint) -> Iterator[tuple[bytes | memoryview, int]]:
+def _json_chunks(checkpoint: Checkpoint, said: Said) -> Iterator[tuple[bytes | memoryview, int]]:
     """JSON lines, some at a time, and how many there are."""
     if checkpoint.metadata["format"] == "jsonl":
         for table in checkpoint.tables(["record"]):
             yield _joined(table["record"]), len(table)
         return
-    for table, lines in _tables(checkpoint, record_schema(checkpoint)):
-        for line in json_lines(table, lines):
+    for table, places in _tables(checkpoint, record_schema(checkpoint)):
+        for line in json_lines(table, places, said):
             yield line.encode() + b"\n", 1
 
 
@@ -143,19 +161,27 @@ def _write_parquet(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progres
     return rows
 
 
-def _write_csv(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progress: Progress) -> int:
+def _write_csv(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progress: Progress, said: Said) -> int:
     rows = 0
     with out.open("wb") as file:
-        file.write(_csv_bytes(csv_table(schema.empty_table()), header=True))
-        for table, _ in _tables(checkpoint, schema):
-            file.write(_csv_bytes(csv_table(table), header=False))
+        file.write(_csv_header(csv_table(schema.empty_table(), [], said).column_names))
+        for table, places in _tables(checkpoint, schema):
+            file.write(_csv_bytes(csv_table(table, places, said)))
             rows += len(table)
             progress(rows, None)
     return rows
 
 
-def _csv_bytes(table: pa.Table, *, header: bool) -> bytes:
+def _csv_header(names: list[str]) -> bytes:
+    """The names as a row; one without a name stays empty, where polars would make one up."""
+    numbered = [str(at) for at in range(len(names))]
+    shown = [name if name or len(names) == 1 else None for name in names]
+    return _csv_bytes(pa.table([pa.array([name], pa.large_string()) for name in shown], numbered))
+
+
+def _csv_bytes(table: pa.Table) -> bytes:
     """Quoted where needed and where an empty field would be null."""
     buffer = BytesIO()
-    cast(pl.DataFrame, pl.from_arrow(table)).write_csv(buffer, include_header=header)
+    numbered = table.rename_columns([str(at) for at in range(table.num_columns)])
+    cast(pl.DataFrame, pl.from_arrow(numbered)).write_csv(buffer, include_header=False)
     return buffer.getvalue()

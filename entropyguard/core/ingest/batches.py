@@ -23,9 +23,13 @@ SHOWN_BYTES = 1_000
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that could not be read; `position` counts the rows of its batch from 0, `line` the file's from 1."""
+    """A row that could not be read: `position` counts the rows of its batch from 0, `file` the sources from 0.
+
+    `line` is the file's, from 1.
+    """
 
     position: int
+    file: int
     line: int
     reason: str
     raw: str
@@ -33,14 +37,15 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some consecutive rows of a file.
+    """Some consecutive rows of the input, of one file or of several small ones.
 
-    `rows` counts all of them; `positions` and `lines` (int64) and `records` hold one entry for each readable one,
-    and so do `texts` where the reader had to decode them.
+    `rows` counts all of them; `positions`, `files` and `lines` (int64) and `records` hold one entry for each readable
+    one, and so do `texts` where the reader had to decode them.
     """
 
     rows: int
     positions: Ints
+    files: Ints
     lines: Ints
     records: pa.Array
     rejected: list[Rejected] = field(default_factory=list)
@@ -48,13 +53,13 @@ class Batch:
 
 
 class RowReader(Protocol):
-    """Reads the files of one kind; made from all sources and the parameters of ingest."""
+    """Reads files of one kind; made from all sources and the parameters of ingest."""
 
     record_type: pa.DataType
     metadata: dict[str, Any]
 
-    def batches(self, source: Source) -> Iterator[Batch]:
-        """The rows of one file, in order."""
+    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
+        """The rows of all files, in order."""
         ...
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:

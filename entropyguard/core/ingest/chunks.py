@@ -26,7 +26,6 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are only passed over: as text they have no limit to their digits.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 _LAST_RESORT = ""  # between any two characters
-_TAKEN_AS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
 def check_splitter() -> None:
@@ -87,7 +86,7 @@ class Chunker:
             for row in batch.rejected
         ]
         positions = (batch.positions + more[:-1])[rows] + within
-        return Batch(batch.rows + int(more[-1]), positions, batch.lines[rows], records, rejected)
+        return Batch(batch.rows + int(more[-1]), positions, batch.files[rows], batch.lines[rows], records, rejected)
 
     def _longer_lines(self, records: pa.Array) -> dict[int, list[str]]:
         """Of each row whose text is too long, by its position, the lines it becomes."""
@@ -112,7 +111,7 @@ class Chunker:
         columns = [pc.struct_field(records, [at]) for at in range(records.type.num_fields)]
         field = self._field(records)
         texts = _chosen(columns[field].cast(pa.large_string()), new, positions)
-        columns = [_taken(column, rows) for column in columns]
+        columns = [column.take(pa.array(rows)) for column in columns]
         columns[field] = texts.cast(records.type.field(field).type)
         return pa.StructArray.from_arrays(columns, fields=list(records.type))
 
@@ -123,12 +122,6 @@ class Chunker:
 def _chosen(old: pa.Array, new: list[str], positions: Ints) -> pa.Array:
     """The strings at these positions, among the old ones and after these the new ones."""
     return pa.concat_arrays([old, pa.array(new, pa.large_string())]).take(pa.array(positions))
-
-
-def _taken(column: pa.Array, rows: Ints) -> pa.Array:
-    """A user's column by rows; Arrow takes nothing from views, so they go by another type."""
-    kind = _TAKEN_AS.get(column.type, column.type)
-    return column.cast(kind).take(pa.array(rows)).cast(column.type)
 
 
 def text_span(line: str, column: str) -> tuple[str, int, int]:

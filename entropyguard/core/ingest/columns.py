@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -25,14 +26,35 @@ def input_columns(sources: list[Source]) -> dict[str, bool]:
         from entropyguard.core.ingest.csv_rows import header_of
 
         return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
-    return _json_columns(islice(_sample_lines(sources[0]), _SAMPLE_ROWS))
+    return _json_columns(islice(_lines(sources[0]), _SAMPLE_ROWS))
 
 
-def _sample_lines(source: Source) -> Iterator[str]:
+def appears_as_text(sources: list[Source], column: str) -> bool:
+    """Whether any row of JSONL files holds a string under `column`; they are read up to the first that does."""
+    from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
+
+    spelled = json.dumps(column)
+    for source in sources:
+        for line in _lines(source, spelled.encode()):
+            if spelled not in line:
+                continue
+            try:
+                row = parse_line(line)
+            except MalformedLineError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get(column), str):
+                return True
+    return False
+
+
+def _lines(source: Source, holding: bytes = b"") -> Iterator[str]:
+    """The lines that can be read, of blocks of them that hold these bytes."""
     from entropyguard.core.ingest.lines import read_lines
 
     for block in read_lines(source, _SAMPLE_LINE_BYTES):
-        yield from block.records.to_pylist()
+        data = block.records.buffers()[2]
+        if data is not None and memoryview(data).tobytes().find(holding) >= 0:
+            yield from block.records.to_pylist()
 
 
 def _json_columns(lines: Iterable[str]) -> dict[str, bool]:

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from pyarrow import csv as arrow_csv
 from entropyguard.core.arrays import Bools, Bytes, Ints
 from entropyguard.core.errors import DataFormatError, InputError, InternalError
 from entropyguard.core.ingest.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
+from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
+from entropyguard.core.ingest.separators import check_separator
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.source import Source
 
@@ -130,15 +133,18 @@ def _row_ends_one_by_one(data: bytes, *, final: bool) -> Ints:
 
 
 def header_of(source: Source, limit: int) -> list[str]:
-    """The column names in a CSV file's first row."""
-    row = next((row for block in read_rows(source, limit) for row in block.rows), None)
-    if row is None:
+    """The column names in a CSV file's first row, "" for a column without one."""
+    rows = list(islice((row for block in read_rows(source, limit) for row in block.rows), 2))
+    if not rows:
         raise InputError(f"{source} holds no rows, not even a header.")
-    reason = utf8_reason(row)
-    if reason:
-        raise DataFormatError(f"{source}: the header cannot be read: {reason}. Save the file as UTF-8.")
+    reason = utf8_reason(rows[0])
+    if reason or b"\0" in rows[0]:
+        cure = form_of(source) or "Save the file as UTF-8."
+        raise DataFormatError(f"{source}: the header cannot be read: {reason or 'it holds zero bytes'}. {cure}")
+    header = rows[0].decode()
+    check_separator(source, header, rows[1].decode("utf-8", "replace") if len(rows) > 1 else None)
     try:
-        return next(csv.reader(io.StringIO(row.decode(), newline="")))
+        return next(csv.reader(io.StringIO(header, newline="")))
     except csv.Error as error:
         raise DataFormatError(f"{source}: the header cannot be read: {error}. Is this CSV?") from error
 
@@ -153,8 +159,12 @@ class CsvRows:
         self.record_type = pa.struct([pa.field(name, pa.large_string()) for name in self._names])
         self.metadata: dict[str, Any] = {}
 
-    def batches(self, source: Source) -> Iterator[Batch]:
-        """The rows of one file, without its header."""
+    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
+        """The rows of all files, without their headers."""
+        for file, source in enumerate(sources):
+            yield from self._rows_of(file, source)
+
+    def _rows_of(self, file: int, source: Source) -> Iterator[Batch]:
         names = header_of(source, self._params.max_line_bytes)
         if names != self._names:
             odd = next((name for name in names + self._names if (name in names) != (name in self._names)), names[0])
@@ -164,9 +174,9 @@ class CsvRows:
             rows = RowBlock(block.rows[1:], block.lines[1:]) if in_header else block
             in_header = in_header and not block.rows
             if rows.rows:
-                yield self._parsed(rows)
+                yield self._parsed(rows, file)
 
-    def _parsed(self, block: RowBlock) -> Batch:
+    def _parsed(self, block: RowBlock, file: int) -> Batch:
         reasons = _encoding_reasons(block.rows)
         readable = [at for at in range(len(block.rows)) if at not in reasons]
         columns, wrong = _parse(b"".join(block.rows[at] for at in readable), self._names)
@@ -181,11 +191,12 @@ class CsvRows:
         records = pa.StructArray.from_arrays(columns, fields=list(self.record_type))
         sound = np.array([at not in nulls for at in range(len(good))], dtype=bool)
         rejected = [
-            Rejected(at, int(block.lines[at]), reason, as_text(block.rows[at].rstrip(b"\r\n")))
+            Rejected(at, file, int(block.lines[at]), reason, as_text(block.rows[at].rstrip(b"\r\n")))
             for at, reason in sorted(reasons.items())
         ]
         kept = good[sound]
-        return Batch(len(block.rows), kept, block.lines[kept], records.filter(pa.array(sound)), rejected)
+        files = np.full(len(kept), file)
+        return Batch(len(block.rows), kept, files, block.lines[kept], records.filter(pa.array(sound)), rejected)
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""

@@ -81,13 +81,15 @@ def ingest(
         TableWriter(out, schema, metadata, group_rows=group_rows) as writer,
         rejected.open("w", encoding="utf-8") as aside,
     ):
-        for file, batch, hashes, seen in _all_batches(reader, sources, chunker, metadata):
+        # Reading, hashing and compressing take about as long: each has a thread.
+        for batch, hashes, seen in prefetched(_hashed(prefetched(reader.batches(sources)), chunker, metadata)):
             if batch.rejected and not first:
-                first = f"{sources[file]}, line {batch.rejected[0].line}: {batch.rejected[0].reason}"
+                earliest = batch.rejected[0]
+                first = f"{sources[earliest.file]}, line {earliest.line}: {earliest.reason}"
                 if params.strict:
                     raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
-            writer.write(_table(batch, hashes, rows, file), apart=seen)
-            _set_aside(aside, batch.rejected, rows, file)
+            writer.write(_table(batch, hashes, rows), apart=seen)
+            _set_aside(aside, batch.rejected, rows)
             rows += batch.rows
             set_aside += len(batch.rejected)
             progress(rows, None)
@@ -106,19 +108,10 @@ def _keep_freed_memory() -> None:
     np.empty(_LARGEST_BLOCK, dtype=np.uint8)  # freed at once, and never touched
 
 
-def _all_batches(
-    reader: RowReader, sources: Sequence[Source], chunker: Chunker | None, metadata: dict[str, Any]
-) -> Iterator[tuple[int, Batch, Columns, Bools]]:
-    earlier = SeenHashes()
-    for file, source in enumerate(sources):
-        # Reading, hashing and, by the caller, compressing take about as long: each has a thread.
-        for batch, columns, seen in prefetched(_hashed(prefetched(reader.batches(source)), chunker, metadata, earlier)):
-            yield file, batch, columns, seen
-
-
 def _hashed(
-    batches: Iterator[Batch], chunker: Chunker | None, metadata: dict[str, Any], earlier: SeenHashes
+    batches: Iterator[Batch], chunker: Chunker | None, metadata: dict[str, Any]
 ) -> Iterator[tuple[Batch, Columns, Bools]]:
+    earlier = SeenHashes()
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
@@ -126,10 +119,10 @@ def _hashed(
         yield batch, hash_columns(hashes, lengths), earlier.seen_before(hashes)
 
 
-def _table(batch: Batch, hashes: Columns, before: int, file: int) -> pa.Table:
+def _table(batch: Batch, hashes: Columns, before: int) -> pa.Table:
     columns = {
         "row_id": batch.positions + before,
-        "file": np.full(len(batch.positions), file, dtype=np.int32),
+        "file": batch.files.astype(np.int32),
         "line": batch.lines,
         "record": batch.records,
         **hashes,
@@ -137,8 +130,8 @@ def _table(batch: Batch, hashes: Columns, before: int, file: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _set_aside(aside: TextIO, rejected: Sequence[Rejected], before: int, file: int) -> None:
+def _set_aside(aside: TextIO, rejected: Sequence[Rejected], before: int) -> None:
     for row in rejected:
         values = asdict(row)
-        values = {"row_id": before + values.pop("position"), "file": file, **values}
+        values = {"row_id": before + values.pop("position"), **values}
         aside.write(json.dumps(values, ensure_ascii=False) + "\n")

@@ -5,85 +5,124 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.ingest.endings import ENDINGS, cure_of, source_of
+from entropyguard.core.ingest.search import Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-_COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
+_NO_ENDING, _EMPTY = f"of another ending than {ENDINGS}", "empty"
+
+
+@dataclass(frozen=True)
+class FoundInput:
+    """What an input names: the files to read in order, what is passed over, and the partition columns.
+
+    Those as the first folder of each, such as `year=2024`; nothing reads their values.
+    """
+
+    sources: list[Source]
+    skipped: list[Skipped]
+    partitions: list[str]
 
 
 def find_sources(spec: str) -> list[Source]:
+    """The input files of `find_input`."""
+    return find_input(spec).sources
+
+
+def find_input(spec: str) -> FoundInput:
     """The input files that a path, a folder or a glob names, sorted by name as bytes.
 
-    A folder is searched all the way down, without hidden files, links to folders and checkpoint dirs; what is
-    empty or has another ending is passed over. A path that exists is that path, whatever characters it holds.
-    InputError when nothing is found, DataFormatError when the files are of several kinds.
+    A folder is searched all the way down, without names that begin with a dot or a `_`, links to folders and
+    checkpoint dirs; what is empty or has another ending is passed over. A path that exists is that path, whatever
+    characters it holds. InputError when nothing is found or something may not be looked into, DataFormatError when
+    the files are of several kinds.
     """
-    path = Path(spec)
+    try:
+        return _found(spec)
+    except OSError as error:
+        named = spec if error.filename is None else os.fsdecode(error.filename)
+        raise InputError(
+            f"{named} cannot be read ({error.strerror}). Check it, and the permissions of its folders."
+        ) from error
+
+
+def _found(spec: str) -> FoundInput:
+    path, skipped = Path(spec), list[Skipped]()
+
+    def skip(passed: Path, reason: str) -> None:
+        skipped.append(Skipped(passed, reason))
+
     if path.is_dir():
-        sources = _known(_files_below(path))
+        if (path / CHECKPOINT_MARKER).exists():
+            raise InputError(
+                f"{spec} is a checkpoint dir or a data repo: it holds copies of data. Name the data itself."
+            )
+        sources, below = _known(files_below(path, skip), skipped), len(path.parts)
     elif path.exists() or path.is_symlink() or not glob.has_magic(spec):
-        return [_single(path)]
+        return FoundInput([_single(path)], [], [])
     else:
-        matches = (Path(match) for match in glob.iglob(spec, recursive=True))  # noqa: PTH207  spec may be absolute
-        sources = _known(sorted((match for match in matches if not match.is_dir()), key=os.fsencode))
+        sources = _known(matches(spec, skip), skipped)
+        below = next(at for at, part in enumerate(path.parts) if glob.has_magic(part))
     if not sources:
         raise InputError(f"{spec} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
     _check_one_kind(spec, sources)
-    filled = [source for source in sources if _checked(source).stat().st_size > 0]
+    sizes = [_checked(source).stat().st_size for source in sources]
+    filled = [source for source, size in zip(sources, sizes, strict=True) if size]
     if not filled:
         raise InputError(f"{spec}: every data file in it is empty. Name one that holds rows.")
-    return filled
+    skipped += [Skipped(source.path, _EMPTY) for source, size in zip(sources, sizes, strict=True) if not size]
+    return FoundInput(filled, skipped, _partitions(filled, below))
+
+
+def _partitions(sources: list[Source], below: int) -> list[str]:
+    """The first folder of each partition column, in the paths without their first `below` parts."""
+    folders = (part for source in sources for part in source.path.parts[below:-1])
+    first: dict[str, str] = {}
+    for folder in folders:
+        if folder.find("=") > 0:
+            first.setdefault(folder.partition("=")[0], folder)
+    return list(first.values())
 
 
 def _single(path: Path) -> Source:
-    source = _source(path)
+    source = source_of(path)
     if source is None and path.exists():
-        raise InputError(f"{path} has no ending of a data file. Known are {ENDINGS}; rename the file.")
+        _check_regular(path)
+        raise InputError(f"{path} has no ending of a data file (known are {ENDINGS}). {cure_of(path)}.")
     source = source or Source(path, "jsonl")
     if _checked(source).stat().st_size == 0:
         raise InputError(f"{source} is empty. Name a file that holds rows.")
     return source
 
 
+def _check_regular(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"{path} is no regular file. Write the data to a file, or pass it on stdin with `--input -`.")
+
+
 def _checked(source: Source) -> Path:
     """The path of a source that is a file we may read."""
     if not source.path.exists():
         raise InputError(f"{source} is missing. Check the path.")
-    if not source.path.is_file():
-        raise InputError(f"{source} is no regular file. Write the data to a file, or pass it on stdin with `-`.")
+    _check_regular(source.path)
     if not os.access(source.path, os.R_OK):
         raise InputError(f"{source} may not be read by this user. Change its permissions.")
     return source.path
 
 
-def _source(path: Path) -> Source | None:
-    """The source a file's ending makes it, None when the ending is unknown."""
-    endings = [ending.lower() for ending in path.suffixes[-2:]]
-    compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
-    kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
-    if kind is None or (compression and kind != "jsonl"):
-        return None
-    return Source(path, kind, compression)
-
-
-def _known(paths: Iterable[Path]) -> list[Source]:
-    return [source for source in map(_source, paths) if source is not None]
-
-
-def _files_below(folder: Path) -> list[Path]:
-    found = []
-    for here, folders, names in os.walk(folder):
-        parent = Path(here)
-        # A checkpoint dir below the data holds copies of it, not data.
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and not (parent / name / CHECKPOINT_MARKER).exists()
-        ]
-        found += [parent / name for name in names if not name.startswith(".")]
-    return sorted(found, key=lambda path: os.fsencode(path.relative_to(folder)))
+def _known(paths: Iterable[Path], skipped: list[Skipped]) -> list[Source]:
+    sources = []
+    for path in paths:
+        source = source_of(path)
+        if source is None:
+            skipped.append(Skipped(path, _NO_ENDING))
+        else:
+            sources.append(source)
+    return sources
 
 
 def _check_one_kind(spec: str, sources: list[Source]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,32 +13,44 @@ import pyarrow as pa
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed
+from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import LineBlock, read_lines
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.json_lines import MalformedLineError, encodable, fast_values, parse_line, undecided
 from entropyguard.core.rows.source import Source
 
 _NAMES_HELD = 1_000
+_JUDGED_BYTES = 1 << 20
 
 
 class JsonlRows:
     """Reads JSONL files (a RowReader): a record is the raw line."""
 
-    def __init__(self, _sources: Sequence[Source], params: IngestParams) -> None:
+    def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self.record_type = pa.large_string()
         self.metadata: dict[str, Any] = {}
         self._params = params
+        self._first = sources[0]
         self._names: dict[str, None] = {}  # columns of rows that were looked at closely
         self._of_interest = {params.text_column, *params.required_columns}
         self._objects = 0
         self._is_text = False
 
-    def batches(self, source: Source) -> Iterator[Batch]:
-        """The rows of one file."""
-        for block in read_lines(source, self._params.max_line_bytes):
-            yield self._judged(block)
+    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
+        """The rows of all files; small blocks are judged together, since each call costs as much as some 1,000 rows."""
+        waiting: list[tuple[int, LineBlock]] = []
+        held = 0
+        for file, source in enumerate(sources):
+            for block in read_lines(source, self._params.max_line_bytes, file):
+                waiting.append((file, block))
+                held += block.records.nbytes
+                if held >= _JUDGED_BYTES:
+                    yield self._judged(*_joined(waiting))
+                    waiting, held = [], 0
+        if waiting:
+            yield self._judged(*_joined(waiting))
 
-    def _judged(self, block: LineBlock) -> Batch:
+    def _judged(self, block: LineBlock, files: Ints) -> Batch:
         """The block with the lines set apart whose text or required columns are not there."""
         lines = pl.Series(pl.from_arrow(block.records), dtype=pl.String)
         texts = fast_values(lines, self._params.text_column)
@@ -48,14 +61,14 @@ class JsonlRows:
             found.append(text)
             if reason:
                 good[at] = False
-                rejected.append(Rejected(int(block.positions[at]), int(block.lines[at]), reason, line))
+                rejected.append(Rejected(int(block.positions[at]), int(files[at]), int(block.lines[at]), reason, line))
         rejected.sort(key=lambda row: row.position)
         records = block.records
         if found:
             texts = texts.scatter(doubtful, pl.Series(found, dtype=pl.String))
         if not good.all():
             records, texts = records.filter(pa.array(good)), texts.filter(pl.Series(good))
-        return Batch(block.rows, block.positions[good], block.lines[good], records, rejected, texts)
+        return Batch(block.rows, block.positions[good], files[good], block.lines[good], records, rejected, texts)
 
     def _doubtful(self, lines: pl.Series, texts: pl.Series) -> Ints:
         """The lines that the fast reader, which gave the texts, does not show to be sound."""
@@ -91,7 +104,9 @@ class JsonlRows:
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""
         if not self._objects:
-            return DataFormatError(f"None of the {rows} rows is a JSON object. First: {first}.")
+            form = form_of(self._first)
+            more = "" if form is None else f" {form}"
+            return DataFormatError(f"None of the {rows} rows is a JSON object. First: {first}.{more}")
         for name in (self._params.text_column, *self._params.required_columns):
             if name not in self._names:
                 return DataFormatError(f"No row has a column {name!r}; there are: {listed(list(self._names))}.")
@@ -100,3 +115,24 @@ class JsonlRows:
                 f"Column {self._params.text_column!r} never holds text. Columns: {listed(list(self._names))}."
             )
         return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+
+
+def _joined(blocks: Sequence[tuple[int, LineBlock]]) -> tuple[LineBlock, Ints]:
+    """Consecutive blocks, each with its file, as one; and the file of each of its lines that are text."""
+    files = np.repeat([file for file, _ in blocks], [len(block.lines) for _, block in blocks])
+    if len(blocks) == 1:
+        return blocks[0][1], files
+    before = np.cumsum([0, *(block.rows for _, block in blocks)])
+    rejected = [
+        replace(row, position=row.position + int(start))
+        for start, (_, block) in zip(before, blocks, strict=False)
+        for row in block.rejected
+    ]
+    joined = LineBlock(
+        int(before[-1]),
+        np.concatenate([block.positions + start for start, (_, block) in zip(before, blocks, strict=False)]),
+        np.concatenate([block.lines for _, block in blocks]),
+        pa.concat_arrays([block.records for _, block in blocks]),
+        rejected,
+    )
+    return joined, files

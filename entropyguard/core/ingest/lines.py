@@ -12,7 +12,7 @@ import pyarrow as pa
 from entropyguard.core.arrays import Bools, Ints, flagged
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
-from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.source import Place, Source
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -59,15 +59,18 @@ def _open(source: Source) -> Any:
     return source.path.open("rb", buffering=0)
 
 
-def read_lines(source: Source, limit: int) -> Iterator[LineBlock]:
-    """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held."""
+def read_lines(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
+    """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held.
+
+    `file`: its ordinal, for the rejected lines.
+    """
     line = 1
     for data, cut_bytes in _whole_lines(read_pieces(source), limit):
         if cut_bytes:
-            yield _over_long(line, cut_bytes, data, limit)
+            yield _over_long((file, line), cut_bytes, data, limit)
             line += 1
         else:
-            block, count = _split(data, line, limit)
+            block, count = _split(data, (file, line), limit)
             line += count
             yield block
 
@@ -105,14 +108,15 @@ def _ends_of(beginning: bytes) -> list[bytes]:
     return [beginning] if len(beginning) <= SHOWN_BYTES else [beginning[:SHOWN_BYTES], beginning[-1:]]
 
 
-def _over_long(line: int, length: int, beginning: bytes, limit: int) -> LineBlock:
+def _over_long(place: Place, length: int, beginning: bytes, limit: int) -> LineBlock:
     nothing = np.empty(0, dtype=np.int64)
-    rejected = Rejected(0, line, over_long_reason(length, limit), as_text(beginning))
+    rejected = Rejected(0, *place, over_long_reason(length, limit), as_text(beginning))
     return LineBlock(1, nothing, nothing, pa.array([], pa.large_string()), [rejected])
 
 
-def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
-    """The block of some whole lines, the first of which is number `line`, and how many lines there are."""
+def _split(data: bytes, place: Place, limit: int) -> tuple[LineBlock, int]:
+    """The block of some whole lines, the first of which stands at `place`, and how many lines there are."""
+    file, line = place
     if b"\r" in data:  # a search for two bytes takes twenty times as long as one for one
         data = data.replace(b"\r\n", b"\n")
     ends = flagged(np.frombuffer(data, dtype=np.uint8) == _NEWLINE)
@@ -128,7 +132,7 @@ def _split(data: bytes, line: int, limit: int) -> tuple[LineBlock, int]:
     positions = np.cumsum(filled) - 1
     records = pa.LargeStringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(text))
     rejected = [
-        Rejected(int(positions[at]), line + at, reason, as_text(text[offsets[at] : offsets[at + 1]][:shown]))
+        Rejected(int(positions[at]), file, line + at, reason, as_text(text[offsets[at] : offsets[at + 1]][:shown]))
         for at, (reason, shown) in sorted(reasons.items())
     ]
     kept = records if good.all() else records.filter(pa.array(good))

@@ -14,23 +14,43 @@ import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
+from entropyguard.core.ingest.forms import packed_form_of
+from entropyguard.core.ingest.int96 import unit_of_int96
+from entropyguard.core.ingest.parquet_schema import check_same_columns, conformed, stored_type
 from entropyguard.core.params import IngestParams
-from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.source import Place, Source
+from entropyguard.core.storage.parquet import row_bytes
 
 BATCH_BYTES = 8 << 20
-_MOST_ROWS = 8_192
+_MOST_ROWS, _ROWS_AT_ONCE = 8_192, 256
 
 
 @contextmanager
-def open_input(source: Source) -> Iterator[pq.ParquetFile]:
+def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.ParquetFile]:
     """An input file, with InputError wherever it proves to be no sound Parquet."""
     try:
         # Small buffered reads: a row group of a gigabyte is then never held whole.
-        with pq.ParquetFile(source.path, memory_map=False, buffer_size=1 << 20, pre_buffer=False) as file:
+        with pq.ParquetFile(
+            source.path,
+            memory_map=False,
+            buffer_size=1 << 20,
+            pre_buffer=False,
+            coerce_int96_timestamp_unit=int96_unit,
+        ) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{source} cannot be read as Parquet ({reason}). Check that the file is whole.") from error
+        cure = _other_form(source) or "Check that the file is whole."
+        raise InputError(f"{source} cannot be read as Parquet ({reason}). {cure}") from error
+
+
+def _other_form(source: Source) -> str | None:
+    """What a file that is no Parquet is, where its first bytes tell."""
+    try:
+        form = packed_form_of(source)
+    except OSError:  # it cannot be read at all
+        return None
+    return None if form is None or "is Parquet" in form else form
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -45,64 +65,102 @@ class ParquetRows:
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
-        with open_input(sources[0]) as file:
+        self._int96_unit = _int96_unit(sources)
+        with open_input(sources[0], self._int96_unit) as file:
             self._schema = file.schema_arrow
         check_columns(sources[0], self._schema.names, params.text_column, params.required_columns)
         kind = self._schema.field(params.text_column).type
         if not is_text(kind):
             raise DataFormatError(f"{sources[0]}: column {params.text_column!r} holds {kind}, not text.")
-        self.record_type = pa.struct(list(self._schema.remove_metadata()))
+        self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
         self.metadata: dict[str, Any] = {"schema": base64.b64encode(self._schema.serialize()).decode()}
 
-    def batches(self, source: Source) -> Iterator[Batch]:
-        """The rows of one file."""
-        with open_input(source) as file:
-            self._check_schema(source, file.schema_arrow)
+    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
+        """The rows of all files."""
+        for file, source in enumerate(sources):
+            yield from self._rows_of(file, source)
+
+    def _rows_of(self, ordinal: int, source: Source) -> Iterator[Batch]:
+        with open_input(source, self._int96_unit) as file:
+            check_same_columns(source, file.schema_arrow, self._schema)
             row = 0
-            for batch in file.iter_batches(batch_size=_batch_rows(file.metadata), use_threads=False):
-                batch.validate(full=True)
-                yield self._judged(batch, row)
+            read = file.iter_batches(batch_size=_rows_at_once(file.metadata), use_threads=False)
+            for batch in _bounded(self._conformed(source, read)):
+                yield self._judged(batch, (ordinal, row))
                 row += batch.num_rows
             if row != file.metadata.num_rows:
                 raise InputError(f"{source} holds {row} rows but says {file.metadata.num_rows}. It is damaged.")
 
-    def _check_schema(self, source: Source, schema: pa.Schema) -> None:
-        if schema.equals(self._schema):
-            return
-        for mine, first in zip(schema, self._schema, strict=False):
-            if not mine.equals(first):
-                raise DataFormatError(
-                    f"{source}: column {mine.name!r} ({mine.type}) differs from the first file's {first.name!r} "
-                    f"({first.type}). Make their columns the same."
-                )
-        longer = max(schema, self._schema, key=len)
-        name = longer.names[min(len(schema), len(self._schema))]
-        raise DataFormatError(f"{source}: column {name!r} is not in all files. Make their columns the same.")
+    def _fields(self) -> list[pa.Field]:
+        return list(self._schema.remove_metadata())
 
-    def _judged(self, batch: pa.RecordBatch, before: int) -> Batch:
-        """The batch with the rows set apart whose text or required columns are null."""
+    def _conformed(self, source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        row, schema = 0, pa.schema(list(self.record_type))
+        for batch in batches:
+            batch.validate(full=True)
+            columns = conformed(source, batch, row, self._schema)
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            row += batch.num_rows
+
+    def _judged(self, batch: pa.RecordBatch, place: Place) -> Batch:
+        """The batch, which begins behind `place`, with the rows set apart whose text or required columns are null."""
+        file, before = place
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         reasons = null_reasons(columns, self._params.text_column, self._params.required_columns)
         good = np.ones(batch.num_rows, dtype=bool)
         good[list(reasons)] = False
         records = pa.StructArray.from_arrays(batch.columns, fields=list(self.record_type))
         rejected = [
-            Rejected(at, before + at + 1, reason, _shown_row(records[at])) for at, reason in sorted(reasons.items())
+            Rejected(at, file, before + at + 1, reason, _shown_row(records[at]))
+            for at, reason in sorted(reasons.items())
         ]
         positions = np.flatnonzero(good)
         kept = records.filter(pa.array(good)) if reasons else records
-        return Batch(batch.num_rows, positions, positions + before + 1, kept, rejected)
+        return Batch(batch.num_rows, positions, np.full(len(positions), file), positions + before + 1, kept, rejected)
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""
         return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
 
 
-def _batch_rows(metadata: pq.FileMetaData) -> int:
-    """Rows whose values come to about BATCH_BYTES, by what the footer says of the row group with the largest rows."""
+def _int96_unit(sources: Sequence[Source]) -> str | None:
+    """As `unit_of_int96`, with InputError for a file that is no sound Parquet."""
+    for source in sources:
+        with open_input(source):
+            pass
+    return unit_of_int96(sources)
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Rows to decode at a time: few, since a footer does not tell how long values are that a dictionary holds."""
     groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
     largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
-    return int(min(_MOST_ROWS, max(1, BATCH_BYTES // max(largest, 1))))
+    return int(min(_ROWS_AT_ONCE, max(1, BATCH_BYTES // max(largest, 1))))
+
+
+def _bounded(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of about BATCH_BYTES, by what their values come to, and of _MOST_ROWS at most."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        ends = np.cumsum(row_bytes(pa.Table.from_batches([batch])))
+        start = 0
+        while start < batch.num_rows:
+            before = int(ends[start - 1]) if start else 0
+            fitting = int(np.searchsorted(ends, before + BATCH_BYTES - size, side="right"))
+            end = min(max(fitting, start + (not waiting)), batch.num_rows, start + _MOST_ROWS - rows)
+            if end > start:
+                waiting.append(batch.slice(start, end - start))
+                rows, size, start = rows + end - start, size + int(ends[end - 1]) - before, end
+            if start < batch.num_rows or rows == _MOST_ROWS or size >= BATCH_BYTES:
+                yield _joined(waiting)
+                waiting, rows, size = [], 0, 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _shown_row(record: pa.StructScalar) -> str:

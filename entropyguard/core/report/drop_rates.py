@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import LossError
@@ -27,12 +27,16 @@ _OTHERS = "(other)"
 
 @dataclass(frozen=True)
 class Drops:
-    """What became of all rows, or of those of one source. `rows` are those that were read: no rejected ones."""
+    """What became of all rows, or of those of one source. `rows` are those that were read, beside the rejected ones.
+
+    A rejected row is of no known source.
+    """
 
     rows: int
     min_length: int = 0
     exact: int = 0
     semantic: int = 0
+    rejected: int = 0
 
     @property
     def dropped(self) -> int:
@@ -40,8 +44,16 @@ class Drops:
 
     @property
     def share(self) -> float:
-        """The share dropped, unrounded: 29 of 100 rows are not more than 0.29."""
-        return self.dropped / self.rows if self.rows else 0.0
+        """The share of all rows that do not come out, unrounded: 29 of 100 rows are not more than 0.29."""
+        return self.lost / self.all_rows if self.all_rows else 0.0
+
+    @property
+    def lost(self) -> int:
+        return self.dropped + self.rejected
+
+    @property
+    def all_rows(self) -> int:
+        return self.rows + self.rejected
 
     def as_dict(self) -> dict[str, int]:
         """rows = dropped + kept, and dropped by reason."""
@@ -50,10 +62,11 @@ class Drops:
 
     def __add__(self, other: Drops) -> Drops:
         reasons = {reason: getattr(self, reason) + getattr(other, reason) for reason in REASONS}
-        return Drops(self.rows + other.rows, **reasons)
+        return Drops(self.rows + other.rows, **reasons, rejected=self.rejected + other.rejected)
 
     def __str__(self) -> str:
-        return f"{self.dropped:,} of {self.rows:,} rows ({100 * self.share:.0f} %)"
+        rejected = f", {self.rejected:,} of them rejected" if self.rejected else ""
+        return f"{self.lost:,} of {self.all_rows:,} rows ({100 * self.share:.0f} %{rejected})"
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,10 @@ class DropRates:
 
     overall: Drops
     sources: dict[str, Drops]
+
+    def with_rejected(self, rejected: int) -> DropRates:
+        """The same with the rows that were rejected."""
+        return replace(self, overall=replace(self.overall, rejected=rejected))
 
 
 def count_drops(lineage: Lineage, source_column: str) -> DropRates:
@@ -100,11 +117,19 @@ def _drops(counts: Any) -> Drops:
     return Drops(int(counts.sum()), *(int(count) for count in counts[1:]))
 
 
-def check_drop_rates(rates: DropRates, max_loss: float) -> None:
-    """LossError when more than `max_loss` of all rows, or of a source of GUARDED_ROWS or more, would be dropped."""
+def check_drop_rates(rates: DropRates, max_loss: float, rejected: str = "") -> None:
+    """LossError when more than `max_loss` of all rows would be dropped or rejected, or of a large source dropped.
+
+    Large are sources of GUARDED_ROWS or more. `rejected` says of the rejected rows what there is to say.
+    """
     guarded = {"all rows": rates.overall, **{f"source {_shown(name)}": drops for name, drops in _large(rates.sources)}}
     over = [f"{whose}: {drops}" for whose, drops in guarded.items() if drops.share > max_loss]
     if over:
+        if rates.overall.rejected and rates.overall.share > max_loss:
+            raise LossError(
+                f"{_listed(over, '; ')} would not come out, more than --max-loss {max_loss}; nothing was published. "
+                f"{rejected}"
+            )
         raise LossError(
             f"{_listed(over, '; ')} would be dropped, more than --max-loss {max_loss}; nothing was published. "
             "Look at some with `entropyguard explain --random 20 --checkpoint-dir DIR`, then resume with settings "
@@ -117,12 +142,13 @@ def drop_warnings(report: dict[str, Any]) -> list[str]:
     if report["settings"]["max_loss"] < _NO_GUARD:
         return []
     rows, reported = report["rows"], report["losses"]["sources"]
-    overall = Drops(rows["in"] - rows["rejected"], **rows["dropped"])
+    overall = Drops(rows["in"] - rows["rejected"], **rows["dropped"], rejected=rows["rejected"])
     sources = {
         name: Drops(reported[name]["rows"], *(reported[name][reason] for reason in REASONS)) for name in reported
     }
     heavy = [f"{_shown(name)}: {drops}" for name, drops in _large(sources) if name != _OTHERS and _is_heavy(drops)]
-    lines = [f"more than half of all rows are dropped: {overall}"] if _is_heavy(overall) else []
+    lost = "dropped or rejected" if overall.rejected else "dropped"
+    lines = [f"more than half of all rows are {lost}: {overall}"] if _is_heavy(overall) else []
     lines += [f"more than half of a source is dropped: {_listed(heavy, ', ')}"] if heavy else []
     return [f"Warning: {line}. --max-loss (guard.max_loss) would stop such a run." for line in lines]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import InternalError
 from entropyguard.core.params import Params
+from entropyguard.core.report.rejected import first_rejected
+from entropyguard.core.rows.source import Place
 
 if TYPE_CHECKING:
     from entropyguard.core.report.lineage import Lineage
@@ -19,10 +22,12 @@ _MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
 _NAMED_SCRIPTS = 3
 
 
-def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> dict[str, Any]:
-    """The report of a run.
+def build_report(
+    lineage: Lineage, embeddings: Checkpoint, params: Params, said: Callable[[Place], str] = str
+) -> dict[str, Any]:
+    """The report of a run; `said` spells a place in the input for messages.
 
-    InternalError when rows in != kept + dropped + rejected; LossError when more is dropped than `guard.max_loss`.
+    InternalError when rows in != kept + dropped + rejected; LossError when more is lost than `guard.max_loss`.
     """
     import pyarrow.compute as pc  # the command line checks a finished report without it
 
@@ -45,8 +50,9 @@ def build_report(lineage: Lineage, embeddings: Checkpoint, params: Params) -> di
     if params.chunks.size:
         rows |= count_chunks(lineage.ingested)
     check_rows(rows)
-    rates = count_drops(lineage, params.keep.source_column)
-    check_drop_rates(rates, params.guard.max_loss)
+    rates = count_drops(lineage, params.keep.source_column).with_rejected(rejected)
+    first = first_rejected(lineage.rejected)
+    check_drop_rates(rates, params.guard.max_loss, first.said(said((first.file, first.line))) if first else "")
     semantic = lineage.dropped["semantic_dedup"].metadata
     return {
         "rows": rows,

@@ -9,6 +9,10 @@ CHECKPOINT_MARKER = ".entropyguard"
 """A folder that holds this one is a checkpoint dir or a data repo: what is in it are copies of data."""
 
 
+Place = tuple[int, int]
+"""Where a row stands in the input: the ordinal of its file, from 0, and its line, from 1."""
+
+
 @dataclass(frozen=True)
 class Source:
     """One input file: `kind` is jsonl, csv or parquet; `compression` is "", gz or zst."""

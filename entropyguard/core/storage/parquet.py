@@ -107,7 +107,7 @@ class _Waiting:
 
     def add(self, table: pa.Table, rows: Sequence[int] | Ints) -> list[tuple[int, pa.Table]]:
         """The row groups that these rows fill, each with the number, of `rows`, of the one that filled it."""
-        ends = np.cumsum(_row_bytes(table))
+        ends = np.cumsum(row_bytes(table))
         start, before, full = 0, 0, []
         while start < table.num_rows:
             most = int(np.searchsorted(ends, before + self._group_bytes - self._bytes)) + 1
@@ -132,8 +132,11 @@ def _leaf(field: pa.Field) -> str:
     return f"{field.name}.list.element" if pa.types.is_fixed_size_list(field.type) else str(field.name)
 
 
-def _row_bytes(table: pa.Table) -> Ints:
-    """About how many bytes each row holds: texts by their length, lists by what is in them, anything else eight."""
+def row_bytes(table: pa.Table) -> Ints:
+    """About how many bytes each row holds: texts by their length, lists by what is in them, anything else eight.
+
+    A value that a dictionary holds once counts in every row: that is what comes out of it.
+    """
     total = np.zeros(table.num_rows, dtype=np.int64)
     for column in table.columns:
         if column.num_chunks:
@@ -143,6 +146,8 @@ def _row_bytes(table: pa.Table) -> Ints:
 
 def _value_bytes(array: pa.Array) -> Ints:
     kind = array.type
+    if pa.types.is_dictionary(kind):
+        return _picked(_value_bytes(array.dictionary), array.indices.cast(pa.int64()).fill_null(-1).to_numpy())
     if pa.types.is_struct(kind):
         fields = (_value_bytes(pc.struct_field(array, at)) for at in range(kind.num_fields))
         total: Ints = np.sum([np.zeros(len(array), dtype=np.int64), *fields], axis=0)
@@ -159,9 +164,18 @@ def _value_bytes(array: pa.Array) -> Ints:
         return sizes
     if pa.types.is_fixed_size_list(kind):
         return np.full(len(array), kind.list_size * 4, dtype=np.int64)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        array = array.cast(pa.large_binary())
+        kind = array.type
     if any(
         check(kind)
         for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     ):
         return np.asarray(pc.fill_null(pc.binary_length(array), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
     return np.full(len(array), 8, dtype=np.int64)
+
+
+def _picked(sizes: Ints, indices: Ints) -> Ints:
+    """The size of each value by its index, 0 at index -1."""
+    picked: Ints = np.append(sizes, 0)[indices]
+    return picked

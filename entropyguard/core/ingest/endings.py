@@ -1,0 +1,44 @@
+"""What a file's ending says: which reader takes it, or what to do where none does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from entropyguard.core.rows.source import Source
+
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
+
+_UNPACK = "Unpack it first"
+_TABS = "Write it with commas, as .csv: to give it another name only would make one column of each row"
+_ARROW = "Write it as Parquet: `pyarrow.parquet.write_table(pyarrow.feather.read_table(FILE), 'data.parquet')`"
+_SHEET = "Save the sheet as CSV (UTF-8)"
+_CONVERT = "Write its rows as .parquet or .jsonl"
+_CURES = {
+    ".json": (
+        "One JSON array: `jq -c '.[]' FILE > data.jsonl`; one object a line already: pass it on stdin, "
+        "`--input - < FILE`"
+    ),
+    **dict.fromkeys((".tsv", ".tab", ".psv"), _TABS),
+    **dict.fromkeys((".feather", ".arrow", ".ipc"), _ARROW),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
+    **dict.fromkeys((".orc", ".avro", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".h5", ".npy"), _CONVERT),
+    **dict.fromkeys((".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z", ".tar", ".tgz", ".snappy"), _UNPACK),
+    ".txt": "One text a line: `jq -cR '{text: .}' FILE > data.jsonl`",
+}
+
+
+def source_of(path: Path) -> Source | None:
+    """The source a file's ending makes it, None when the ending is unknown."""
+    endings = [ending.lower() for ending in path.suffixes[-2:]]
+    compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
+    kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
+    if kind is None or (compression and kind != "jsonl"):
+        return None
+    return Source(path, kind, compression)
+
+
+def cure_of(path: Path) -> str:
+    """What to do with a file of an ending that no reader takes."""
+    return _CURES.get(path.suffix.lower(), "Write the data with one of these endings, or pass JSONL on stdin with `-`")

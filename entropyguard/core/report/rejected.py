@@ -1,0 +1,71 @@
+"""The rows that could not be read, as lines for people: how many, the first one with a cure, where the others stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+WARNED_SHARE = 0.01
+"""From this share of all rows on, a line about rejected rows is a warning."""
+
+_CURES = (
+    ("invalid UTF-8", "Save the file as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"),
+    ("malformed JSON", "Write one JSON object a line"),
+    ("not a JSON object", "Write one JSON object a line"),
+    ("column ", "Name the column of texts with --text-column (ingest.text_column), or fill it"),
+)
+_MORE_CURES = (
+    ("over max_line_bytes", "Raise ingest.max_line_bytes in params.yaml, or cut the line"),
+    ("fields where the header has", "Quote the fields that hold commas"),
+)
+
+
+@dataclass(frozen=True)
+class FirstRejected:
+    """The first rejected row: its file's ordinal, its line and what is wrong with it."""
+
+    file: int
+    line: int
+    reason: str
+
+    def said(self, place: str) -> str:
+        """What is wrong with it and what to do, in sentences."""
+        return f"The first: {place}: {self.reason}. {cure(self.reason)}."
+
+
+def first_rejected(rejected: Path) -> FirstRejected | None:
+    """The first row of a file of rejected rows, None when it holds none."""
+    with rejected.open(encoding="utf-8") as file:
+        line = file.readline()
+    if not line:
+        return None
+    row = json.loads(line)
+    return FirstRejected(row["file"], row["line"], row["reason"])
+
+
+def cure(reason: str) -> str:
+    """What to do about a row that was rejected for this reason."""
+    found = [does for begins, does in _CURES if reason.startswith(begins)]
+    found += [does for holds, does in _MORE_CURES if holds in reason]
+    return found[0] if found else "Mend the row"
+
+
+def rejected_line(rejected: int, rows: int, first: FirstRejected, place: str) -> str:
+    """How many of all rows were rejected, with the first one's place (file and line), reason and cure."""
+    share = rejected / rows
+    begin = "Warning: " if share >= WARNED_SHARE else ""
+    return (
+        f"{begin}{rejected:,} of {rows:,} rows ({100 * share:.2g} %) could not be read and were rejected. "
+        f"{first.said(place)}"
+    )
+
+
+def write_rejected(rejected: Path, names: Sequence[str], out: TextIO) -> None:
+    """Copy the rejected rows, each with its file's name in place of the ordinal."""
+    with rejected.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            out.write(json.dumps({**row, "file": names[row["file"]]}, ensure_ascii=True) + "\n")
