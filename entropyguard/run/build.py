@@ -119,7 +119,7 @@ def _build(
 
 @contextmanager
 def _working_dir(request: Request) -> Iterator[Project]:
-    """The checkpoint dir, or a private one that goes with a success stays with a failure, and is noted on it."""
+    """The checkpoint dir, or a private one that goes with a success, and stays with a failure that says where it is."""
     if request.checkpoint_dir is not None:
         yield Project(request.checkpoint_dir.resolve())
         return
