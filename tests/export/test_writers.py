@@ -257,3 +257,54 @@ def test_the_rows_come_as_a_frame(tmp_path: Path) -> None:
         "",
         "b",
     ]
+
+
+def test_infinity_spelled_as_such_is_a_value_and_a_number_that_overflows_is_none(tmp_path: Path) -> None:
+    data = '{"text": "a", "b": Infinity}\n{"text": "b", "b": 1.5}\n{"text": "c", "b": -Infinity}\n'
+    assert pq.read_table(written(tmp_path, data, "parquet"))["b"].to_pylist() == [float("inf"), 1.5, float("-inf")]
+    with pytest.raises(DataFormatError, match=r"9999.* is out of range"):
+        written(tmp_path, '{"text": "a", "b": ' + "9" * 5_000 + "}\n", "parquet")
+
+
+def test_what_cannot_be_written_is_named_by_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "c"}\n{"text": "\\ud800"}\n')
+    names = ["a.jsonl", "b.jsonl"]
+    source = Checkpoint(checkpoint_of(tmp_path / "?.jsonl"))
+    with pytest.raises(DataFormatError, match=r"^b\.jsonl:2: column 'text' holds a lone surrogate"):
+        write_records(source, tmp_path / "out", "parquet", silent, lambda place: f"{names[place[0]]}:{place[1]}")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_csv_column_without_a_name_keeps_its_place_and_its_emptiness(tmp_path: Path, kind: str) -> None:
+    data = ',text,"n, m"\n0,a,x\n1,b,y\n'
+    out = written(tmp_path, data, kind, "a.csv")
+    if kind == "csv":
+        assert out.read_text() == data
+    else:
+        lines = out.read_text().splitlines() if kind == "jsonl" else []
+        rows = [json.loads(line) for line in lines] or pq.read_table(out).to_pylist()
+        assert rows == [{"": "0", "text": "a", "n, m": "x"}, {"": "1", "text": "b", "n, m": "y"}]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    "far",
+    [
+        pa.array([0, 2**62], pa.timestamp("us")),
+        pa.array([0, -(2**31)], pa.date32()),
+        pa.array([0, 2**62], pa.timestamp("us")).dictionary_encode(),
+    ],
+)
+def test_a_time_too_far_away_to_be_spelled_is_refused_with_its_line(tmp_path: Path, far: pa.Array, kind: str) -> None:
+    with pytest.raises(DataFormatError, match=r"Line 2: column 'x' .* too far away to be spelled\. Write Parquet"):
+        written(tmp_path, pa.table({"text": ["a", "b"], "x": far}), kind)
+
+
+def test_a_far_time_in_a_list_is_refused_too_and_a_text_that_looks_like_one_is_a_text(tmp_path: Path) -> None:
+    far = pa.array([[0], [1, 2**62]], pa.list_(pa.timestamp("us")))
+    with pytest.raises(DataFormatError, match="Line 2: column 'x'"):
+        written(tmp_path, pa.table({"text": ["a", "b"], "x": far}), "jsonl")
+    told = pa.array([["<value out of range: 1>"]])
+    out = written(tmp_path, pa.table({"text": ["a"], "x": told}), "jsonl")
+    assert json.loads(out.read_text())["x"] == ["<value out of range: 1>"]

@@ -92,7 +92,7 @@ def _single(path: Path) -> Source:
     source = source_of(path)
     if source is None and path.exists():
         _check_regular(path)
-        raise InputError(f"{path} has no ending of a data file (known are {ENDINGS}). {cure_of(path)}.")
+        raise InputError(f"{path} has no ending of a data file. Known are {ENDINGS}. {cure_of(path)}.")
     source = source or Source(path, "jsonl")
     if _checked(source).stat().st_size == 0:
         raise InputError(f"{source} is empty. Name a file that holds rows.")
