@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import write_whole
-from entropyguard.core.yaml_text import load_yaml
+from entropyguard.core.yaml_text import load_yaml, parse_yaml
 from entropyguard.project.layout import IGNORED, PARAMS
+from entropyguard.project.params_edit import value_at, with_value
 from entropyguard.project.params_upgrade import upgraded_params
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
@@ -20,7 +19,7 @@ from entropyguard.project.project import Project
 
 @dataclasses.dataclass(frozen=True)
 class Choices:
-    """What `init` puts into `params.yaml`; None leaves the packaged default."""
+    """What `init` puts into `params.yaml`; None leaves what is there, at first the packaged default."""
 
     input: str | None = None
     text_column: str | None = None
@@ -32,21 +31,31 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
 
     Existing files that differ are never overwritten, but for `upgrade`, which is the user's word to renew
     `stages/`, `dvc.yaml` and the model's fingerprint, to add new parameters and to take out those that are gone.
-    `params.yaml` keeps every other value and comment.
+    `params.yaml` keeps every value that was not chosen, and its comments.
     """
     _check_repo(repo)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        say(line)
+
     texts = {name: path.read_text(encoding="utf-8") for name, path in packaged_files().items()}
     params_file = repo / PARAMS
+    chosen = choices.model_name is not None
     if params_file.is_file():
+        load_yaml(params_file)  # it is the user's: what is wrong with it is said with its name
         own = params_file.read_text(encoding="utf-8")
         own = upgraded_params(own, texts[PARAMS]) if upgrade else own
-        texts[PARAMS] = _with_fingerprint(own, params_file, renew=upgrade)
+        texts[PARAMS] = _with_fingerprint(_with_choices(own, choices, tell), renew=upgrade or chosen)
     else:
-        texts[PARAMS] = _with_choices(texts[PARAMS], choices)
-    kept = [name for name, text in texts.items() if not _write(repo, name, text, say, upgrade=upgrade)]
-    _ignore_outputs(repo, say)
+        texts[PARAMS] = _with_fingerprint(_with_choices(texts[PARAMS], choices, None), renew=True)
+    kept = [name for name, text in texts.items() if not _write(repo, name, text, tell, upgrade=upgrade)]
+    _ignore_outputs(repo, tell)
     for name in kept:
-        say(f"kept     {name}: it was edited; `entropyguard init --upgrade` would replace it")
+        tell(f"kept     {name}: it was edited; `entropyguard init --upgrade` would replace it")
+    if not told:
+        say("unchanged: every file is here already, with these values")
     _say_next(repo, say)
     return not kept
 
@@ -81,45 +90,32 @@ def _write(repo: Path, name: str, text: str, say: Callable[[str], None], *, upgr
     return True
 
 
-def _with_choices(text: str, choices: Choices) -> str:
-    """The packaged params.yaml with the user's choices; its comments stay."""
-    for key, value in (("input", choices.input), ("text_column", choices.text_column), ("model", choices.model_name)):
-        if value is not None:
-            text = _set_value(text, key, value)
-    return _with_fingerprint(text, Path(PARAMS), renew=True)
+def _with_choices(text: str, choices: Choices, say: Callable[[str], None] | None) -> str:
+    """A params.yaml with the user's choices, line by line; its comments stay.
+
+    `say` is told of each value that is another one now, if there is somebody to tell.
+    """
+    names = ("input", "ingest.text_column", "embed.model")
+    for name, value in zip(names, dataclasses.astuple(choices), strict=True):
+        before = value_at(parse_yaml(text), name)
+        if value is None or value == before:
+            continue
+        text = with_value(text, name, value)
+        if say is not None:
+            say(f"set      {name}: {before} -> {value} in {PARAMS}")
+    return text
 
 
-def _with_fingerprint(text: str, path: Path, *, renew: bool) -> str:
+def _with_fingerprint(text: str, *, renew: bool) -> str:
     """`text` with the fingerprint of the installed model, where it is empty or to be renewed."""
-    model = re.search(r"^  model: *(.*?)(?: +#.*)?$", text, re.MULTILINE)
-    stated = re.search(r"^  model_fingerprint: *(.*?)(?: +#.*)?$", text, re.MULTILINE)
-    if model is None or stated is None:
-        raise UsageError(
-            f"{path} has no embed.model and embed.model_fingerprint. Add both, or delete it and run again."
-        )
-    if stated[1].strip("\"'") and not renew:
+    values = parse_yaml(text)
+    model, stated = (value_at(values, f"embed.{name}") for name in ("model", "model_fingerprint"))
+    if model is None:
+        raise UsageError(f"{PARAMS} has no embed.model. Add it, or delete the file and run again.")
+    if stated and not renew:
         return text
-    name = load_yaml_value(model[1])
-    return _set_value(text, "model_fingerprint", model_fingerprint(resolve_model(name, allow_download=False)))
-
-
-def load_yaml_value(text: str) -> str:
-    """A YAML scalar as text."""
-    import yaml
-
-    return str(yaml.safe_load(text))
-
-
-def _set_value(text: str, key: str, value: str) -> str:
-    # A JSON string is a YAML string, whatever is in it.
-    line = rf"^(\s*{key}: *)\S.*?( +#.*)?$"
-    return re.sub(
-        line,
-        lambda match: match[1] + json.dumps(value, ensure_ascii=False) + (match[2] or ""),
-        text,
-        count=1,
-        flags=re.MULTILINE,
-    )
+    folder = resolve_model(str(model), allow_download=False)
+    return with_value(text, "embed.model_fingerprint", model_fingerprint(folder))
 
 
 def _ignore_outputs(repo: Path, say: Callable[[str], None]) -> None:

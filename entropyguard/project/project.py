@@ -95,6 +95,11 @@ class Project:
             self._records[stage] = read_record(self.paths.record(stage))
         return self._records[stage]
 
+    def outputs_of(self, stage: str) -> set[str]:
+        """What a stage wrote when it last ran, by its record and by the lock, one of which may be missing."""
+        record, locked = self.record(stage), self.lock.get(stage)
+        return {*(record.outputs if record else ()), *(locked.outs if locked else ())}
+
     def record_of(self, output: str) -> Record | None:
         """The record of the stage that wrote an output."""
         records = (self.record(stage) for stage in STAGES)

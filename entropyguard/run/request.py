@@ -121,6 +121,7 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     """The parameters of the run: the packaged defaults, changed by the flags that were given."""
     params = _with_settings(default_params(), request)
     column = _text_column(request, sources, params.ingest.text_column)
+    _check_fit(sources[0], column, params.output.format)
     folder = resolve_model(params.embed.model, allow_download=request.allow_download)
     return dataclasses.replace(
         params,
@@ -128,6 +129,23 @@ def params_of(request: Request, sources: list[Source]) -> Params:
         ingest=dataclasses.replace(params.ingest, text_column=column),
         embed=dataclasses.replace(params.embed, model_fingerprint=model_fingerprint(folder)),
     )
+
+
+def _check_fit(source: Source, text_column: str, output: str) -> None:
+    """DataFormatError for what the output's format cannot hold, as far as the first file's schema or rows tell."""
+    if source.kind == output.partition(".")[0] or source.kind == "csv":
+        return
+    from entropyguard.core.export.json_rows import check_rows, check_types  # pyarrow, only for those who convert
+
+    if source.kind == "jsonl":
+        from entropyguard.core.ingest.sample import sample_rows
+
+        check_rows(sample_rows(source, text_column), output, lambda place: f"{source}, line {place[1]}")
+    else:
+        from entropyguard.core.ingest.parquet_rows import open_input
+
+        with open_input(source) as file:
+            check_types(file.schema_arrow, output)
 
 
 def _with_settings(params: Params, request: Request) -> Params:

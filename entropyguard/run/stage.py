@@ -122,6 +122,8 @@ class StageRun:
             final.parent.mkdir(parents=True, exist_ok=True)
             put_in_place(temporary, final)
             outputs[name] = Output.of(final)
+        for stale in self.project.outputs_of(self.name) - set(outputs):
+            self._remove_stale(stale)
         shutil.rmtree(self._temporary, ignore_errors=True)
         params = self.project.paths.params
         record = Record(
@@ -137,6 +139,14 @@ class StageRun:
             outputs=outputs,
         )
         write_record(self.project.paths.record(self.name), record)
+
+    def _remove_stale(self, name: str) -> None:
+        """Remove what this stage wrote last under a name it has no more, as in another format: it would go stale."""
+        path = self.project.root / name
+        if path.is_file() and not self.project.is_damaged(name):
+            path.unlink()
+        elif path.is_file():
+            sys.stderr.write(f"entropyguard: {visible(name)} was edited and stays; it is no result any more.\n")
 
     def _refuse(self, changed: Path | None) -> None:
         if changed is not None:

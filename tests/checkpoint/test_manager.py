@@ -107,7 +107,7 @@ def test_any_frame_comes_back_with_its_types(manager: CheckpointManager, data: P
     assert again.equals(frame)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.none()))
 def test_any_text_comes_back(texts: list[str | None]) -> None:
     frame = pl.DataFrame({"text": pl.Series(texts, dtype=pl.String)})

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 
+from entropyguard.cli.app import app
 from tests.conftest import Workspace
 
 OLD = "the user's previous output\n"
@@ -125,14 +127,14 @@ WRONG = {
     "threshold that is no number": Wrong(
         2, "--dedup-threshold is nan; it must be a cosine above 0 and at most 1.", {"dedup_threshold": "nan"}
     ),
-    "negative length": Wrong(2, "exact.min_length is -1; it must be 0 or more.", {"min_length": "-1"}),
+    "negative length": Wrong(2, "--min-length is -1; it must be 0 or more.", {"min_length": "-1"}),
     "unknown model": Wrong(
         2,
         "The model nobody/nothing is neither packaged nor a folder here. Add --allow-download",
         {"model_name": "nobody/nothing"},
     ),
     "unknown keep policy": Wrong(
-        2, "keep.policy is 'newest'; it must be first, longest, shortest, column:NAME", {"keep": "newest"}
+        2, "--keep is 'newest'; it must be first, longest, shortest, column:NAME", {"keep": "newest"}
     ),
     "memory that is no size": Wrong(
         2, "--max-memory is 'lots'; it must be a size above 0 such as 8GB", {"max_memory": "lots"}
@@ -148,6 +150,34 @@ WRONG = {
         2, "--audit-log audit.txt: the ending tells the format; known are .jsonl,", {"audit_log": "audit.txt"}
     ),
     "audit log is the output": Wrong(2, "--audit-log and --output are the same file.", {"audit_log": "cleaned.jsonl"}),
+    "source priority without a column": Wrong(
+        2, "--source-column is ''; it must be the column --source-priority is about.", {"source_priority": "a,b"}
+    ),
+    "overlap without chunks": Wrong(
+        2, "--chunk-overlap is 5; it must be 0 to 0, below --chunk-size.", {"chunk_overlap": "5"}
+    ),
+    "loss above all": Wrong(2, "--max-loss is 2.0; it must be a share from 0 to 1", {"max_loss": "2"}),
+    "output with a name that is too long": Wrong(
+        66, f"--output {'o' * 300}.jsonl cannot be used (File name too long).", {"output": "o" * 300 + ".jsonl"}
+    ),
+    "checkpoint dir with a name that is too long": Wrong(
+        66, f"--checkpoint-dir {'c' * 300} cannot be used (File name too long).", {"checkpoint_dir": "c" * 300}
+    ),
+    "input with a name that is too long": Wrong(
+        65, f"--input {'i' * 300}.jsonl cannot be used (File name too long).", {"input": "i" * 300 + ".jsonl"}
+    ),
+    "nested values for CSV": Wrong(
+        64,
+        "Column 'n' is nested (lists); CSV has no place for that. Write JSONL.",
+        {"output": "cleaned.csv"},
+        lambda workspace: workspace.input.write_text('{"text": "a", "n": [1]}\n'),
+    ),
+    "values of several kinds for Parquet": Wrong(
+        64,
+        "Line 2: column 'n' holds text here and whole numbers before. Write JSONL",
+        {"output": "cleaned.parquet"},
+        lambda workspace: workspace.input.write_text('{"text": "a", "n": 1}\n{"text": "b", "n": "x"}\n'),
+    ),
     "json and data both on stdout": Wrong(
         2, "--json - and --output - would mix on stdout.", {"json": "-", "output": "-"}
     ),
@@ -183,6 +213,31 @@ def test_resume_without_a_checkpoint_dir_is_refused(workspace: Workspace) -> Non
     ended = workspace.call("--input", "data.jsonl", "--output", "cleaned.jsonl", "--resume")
     assert ended.code == 2
     assert "--resume needs --checkpoint-dir" in ended.stderr
+
+
+@pytest.mark.parametrize("flag", ["--json", "--separators", "--audit-log", "--output"])
+def test_a_flag_without_its_value_does_not_take_the_next_flag_for_it(flag: str, workspace: Workspace) -> None:
+    ended = workspace.call("--input", "data.jsonl", "--output", "cleaned.jsonl", flag, "--dry-run")
+    assert ended.code == 2
+    assert ended.stderr.startswith(f"entropyguard: {flag} needs a value, and --dry-run is a flag.")
+    assert not workspace.output.exists()
+
+
+def test_no_flag_takes_a_value_in_one_command_and_none_in_another() -> None:
+    group = typer.main.get_group(app)
+    options = [one for command in (group, *group.commands.values()) for one in command.params if one.opts[0][0] == "-"]
+    valued = {name for one in options if not one.is_flag for name in one.opts}  # type: ignore[attr-defined]
+    assert {"--input", "--json", "--from"} <= valued
+    assert valued.isdisjoint(name for one in options if one.is_flag for name in one.opts)  # type: ignore[attr-defined]
+
+
+def test_escapes_in_names_and_data_do_not_reach_the_terminal(workspace: Workspace) -> None:
+    name = "e\x1b[31mvil.jsonl"
+    (workspace.folder / name).write_text('bad\n{"text": "a"}\n')
+    ended = workspace.run("--strict", input=name)
+    assert ended.code == 64
+    assert r"e\x1b[31mvil.jsonl" in ended.stderr
+    assert "\x1b" not in ended.stderr
 
 
 def test_missing_flags_are_named(workspace: Workspace) -> None:

@@ -268,7 +268,7 @@ def test_progress_ends_at_the_number_of_rows(tmp_path: Path, model: Encoder) -> 
 some_texts = st.lists(st.sampled_from([*TEXTS, "", "你好", "cat " * 30]) | st.text(max_size=20), max_size=20)
 
 
-@settings(max_examples=30, deadline=None)  # each example writes files
+@settings(max_examples=30)  # each example writes files
 @given(texts=some_texts, stored=some_texts, max_windows=st.integers(1, 3))
 def test_the_bytes_do_not_hang_on_what_the_store_held(
     tmp_path_factory: pytest.TempPathFactory, model: Encoder, texts: list[str], stored: list[str], max_windows: int

@@ -33,6 +33,8 @@ def test_a_stage_on_a_full_disk_says_so_and_keeps_the_old_output(stage: str, ben
     ended = bench.resume(fault=Fault(stage, "start", action="file size limit"))
     assert ended.code == 66, ended.stderr
     assert "the disk is full" in ended.stderr
+    assert "did not fit" in ended.stderr
+    assert "error.json" not in ended.stderr
     assert bench.output.read_text() == "the old output\n"
     bench.assert_nothing_left()
     bench.assert_survives(stage)

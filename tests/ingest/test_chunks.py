@@ -85,7 +85,7 @@ def test_a_text_without_separators_is_cut_anywhere() -> None:
     assert chunks_of("x" * 10, 4, separators=("\n",)) == ["xxxx", "xxxx", "xx"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(st.sampled_from('ab \n.漢é😀\x00\\"'), min_size=1, max_size=80), size=st.integers(1, 20))
 def test_no_chunk_is_longer_and_one_after_the_other_they_are_the_text(text: str, size: int) -> None:
     chunks = chunks_of(text, size)
@@ -93,7 +93,7 @@ def test_no_chunk_is_longer_and_one_after_the_other_they_are_the_text(text: str,
     assert max(map(len, chunks)) <= size
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     text=st.lists(st.sampled_from(" \n.") | st.characters(codec="utf-8"), min_size=1, max_size=60, unique=True),
     size=st.integers(1, 12),

@@ -135,6 +135,30 @@ def test_edited_files_are_kept_unless_an_upgrade_is_asked_for(repo: Repo) -> Non
     assert script.read_text() == original
 
 
+def test_a_second_init_sets_what_is_named_and_says_so(repo: Repo) -> None:
+    before = (repo.folder / "params.yaml").read_text()
+    (repo.folder / "my #1.jsonl").write_text('{"text": "a"}\n')
+    said = repo.sh("entropyguard init --input 'my #1.jsonl'")
+    assert "set      input: data.jsonl -> my #1.jsonl in params.yaml" in said
+    after = (repo.folder / "params.yaml").read_text()
+    assert after == before.replace("input: data.jsonl", 'input: "my #1.jsonl"')
+    assert "unchanged: every file is here already" in repo.sh("entropyguard init --input 'my #1.jsonl'")
+
+
+def test_another_output_format_leaves_no_stale_file_but_one_that_was_edited(repo: Repo) -> None:
+    repo.repro()
+    params = repo.folder / "params.yaml"
+    params.write_text(params.read_text().replace("format: jsonl", "format: csv"))
+    repo.repro()
+    assert [path.name for path in repo.folder.glob("cleaned.*")] == ["cleaned.csv"]
+    edited = repo.folder / "cleaned.csv"
+    edited.unlink()
+    edited.write_text("mine")
+    params.write_text(params.read_text().replace("format: csv", "format: parquet"))
+    assert "cleaned.csv was edited and stays" in repo.sh("dvc repro")
+    assert edited.read_text() == "mine"
+
+
 def test_a_pipeline_of_the_users_own_is_left_alone(workspace: Workspace) -> None:
     repo = Repo(workspace.folder)
     repo.sh("git init -q && dvc init -q")

@@ -65,7 +65,7 @@ def test_the_text_of_a_struct_is_its_field(kind: pa.DataType) -> None:
     assert column_of(table, PARQUET, "n.x").to_list() == [1, 2]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.text(max_size=8) | st.from_regex(r"[-\[{t0-9][\]}.e0-9rue]*", fullmatch=True), max_size=5),
     st.booleans(),
@@ -132,7 +132,7 @@ def test_no_texts_are_normalised_to_none() -> None:
 known = st.characters(codec="utf-8", max_codepoint=0x2FFF)  # assigned long ago: any Unicode version agrees
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.text(known, max_size=12) | st.text(" \n\u3000aBé", max_size=6), max_size=6))
 def test_the_shortcuts_change_nothing(texts: list[str]) -> None:
     given = pl.Series(texts, dtype=pl.String)
@@ -143,7 +143,7 @@ def test_the_shortcuts_change_nothing(texts: list[str]) -> None:
     assert normalise(given, exact()).to_list() == alone
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=20), max_size=6))
 def test_the_hash_is_that_of_each_text(texts: list[str]) -> None:
     hashes = content_hash(pl.Series(texts, dtype=pl.String))
@@ -153,7 +153,7 @@ def test_the_hash_is_that_of_each_text(texts: list[str]) -> None:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.text(known, max_size=12) | st.text(" \n\t\u3000aBÉ", max_size=6), max_size=8),
     st.builds(ExactParams, st.sampled_from(["NFC", "NFKC", "none"]), st.booleans(), st.booleans(), st.just(0)),

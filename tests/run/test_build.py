@@ -160,7 +160,7 @@ def test_a_failed_run_without_a_checkpoint_dir_says_how_to_go_on(workspace: Work
     )
     assert ended.code == 64
     (kept,) = private.iterdir()
-    assert f"--checkpoint-dir {kept} --resume" in ended.stderr
+    assert f"--checkpoint-dir {kept} --resume" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def problems(draw: st.DrawFn) -> tuple[list[int], Pairs, list[int]]:
     return row_ids, pairs, [draw(st.integers(0, 4)) for _ in row_ids]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=problems(), threshold=st.sampled_from([0.9, 0.95, 0.97, 1.0]), memory=st.sampled_from([1, 1_000, BIG]))
 def test_the_greedy_rule_is_that_of_nested_loops(
     tmp_path_factory: pytest.TempPathFactory,
@@ -191,7 +191,7 @@ def components(row_ids: list[int], pairs: Pairs, threshold: float, scores: list[
     return {row: first[label[row]] for row in row_ids if first[label[row]] != row}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=problems(), threshold=st.sampled_from([0.9, 0.95, 1.0]))
 def test_components_keep_one_row_of_each_group_of_linked_rows(
     tmp_path_factory: pytest.TempPathFactory, problem: tuple[list[int], Pairs, list[int]], threshold: float
@@ -326,7 +326,7 @@ def differ_in_digits_only(one: str, other: str) -> bool:
     return one != other and re.sub("[0-9]", "", one) == re.sub("[0-9]", "", other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problem=problems(), data=st.data(), cluster=st.sampled_from(["stars", "components"]))
 def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
     tmp_path_factory: pytest.TempPathFactory,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.far_times import first_far_time
+from entropyguard.core.export.json_schema import common_shapes
 from entropyguard.core.rows.source import Place
 
 _ROWS_AT_ONCE = 1_024
@@ -43,7 +44,7 @@ def json_lines(table: pa.Table, places: Sequence[Place], said: Said) -> Iterator
 def _spelled(name: str, column: pa.ChunkedArray, places: Sequence[Place], said: Said) -> pa.ChunkedArray:
     kind = _json_type(column.type)
     if kind is None:
-        raise DataFormatError(f"Column {name!r} holds {column.type}, which has no clear spelling here. Write Parquet.")
+        raise unspelled(name, column.type)
     if kind == column.type:
         return column
     if (at := first_far_time(column)) is not None:
@@ -84,12 +85,36 @@ def _has_nan(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
+def check_types(schema: pa.Schema, format: str) -> None:  # noqa: A002  the flag's name
+    """DataFormatError for a column whose type has no spelling in the format, whatever its values are."""
+    for field in schema if format != "parquet" else ():
+        if _json_type(field.type) is None:
+            raise unspelled(field.name, field.type)
+        if format == "csv" and pa.types.is_nested(field.type):
+            raise nested(field.name, str(field.type))
+
+
+def check_rows(rows: Iterable[tuple[Place, str]], format: str, said: Said) -> None:  # noqa: A002
+    """DataFormatError where some rows (place, JSON line) do not fit the format together. JSONL holds all."""
+    for name, shape in common_shapes(rows, said).items() if not format.startswith("jsonl") else ():
+        if format == "csv" and shape.kind in (list, dict):
+            raise nested(name, "lists" if shape.kind is list else "objects")
+
+
+def unspelled(name: str, kind: pa.DataType) -> DataFormatError:
+    return DataFormatError(f"Column {name!r} holds {kind}, which has no clear spelling here. Write Parquet.")
+
+
+def nested(name: str, kind: str) -> DataFormatError:
+    return DataFormatError(f"Column {name!r} is nested ({kind}); CSV has no place for that. Write JSONL.")
+
+
 def csv_table(table: pa.Table, places: Sequence[Place], said: Said) -> pa.Table:
     """The same columns as strings, spelled as in `json_lines` (NaN as `nan`); DataFormatError for nested ones."""
     columns = []
     for name in table.column_names:
         column = _spelled(name, table[name], places, said)
         if pa.types.is_nested(column.type):
-            raise DataFormatError(f"Column {name!r} is nested ({column.type}); CSV has no place for that. Write JSONL.")
+            raise nested(name, str(column.type))
         columns.append(pc.cast(column, pa.large_string()))
     return pa.Table.from_arrays(columns, table.column_names)

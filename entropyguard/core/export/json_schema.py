@@ -79,6 +79,11 @@ def common_schema(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str
     A missing key is null. Whole numbers beside numbers with a fraction become float64 where that changes none.
     DataFormatError names column and place of the first value that does not fit; `said` spells a place.
     """
+    return pa.schema([(name, shape.arrow(name)) for name, shape in common_shapes(rows, said).items()])
+
+
+def common_shapes(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str]) -> dict[str, Shape]:
+    """What the values of each column have in common; DataFormatError as in `common_schema`."""
     columns: dict[str, Shape] = {}
     for place, text in rows:
         try:
@@ -87,7 +92,7 @@ def common_schema(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str
                 _encodable(name, name)
         except MisfitError as error:
             raise DataFormatError(f"{said(place)}: {error}. Write JSONL, which keeps every row as it is.") from error
-    return pa.schema([(name, shape.arrow(name)) for name, shape in columns.items()])
+    return columns
 
 
 def _take(shape: Shape, value: Any, name: str) -> None:
