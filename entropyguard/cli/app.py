@@ -161,8 +161,6 @@ def run(
         return
     if not input_ or not output:
         raise UsageError("--input and --output are needed; `entropyguard --help` shows all flags.")
-    if json_file == "-" and output == "-":
-        raise UsageError("--json - and --output - would mix on stdout. Give one of them a file.")
     from entropyguard.cli import printing
     from entropyguard.run.request import Request
 

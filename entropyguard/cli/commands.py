@@ -116,17 +116,19 @@ def sweep(
     From the stored pairs: nothing is embedded, and the results stay as they are.
     """
     from entropyguard.cli.printing import to_stderr
-    from entropyguard.cli.printing_sweep import check_targets, draw_sweep, print_sweep, write_sweep
+    from entropyguard.cli.printing_sweep import check_sweep_targets, draw_sweep, print_sweep, write_sweep
     from entropyguard.queries.sweep import SweepRequest
     from entropyguard.queries.sweep import sweep as decide
+    from entropyguard.run.streams import descriptor_of
 
-    check_targets(json_file, plot)
-    found = decide(_project(checkpoint_dir), SweepRequest(first, last, step, extend, examples), to_stderr)
+    project = _project(checkpoint_dir)
+    check_sweep_targets(project, json_file, plot)
+    found = decide(project, SweepRequest(first, last, step, extend, examples), to_stderr)
     if plot is not None:
         draw_sweep(found, plot)
     if json_file is not None:
         write_sweep(found, json_file)
-    if json_file != "-":
+    if not any(descriptor_of(path) == 1 for path in (json_file, plot) if path is not None):  # stdout is for data then
         print_sweep(found)
 
 
@@ -141,15 +143,14 @@ def clean(
 
     In a data repo: the stored vectors and searches.
     """
-    from entropyguard.cli.printing import size_text, to_stderr
+    from entropyguard.cli.printing import say_removed, size_text, to_stderr
 
     if vector_cache is not None:
-        from entropyguard.queries.vector_cache import cache_sizes, prune_cache
+        from entropyguard.queries.vector_cache import cache_bytes, prune_cache
 
-        before = sum(cache_sizes(vector_cache).values())
-        freed = prune_cache(vector_cache, model_name)
-        to_stderr(f"freed {size_text(freed)}, {size_text(before - freed)} stay")
+        removed = prune_cache(vector_cache, model_name)
+        say_removed(removed, to_stderr, stays=f", {size_text(cache_bytes(vector_cache))} stay")
         return
-    from entropyguard.project.checkpoint_dir import clean as remove
+    from entropyguard.project.clean import clean as remove
 
-    to_stderr(f"freed {size_text(remove(checkpoint_dir or Path.cwd()))}")
+    say_removed(remove(checkpoint_dir or Path.cwd()), to_stderr)

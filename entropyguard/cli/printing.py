@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import HORIZONTALS
@@ -20,17 +19,19 @@ from entropyguard.core.errors import UsageError
 from entropyguard.core.report.drop_rates import drop_warnings
 from entropyguard.core.report.report import reading_warnings
 from entropyguard.core.visible import visible, visible_json
-from entropyguard.run.publish import STDOUT, whole_file
+from entropyguard.run.publish import whole_file
 
 if TYPE_CHECKING:
     from entropyguard.core.report.explain import Explanation
     from entropyguard.core.report.lineage import Row
+    from entropyguard.core.storage.own_files import Removed
     from entropyguard.project.status import StageLine
     from entropyguard.project.validity import StageStatus
     from entropyguard.run.build import StageOutcome, Summary
 
 Say = Callable[[str], None]
 
+_SHOWN = 20
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -42,6 +43,15 @@ def to_stderr(line: str) -> None:
 
 def silent(line: str) -> None:
     """The `say` of --quiet."""
+
+
+def say_removed(removed: Removed, say: Say, stays: str = "") -> None:
+    """What was freed, and what stays because it is not ours."""
+    say(f"freed {size_text(removed.freed)}{stays}")
+    if removed.kept:
+        more = len(removed.kept) - _SHOWN
+        others = f" and {more:,} more" if more > 0 else ""
+        say(f"kept: {', '.join(removed.kept[:_SHOWN])}{others} - not made by entropyguard")
 
 
 def size_text(size_bytes: int) -> str:
@@ -118,12 +128,8 @@ def write_summary(summary: Summary, target: str) -> None:
 
 def write_answer(content: dict[str, Any], target: str) -> None:
     """Write JSON to a file, whole or not at all, or to stdout."""
-    text = visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
-    if target == STDOUT:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    with whole_file(Path(target), "--json") as temporary:
+    with whole_file(target, "--json") as temporary:
+        text = visible_json(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -13,8 +13,11 @@ from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
 from entropyguard.core.visible import visible
+from entropyguard.project.project import Project
 from entropyguard.queries.sweep import Sweep, share
-from entropyguard.run.publish import STDOUT, check_writable, whole_file
+from entropyguard.run.publish import whole_file
+from entropyguard.run.streams import is_stream
+from entropyguard.run.targets import check_input, check_targets, targets
 
 
 def print_sweep(sweep: Sweep) -> None:
@@ -39,19 +42,24 @@ def print_sweep(sweep: Sweep) -> None:
         _print_examples(sweep)
 
 
-def check_targets(json_file: str | None, plot: Path | None) -> None:
-    """UsageError or OutputError for files that could not be written, before any work."""
+def check_sweep_targets(project: Project, json_file: str | None, plot: Path | None) -> None:
+    """UsageError or OutputError for files that could not be written, or may not, before any work."""
+    wanted = targets(json=json_file, plot=plot)
     if plot is not None:
-        plot_format(plot)
-    for flag, path in (("--json", json_file), ("--plot", plot)):
-        if path is not None and path != STDOUT:
-            check_writable(Path(path), flag)
+        _plot_kind(plot)
+    check_targets(wanted)
+    check_input(wanted, project.params.input, project.input_files())
+
+
+def _plot_kind(plot: Path) -> str:
+    """The format of a plot; a pipe or device whose name tells none takes PNG."""
+    return "png" if is_stream(plot) and not plot.suffix else plot_format(plot)
 
 
 def draw_sweep(sweep: Sweep, out: Path) -> None:
     """The plot, whole or not at all."""
     with whole_file(out, "--plot") as temporary:
-        write_sweep_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, plot_format(out))
+        write_sweep_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, _plot_kind(out))
 
 
 def write_sweep(sweep: Sweep, target: str) -> None:

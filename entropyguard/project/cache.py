@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
+from entropyguard.core.storage.temporary import remove_abandoned
+from entropyguard.project.pipeline import STAGES
 from entropyguard.project.project import Project
+
+_OBJECT = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
 
 def free_unused(project: Project) -> None:
     """Remove every version of a checkpoint but the one that `dvc.lock` has."""
     used = {md5 for stage in project.lock.values() for md5 in stage.outs.values()}
+    if _leads_away(project, project.paths.cached_files):
+        return
     for entry in project.paths.cached_files.glob("*/*"):
-        if entry.parent.name + entry.name not in used:
+        name = entry.parent.name + entry.name
+        if name not in used and _OBJECT.fullmatch(name) and not entry.is_dir():
             entry.unlink(missing_ok=True)
-    shutil.rmtree(project.paths.cached_runs, ignore_errors=True)
+    _remove_folder(project, project.paths.cached_runs)
 
 
 def remove_leftovers(project: Project) -> None:
     """What killed stages and killed commits leave; DVC never removes its own. No stage and no DVC may be alive."""
     paths = project.paths
     paths.rwlock.unlink(missing_ok=True)
-    shutil.rmtree(paths.temporary, ignore_errors=True)
+    for stage in STAGES:
+        _remove_folder(project, paths.temporary / stage)
     for note in (paths.running, paths.progress, paths.error):
         note.unlink(missing_ok=True)
-    for folder, pattern in ((paths.cache, "**/.*.tmp"), (project.root, ".*.tmp"), (paths.ours, ".*.tmp")):
-        for leftover in folder.glob(pattern):
+    if not _leads_away(project, paths.cache):
+        for leftover in paths.cache.glob("**/.*.tmp"):
             leftover.unlink(missing_ok=True)
+    for folder in (project.root, paths.ours):
+        remove_abandoned(folder)
+
+
+def _remove_folder(project: Project, folder: Path) -> None:
+    if not _leads_away(project, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leads_away(project: Project, path: Path) -> bool:
+    """Whether a part of the path below the project is a link: what lies behind it may be others' as well."""
+    between = [path, *path.parents]
+    return any(part.is_symlink() for part in between[: between.index(project.root)])

@@ -21,8 +21,11 @@ from entropyguard.core.errors import BusyError, OutputError, UsageError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_json, write_whole
+from entropyguard.core.storage.own_files import OwnNames
+from entropyguard.core.storage.temporary import is_temporary
 from entropyguard.core.yaml_text import dump_yaml, load_yaml
-from entropyguard.project.layout import EMBEDDINGS, INPUTS, OWNED, PARAMS
+from entropyguard.project.layout import EMBEDDINGS, INPUTS, PARAMS
+from entropyguard.project.own_names import FREED, INPUT_LINKS
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
 
@@ -46,7 +49,8 @@ def check_usable(path: Path) -> None:
     project = Project(path)
     if path.exists() and not project.is_checkpoint_dir:
         ours = project.paths.ours.name
-        foreign = next((entry for entry in path.iterdir() if not entry.name.startswith(ours)), None)
+        names = (entry for entry in path.iterdir() if entry.name != ours and not is_temporary(entry.name))
+        foreign = next(names, None)
         if foreign is not None:
             raise UsageError(
                 f"--checkpoint-dir {path} is not empty and was not made by entropyguard (it holds {foreign.name}). "
@@ -65,7 +69,8 @@ def owned(project: Project) -> Iterator[None]:
     try:
         paths.ours.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)
-        write_whole(paths.marker, b"This folder belongs to entropyguard. `entropyguard clean` empties it.\n")
+        if not paths.marker.is_file():
+            write_whole(paths.marker, b"This folder belongs to entropyguard. `entropyguard clean` empties it.\n")
     except OSError as error:
         raise OutputError(f"--checkpoint-dir {path} cannot be written ({error.strerror}).") from error
     with paths.build_lock.open("a+") as build, paths.stage_lock.open("a+") as stage:
@@ -81,6 +86,21 @@ def owned(project: Project) -> Iterator[None]:
 
 
 @contextmanager
+def at_rest(project: Project) -> Iterator[None]:
+    """No run and no stage starts in a project meanwhile; BusyError when one is at work there."""
+    with owned(project) if project.is_checkpoint_dir else stages_at_rest(project):
+        yield
+
+
+@contextmanager
+def stages_at_rest(project: Project) -> Iterator[None]:
+    """The same for a data repo, where DVC is the user's and only stages can be known to be at work."""
+    with project.paths.stage_lock.open("a+") as stage:
+        _lock(stage.fileno(), project.root, "A stage, a sweep or a clean is at work", "end it")
+        yield
+
+
+@contextmanager
 def _full_disk_reported(path: Path) -> Iterator[None]:
     """A disk that is full under the dir as an OutputError."""
     try:
@@ -93,11 +113,11 @@ def _full_disk_reported(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _lock(descriptor: int, path: Path, who: str) -> None:
+def _lock(descriptor: int, path: Path, who: str, cure: str = "use another --checkpoint-dir") -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise BusyError(f"{who} in {path}. Wait for it to end, or use another --checkpoint-dir.") from error
+        raise BusyError(f"{who} in {path}. Wait for it to end, or {cure}.") from error
 
 
 def _refuse_running_dvc(project: Project) -> None:
@@ -147,7 +167,7 @@ def materialise(project: Project, params: dict[str, Any], sources: list[Source])
     _write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
     _write_if_changed(paths.gitignore, b"*\n")
     _write_if_changed(paths.params, dump_yaml(params))
-    write_json(paths.owned, OWNED)
+    write_json(paths.owned, FREED)
     _link_inputs(paths.inputs, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
 
 
@@ -159,8 +179,14 @@ def _write_if_changed(path: Path, data: bytes) -> None:
 
 def _link_inputs(folder: Path, targets: dict[str, Path]) -> None:
     folder.mkdir(exist_ok=True)
-    for entry in folder.iterdir():
-        if entry.name not in targets or not entry.is_symlink() or entry.readlink() != _absolute(targets[entry.name]):
+    ours, entries = OwnNames((), INPUT_LINKS), list(folder.iterdir())
+    for entry in entries:
+        if not (entry.is_symlink() and ours.has_link(f"{INPUTS}/{entry.name}")):
+            raise UsageError(
+                f"{entry} was not made by entropyguard, and would be read as input. Move it, then run again."
+            )
+    for entry in entries:
+        if entry.name not in targets or entry.readlink() != _absolute(targets[entry.name]):
             entry.unlink()
     for name, target in targets.items():
         if not (folder / name).is_symlink():
@@ -196,39 +222,3 @@ def free_old_vectors(project: Project) -> None:
     from entropyguard.core.storage.parts import PartStore  # pyarrow, which takes longer to load than all else here
 
     keep_generation(PartStore(folder), project.root / EMBEDDINGS, digest)
-
-
-def clean(path: Path) -> int:
-    """Remove a checkpoint dir, or what a data repo has stored beside DVC; returns the bytes that were freed.
-
-    UsageError for a folder that is neither.
-    """
-    project = Project(path)
-    if project.is_checkpoint_dir:
-        with owned(project):
-            freed = _disk_bytes(path)
-            for entry in path.iterdir():
-                if entry != project.paths.ours:
-                    _remove(entry)
-            _remove(project.paths.ours)  # the marker goes last, so that a clean that was killed can be run again
-        path.rmdir()
-    elif project.paths.ours.is_dir() and project.paths.definition.is_file():
-        freed = sum(map(_disk_bytes, project.paths.made_again))
-        for folder in project.paths.made_again:
-            _remove(folder)
-    else:
-        raise UsageError(f"{path} is no checkpoint dir and no data repo of entropyguard; nothing was removed.")
-    return freed
-
-
-def _disk_bytes(folder: Path) -> int:
-    """What the files below a folder take on disk; one that is linked twice counts once."""
-    stats = [path.lstat() for path in folder.rglob("*")]
-    return sum({stat.st_ino: stat.st_blocks * 512 for stat in stats}.values())
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import load_yaml, parse_yaml
+from entropyguard.project.init_places import check_no_link, check_places
 from entropyguard.project.layout import IGNORED, PARAMS
 from entropyguard.project.params_edit import value_at, with_value
 from entropyguard.project.params_upgrade import upgraded_params
@@ -34,6 +35,7 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
     `params.yaml` keeps every value that was not chosen, and its comments.
     """
     _check_repo(repo)
+    check_places(Project(repo), choices.input)
     told: list[str] = []
 
     def tell(line: str) -> None:
@@ -84,6 +86,7 @@ def _write(repo: Path, name: str, text: str, say: Callable[[str], None], *, upgr
     # `params.yaml` is only ever changed line by line, so what is new in it is what was asked for.
     if before is not None and not upgrade and name != PARAMS:
         return False
+    check_no_link(repo, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.encode())
     say(f"{'wrote   ' if before is None else 'renewed '} {name}")
@@ -124,6 +127,7 @@ def _ignore_outputs(repo: Path, say: Callable[[str], None]) -> None:
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     missing = [line for line in IGNORED if line not in lines]
     if missing:
+        check_no_link(repo, path)
         write_whole(path, ("\n".join([*lines, *missing]) + "\n").encode())
         say("wrote    .gitignore")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.rows.source import CHECKPOINT_MARKER
 
 DEFINITION, PARAMS, LOCK, SCRIPTS = "dvc.yaml", "params.yaml", "dvc.lock", "stages"
@@ -30,15 +29,6 @@ _MADE_AGAIN = ("vectors", "blocks", "sweep", "tmp")
 
 OUTPUTS = (INGESTED, REJECTED, "dropped", AFTER_EXACT, EMBEDDINGS, PAIRS, AFTER_SEMANTIC, REPORT, PAGE, PLOTS)
 """What the stages write, but for the cleaned file."""
-
-OWNED = [
-    *OUTPUTS,
-    *(f"cleaned.{ending}" for ending in OUTPUT_FORMATS),
-    *(".dvc/cache", ".dvc/site", ".dvc/tmp"),
-    *(f"{_OURS}/{name}" for name in _MADE_AGAIN),
-    LOCK,
-]
-"""What a build makes and may be removed to free space; the next run makes it again."""
 
 IGNORED = (f"/{_OURS}/", *(f"/{name}{'' if '.' in name else '/'}" for name in OUTPUTS if name != REPORT), "/cleaned.*")
 """What a data repo keeps out of git."""
@@ -74,6 +64,7 @@ class Layout:
         self.owned = self.ours / "owned.json"
         self.build_lock = self.ours / "lock"
         self.stage_lock = self.ours / "stage.lock"
+        self.metadata_lock = self.ours / "metadata.lock"
         self.seen_input = self.ours / "inputs.json"
         self.published = self.ours / "published.json"
         self.stdin = self.ours / "stdin.jsonl"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.embed.model import PACKAGED_NAMES
-from entropyguard.core.errors import ProcessingError, UsageError
+from entropyguard.core.errors import DataFormatError, InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest, read_json
 from entropyguard.core.yaml_text import load_yaml
@@ -170,6 +170,20 @@ class Project:
         # A run that did not end well recorded no names; its checkpoint dir links to what the user named.
         linked = self.paths.inputs
         return [str(one.path.readlink() if one.path.parent == linked else one.path) for one in sources]
+
+    def input_files(self) -> list[Path]:
+        """The files that its input is made of and that are there now, as far as they are known."""
+        from entropyguard.core.ingest.inputs import find_sources
+
+        try:
+            found = [source.path for source in find_sources(str(self.root / self.params.input))]
+        except (InputError, DataFormatError):  # a sweep needs no input
+            found = []
+        return [
+            path
+            for path in [*found, *map(Path, (read_json(self.paths.seen_input) or {}).get("names", ()))]
+            if path.exists()
+        ]
 
     def lineage(self) -> Lineage:
         """What became of every row of its finished run; ProcessingError when there is none."""

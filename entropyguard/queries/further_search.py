@@ -6,7 +6,6 @@ It lies in `.entropyguard/sweep/`, where neither DVC nor a stage looks, and hold
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, put_in_place, read_json, write_json
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.project.checkpoint_dir import at_rest
 from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, PAIRS
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.project import Project
@@ -37,7 +37,15 @@ def known_pairs(project: Project, floor: float) -> Checkpoint | None:
 
 
 def search_further(project: Project, floor: float) -> Checkpoint:
-    """Search the stored vectors from `floor` up, in place of any earlier such search; a killed one goes on."""
+    """Search the stored vectors from `floor` up, in place of any earlier such search; a killed one goes on.
+
+    BusyError while a run is at work in the project, which would change what is searched.
+    """
+    with at_rest(project):
+        return _search(project, floor)
+
+
+def _search(project: Project, floor: float) -> Checkpoint:
     from entropyguard.core.pairs.similar_pairs import find_similar_pairs
 
     pairs, note = _files(project)
@@ -57,7 +65,7 @@ def search_further(project: Project, floor: float) -> Checkpoint:
         )
     put_in_place(temporary, pairs)
     write_json(note, {"of": identity, "floor": floor, "digest": content_digest(pairs)})
-    shutil.rmtree(blocks)
+    PartStore(blocks).remove()
     return Checkpoint(pairs)
 
 

@@ -37,7 +37,7 @@ from entropyguard.run.at_rest import check_input
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
+from entropyguard.run.request import STDIN, Request, audit_kind, check_request, input_of, params_of
 
 Say = Callable[[str], None]
 
@@ -249,8 +249,8 @@ def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]
         with whole_file(request.report, "--report") as temporary:
             publish_page(project.root / PAGE, temporary, stages)
     if request.audit_log is not None:
-        from entropyguard.core.report.audit import audit_format, write_audit  # polars, for those who ask for an audit
+        from entropyguard.core.report.audit import write_audit  # polars, for those who ask for an audit
 
         with whole_file(request.audit_log, "--audit-log") as temporary:
-            write_audit(project.lineage(), temporary, audit_format(request.audit_log))
+            write_audit(project.lineage(), temporary, audit_kind(request.audit_log))
     publish_once(project, cleaned(output_format(request.output)), request.output)

@@ -6,16 +6,17 @@ import errno
 import os
 import shutil
 import stat
-import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.storage.files import FileState, read_json, sync_file, write_json
+from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 from entropyguard.project.project import Project
+from entropyguard.run.streams import is_stream, open_stream
 
-STDOUT = "-"
 _CHUNK = 64 << 20
 
 OUTPUT_ENDINGS = {
@@ -31,78 +32,50 @@ OUTPUT_ENDINGS = {
 
 
 def output_format(output: str) -> str:
-    """The format an output's ending asks for; stdout and devices take JSONL."""
-    if output == STDOUT or _is_stream(Path(output)):
-        return "jsonl"
+    """The format an output's ending asks for; stdout, pipes and devices without one take JSONL."""
     name = Path(output).name.lower()
     for ending in sorted(OUTPUT_ENDINGS, key=len, reverse=True):
         if name.endswith(ending):
             return OUTPUT_ENDINGS[ending]
+    if is_stream(output):
+        return "jsonl"
     raise UsageError(f"--output {output}: the ending tells the format; known are {', '.join(OUTPUT_ENDINGS)}.")
 
 
-def check_writable(path: Path, flag: str) -> None:
-    """OutputError when `publish` could not write there: no such folder, a folder itself, or read-only."""
-    target = _target(path)
-    if target.is_dir():
-        raise OutputError(f"{flag} {path} is a folder. Name a file in it.")
-    if not target.parent.is_dir():
-        raise OutputError(f"{flag} {path}: the folder {target.parent} does not exist. Make it first.")
-    writable = os.access(target if _is_stream(target) else target.parent, os.W_OK)
-    if not writable or (target.exists() and not os.access(target, os.W_OK)):
-        raise OutputError(f"{flag} {path} cannot be written: {target.parent} or the file is read-only.")
-
-
 @contextmanager
-def whole_file(path: Path, flag: str) -> Iterator[Path]:
-    """Yields a temporary file beside `path` to write to; a clean exit syncs it and renames it to `path`.
+def whole_file(path: str | Path, flag: str) -> Iterator[Path]:
+    """Yields a temporary file to write to; a clean exit puts it in the place of `path`, synced.
 
-    A link is followed, an existing file's mode is kept. OutputError names the flag when it cannot be written.
+    A link is followed, an existing file's mode is kept, and a stream gets the bytes instead of being replaced.
+    OutputError names the flag when it cannot be written.
     """
-    target = _target(path)
-    temporary = target.with_name(f".entropyguard-{os.getpid()}.tmp")
-    _remove_stale(target.parent)
     try:
-        yield temporary
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-        temporary.chmod(mode)
-        sync_file(temporary)
-        temporary.replace(target)
+        if is_stream(path):
+            with tempfile.TemporaryDirectory(prefix="entropyguard-") as folder:
+                yield Path(folder) / "result"
+                publish(Path(folder) / "result", str(path), flag)
+            return
+        target = Path(os.path.realpath(path))
+        remove_abandoned(target.parent)
+        with temporary_file(target.parent, private=target.exists()) as temporary:
+            yield temporary
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            sync_file(temporary)
+            temporary.replace(target)
     except OSError as error:
         raise OutputError(
             f"{flag} {path} could not be written ({error.strerror}); what was there before stays."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove the temporary files of runs that were killed while they published."""
-    for stale in folder.glob(".entropyguard-*.tmp"):
-        pid = stale.stem.rpartition("-")[2]
-        if pid.isdecimal() and not _is_alive(int(pid)):
-            stale.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True
 
 
 def publish(built: Path, output: str, flag: str = "--output") -> None:
-    """Copy a built file to where the user asked: a path, a device, or `-` for stdout."""
-    if output == STDOUT:
-        _to_stdout(built)
-    elif _is_stream(Path(output)):
-        with built.open("rb") as source, Path(output).open("wb") as target:
-            shutil.copyfileobj(source, target, _CHUNK)
+    """Copy a built file to where the user asked: a path, a pipe, a device, or `-` for stdout."""
+    if is_stream(output):
+        with built.open("rb") as source, open_stream(output, flag) as stream:
+            shutil.copyfileobj(source, stream, _CHUNK)
     else:
-        with whole_file(Path(output), flag) as temporary:
+        with whole_file(output, flag) as temporary:
             _copy(built, temporary)
 
 
@@ -125,22 +98,9 @@ def publish_once(project: Project, built: str, output: str) -> None:
 def _seen(output: str, digest: str) -> dict[str, object] | None:
     """What tells a published file from any other; None where there is no plain file."""
     path = Path(output)
-    if output == STDOUT or not path.is_file():
+    if is_stream(output) or not path.is_file():
         return None
     return {"output": os.path.abspath(path), "digest": digest, "state": FileState.of(path).as_dict()}  # noqa: PTH100
-
-
-def _to_stdout(built: Path) -> None:
-    try:
-        with built.open("rb") as source:
-            shutil.copyfileobj(source, sys.stdout.buffer, _CHUNK)
-            sys.stdout.buffer.flush()
-    except BrokenPipeError as error:
-        # Python would complain once more when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputError("stdout was closed before all rows were written; the checkpoints are complete.") from error
-    except OSError as error:
-        raise OutputError(f"stdout could not be written ({error.strerror}).") from error
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -156,19 +116,5 @@ def _copy(source: Path, target: Path) -> None:
                 shutil.copyfileobj(reader, writer, _CHUNK)
                 return
             if copied == 0:
-                return
+                raise OSError(errno.EIO, f"{source} ended {left:,} bytes too early")
             left -= copied
-
-
-def _target(path: Path) -> Path:
-    return path.resolve() if path.is_symlink() else path
-
-
-def _is_stream(path: Path) -> bool:
-    return path.exists() and not path.is_file() and not path.is_dir()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

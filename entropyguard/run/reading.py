@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from entropyguard.core.report.rejected import first_rejected, rejected_line, write_rejected
 from entropyguard.project.layout import REJECTED
 from entropyguard.project.project import Project
-from entropyguard.run.publish import STDOUT, whole_file
-from entropyguard.run.request import Request, is_input_name
+from entropyguard.run.publish import whole_file
+from entropyguard.run.request import Request
+from entropyguard.run.streams import is_stream
+from entropyguard.run.targets import would_be_read
 
 if TYPE_CHECKING:
     from entropyguard.core.ingest.inputs import FoundInput
@@ -76,7 +78,7 @@ def with_rejected(
 def _kept(rejected: Path, request: Request, names: list[str]) -> Path:
     """A copy of the rejected rows beside the output, or in the system's temporary folder where that is no file."""
     output = Path(request.output)
-    if request.output == STDOUT or not output.is_file():
+    if is_stream(request.output):
         handle, name = tempfile.mkstemp(prefix="entropyguard-rejected-", suffix=".jsonl")
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             write_rejected(rejected, names, out)
@@ -98,4 +100,4 @@ def _kept(rejected: Path, request: Request, names: list[str]) -> Path:
 def _beside(output: Path, spec: str, number: str) -> Path:
     """A name beside the output that is no part of the input on the next run."""
     path = output.with_name(f"{output.name}.rejected{number}.jsonl")
-    return path.with_suffix("") if is_input_name(path, spec) else path
+    return path.with_suffix("") if would_be_read(str(path), spec) else path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, input_param
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
-from entropyguard.run.publish import STDOUT, check_writable, output_format
+from entropyguard.run.publish import output_format
+from entropyguard.run.streams import is_stream
+from entropyguard.run.targets import Target, check_input, check_targets, targets
 
 STDIN = "-"
 T = TypeVar("T")
@@ -69,26 +70,40 @@ def check_request(request: Request) -> None:
         raise UsageError("--resume needs --checkpoint-dir: it goes on from the checkpoints there.")
     if request.checkpoint_dir is not None:
         check_usable(request.checkpoint_dir)
-        for flag, path in (("--output", request.output), ("--report", request.report)):
-            if path is not None and path != STDOUT and _inside(Path(path), request.checkpoint_dir):
-                raise UsageError(f"{flag} {path} lies in the checkpoint dir. Name a file elsewhere.")
+        for target in _targets(request):
+            if not is_stream(target.path) and _inside(Path(target.path), request.checkpoint_dir):
+                raise UsageError(f"{target} lies in --checkpoint-dir {request.checkpoint_dir}. Name a file elsewhere.")
     _check_splitter(_with_settings(default_params(), request))
-    results = (
-        ("--output", request.output),
-        ("--audit-log", request.audit_log),
-        ("--report", request.report),
-        ("--json", request.json_file),
-    )
-    for flag, path in results:
-        if path is not None and path != STDOUT:
-            check_writable(Path(path), flag)
+    output_format(request.output)
+    check_targets(_targets(request))
+    if request.input == STDIN:
+        _check_stdin(request)
     if request.audit_log is not None:
-        from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
+        audit_kind(request.audit_log)
 
-        audit_format(request.audit_log)
-    for flag, path in (("--audit-log", request.audit_log), ("--report", request.report)):
-        if path is not None and os.path.abspath(path) == os.path.abspath(request.output):  # noqa: PTH100
-            raise UsageError(f"{flag} and --output are the same file.")
+
+def _targets(request: Request) -> list[Target]:
+    """Every file that the run is to write for the user."""
+    return targets(output=request.output, audit_log=request.audit_log, report=request.report, json=request.json_file)
+
+
+def audit_kind(audit_log: Path) -> str:
+    """The format of an audit log; a pipe or device whose name tells none takes JSONL."""
+    from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
+
+    try:
+        return audit_format(audit_log)
+    except UsageError:
+        if is_stream(audit_log):
+            return "jsonl"
+        raise
+
+
+def _check_stdin(request: Request) -> None:
+    """UsageError for a target that is the file on stdin, as in `--input - --output a.jsonl <a.jsonl`."""
+    stdin = Path("/dev/stdin")
+    if stdin.is_file():
+        check_input(_targets(request), STDIN, [stdin])
 
 
 def _check_splitter(params: Params) -> None:
@@ -111,9 +126,8 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
         sources = [source for source in sources if not _inside(source.path, request.checkpoint_dir)]
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
-    for flag, path in (("--output", request.output), ("--audit-log", request.audit_log), ("--report", request.report)):
-        if path is not None and path != STDOUT and not spooled:
-            _refuse_overlap(flag, Path(path), request.input, sources)
+    if not spooled:
+        check_input(_targets(request), request.input, [source.path for source in sources])
     return dataclasses.replace(found, sources=sources)
 
 
@@ -227,29 +241,5 @@ def _refuse_other_forms(sources: list[Source], columns: dict[str, bool]) -> None
             raise DataFormatError(form)
 
 
-def _refuse_overlap(flag: str, path: Path, spec: str, sources: list[Source]) -> None:
-    same = any(path.exists() and path.samefile(source.path) for source in sources)
-    if same or (Path(spec).is_dir() and _inside(path, Path(spec))) or _matches_glob(path, spec):
-        raise UsageError(
-            f"{flag} {path} is also part of the input {spec}: it would be read as data, or overwrite it. "
-            "Name a file elsewhere."
-        )
-
-
-def is_input_name(path: Path, spec: str) -> bool:
-    """Whether a file of this name would be part of the input, as one in its folder or a match of its glob."""
-    return (Path(spec).is_dir() and _inside(path, Path(spec))) or _matches_glob(path, spec)
-
-
 def _inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
-
-
-def _matches_glob(path: Path, spec: str) -> bool:
-    if Path(spec).exists():
-        return False
-    pattern, name = os.path.abspath(spec), os.path.abspath(path)  # noqa: PTH100  a pattern is no path to resolve
-    if "**" in pattern:
-        return fnmatch.fnmatchcase(name, pattern.replace("**/", "*"))
-    parts, names = pattern.split("/"), name.split("/")
-    return len(parts) == len(names) and all(map(fnmatch.fnmatchcase, names, parts))
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

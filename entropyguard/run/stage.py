@@ -97,7 +97,12 @@ class StageRun:
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
         shared = os.environ.get("ENTROPYGUARD_VECTOR_CACHE")
-        return PartStore(Path(shared)) if shared else self._store(self.project.paths.vectors)
+        if not shared:
+            return self._store(self.project.paths.vectors)
+        from entropyguard.core.embed.vector_store import mark_cache
+
+        mark_cache(Path(shared))
+        return PartStore(Path(shared))
 
     def block_store(self) -> PartStore:
         """Where finished blocks of the search are kept."""

@@ -31,6 +31,8 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest
+from entropyguard.core.storage.temporary import temporary_file
+from entropyguard.project.own_names import FREED
 from entropyguard.run.request import default_params
 
 FRAME = pl.DataFrame({"text": ["good", None], "n": [1, 2]})
@@ -386,8 +388,21 @@ def test_metadata_that_cannot_be_understood_are_no_metadata(
     (folder / "checkpoint_metadata.json").write_bytes(content)
     assert manager.load_checkpoint("mine", data, {}) is None
     assert manager.find_latest_checkpoint() is None
+    with pytest.raises(ProcessingError, match="Move or delete it"):  # nobody can tell any more whose file it is
+        manager.save_checkpoint("mine", FRAME, data, {})
+    (folder / "mine.parquet").unlink()
     manager.save_checkpoint("mine", FRAME, data, {})
     assert manager.load_checkpoint("mine", data, {}) is not None
+
+
+def test_metadata_of_others_are_left_alone(folder: Path, manager: CheckpointManager, data: Path) -> None:
+    folder.mkdir()
+    (folder / "checkpoint_metadata.json").write_text('{"epoch": 7}')
+    for _ in range(2):
+        with pytest.raises(ProcessingError, match=r"checkpoint_metadata\.json was not written by this entropyguard"):
+            manager.save_checkpoint("mine", FRAME, data, {})
+    assert names(folder) == ["checkpoint_metadata.json"]
+    assert (folder / "checkpoint_metadata.json").read_text() == '{"epoch": 7}'
 
 
 def test_metadata_of_a_later_version_are_left_alone(folder: Path, manager: CheckpointManager, data: Path) -> None:
@@ -491,11 +506,10 @@ def test_what_a_killed_save_left_goes_with_the_next_one_but_not_what_is_being_wr
     folder: Path, manager: CheckpointManager, data: Path
 ) -> None:
     manager.save_checkpoint("mine", FRAME, data, {})
-    (folder / ".save-dead.tmp").write_bytes(b"half")
-    with (folder / ".save-live.tmp").open("wb") as live:
-        fcntl.flock(live, fcntl.LOCK_EX)
+    with temporary_file(folder) as living:
+        living.with_name(f"{living.name.rpartition('-')[0]}-{0:016x}.tmp").write_bytes(b"half")
         manager.save_checkpoint("mine", FRAME, data, {})
-        assert [path.name for path in folder.glob(".save-*")] == [".save-live.tmp"]
+        assert list(folder.glob(".*.tmp")) == [living]
 
 
 # A pipeline's dir
@@ -505,16 +519,15 @@ def test_what_a_killed_save_left_goes_with_the_next_one_but_not_what_is_being_wr
 def pipeline(folder: Path, data: Path) -> CheckpointManager:
     """A dir with two checkpoints that a pipeline published, and its cache and store."""
     for name in (
-        ".entropyguard/vectors/part",
-        ".dvc/cache/object",
+        f".entropyguard/vectors/model/vectors-{0:032x}.parquet",
+        f".dvc/cache/files/md5/00/{0:030x}",
         "dropped/exact.parquet",
         "params.yaml",
         "notes.txt",
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
-    owned = [".entropyguard/vectors", ".dvc/cache", "dropped", "embeddings.parquet", "after_exact_dedup.parquet"]
-    (folder / ".entropyguard" / "owned.json").write_text(json.dumps([*owned, "after_semantic_dedup.parquet"]))
+    (folder / ".entropyguard" / "owned.json").write_text(json.dumps(FREED))
     (folder / ".entropyguard" / "lock").touch()
     publish(folder, str(data))
     return CheckpointManager(folder)
@@ -614,11 +627,10 @@ def test_a_pipelines_damaged_checkpoint_names_the_flag_that_builds_it_again(
         pipeline.load_checkpoint("after_exact_dedup", data, {})
 
 
-@pytest.mark.parametrize("stage", ["after_exact_dedup", "after_semantic_dedup", "embeddings", "unknown"])
+@pytest.mark.parametrize("stage", ["after_exact_dedup", "after_semantic_dedup", "embeddings"])
 def test_the_api_never_writes_a_file_of_the_pipeline(
     pipeline: CheckpointManager, folder: Path, data: Path, stage: str
 ) -> None:
-    (folder / "unknown.parquet").write_bytes(b"made by nobody we know")
     before = {path.name: path.read_bytes() for path in folder.glob("*.parquet")}
     with pytest.raises(UsageError, match=rf"{stage}\.parquet is a file of that pipeline\. Save under another stage"):
         pipeline.save_checkpoint(stage, FRAME, data, {})
@@ -644,6 +656,64 @@ def test_the_pipelines_entries_and_the_apis_live_side_by_side(
     assert read_metadata(folder).pipeline == {"generation": 7}
 
 
+# Files of the user's own
+
+
+def users_parquet(path: Path) -> None:
+    pl.DataFrame({"own": [1, 2, 3]}).write_parquet(path)
+
+
+def users_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def users_link(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("put", [users_parquet, users_folder, users_link])
+@pytest.mark.parametrize("after_a_save", [False, True])
+def test_a_file_of_the_users_in_a_stages_place_is_neither_replaced_nor_removed(
+    folder: Path, manager: CheckpointManager, data: Path, put: Callable[[Path], None], *, after_a_save: bool
+) -> None:
+    path = folder / "train.parquet"
+    folder.mkdir()
+    if after_a_save:
+        manager.save_checkpoint("train", FRAME, data, {})
+        path.unlink()
+    put(path)
+    before = path.lstat()
+    with pytest.raises(ProcessingError, match=r"train\.parquet is not what save_checkpoint wrote.*Move or delete it"):
+        manager.save_checkpoint("train", FRAME, data, {})
+    manager.cleanup_checkpoints()
+    assert path.lstat() == before
+    assert "train" not in read_metadata(folder).checkpoints
+
+
+def test_a_file_that_a_killed_save_left_can_be_replaced_and_removed(
+    folder: Path, manager: CheckpointManager, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die_before(temporary: Path, final: Path) -> None:
+        raise Killed
+
+    def die_after(temporary: Path, final: Path) -> None:
+        temporary.replace(final)
+        raise Killed
+
+    manager.save_checkpoint("mine", FRAME, data, {})
+    for die in (die_before, die_after, die_before, die_after):  # the old file is there without its entry, or the new
+        monkeypatch.setattr(checkpoint, "put_in_place", die)
+        with pytest.raises(Killed):
+            manager.save_checkpoint("mine", FRAME.head(1), data, {})
+    monkeypatch.undo()
+    manager.save_checkpoint("mine", FRAME, data, {})
+    monkeypatch.setattr(checkpoint, "put_in_place", die_after)
+    with pytest.raises(Killed):
+        manager.save_checkpoint("mine", FRAME.head(1), data, {})
+    manager.cleanup_checkpoints()
+    assert names(folder) == []
+
+
 # Cleaning up
 
 
@@ -667,7 +737,7 @@ def test_cleaning_up_a_folder_that_holds_no_checkpoints_changes_nothing(data: Pa
 
 def test_cleaning_up_a_pipelines_dir_frees_its_cache_and_store(pipeline: CheckpointManager, folder: Path) -> None:
     pipeline.cleanup_checkpoints()
-    assert names(folder) == ["checkpoint_metadata.json", "notes.txt", "params.yaml", "rejected.jsonl"]
+    assert names(folder) == ["checkpoint_metadata.json", "notes.txt", "params.yaml"]
     assert not (folder / ".dvc" / "cache").exists()
     assert not (folder / ".entropyguard" / "vectors").exists()
     assert read_metadata(folder).pipeline == {"generation": 7}
@@ -690,13 +760,23 @@ def test_nothing_is_removed_while_a_build_is_at_work(pipeline: CheckpointManager
     assert {path for path in folder.rglob("*") if path.is_file()} >= {path for path in before if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["../data.jsonl", "/etc/hostname", ".", "..", "away/data.jsonl"])
+@pytest.mark.parametrize("name", [r"\.\./data\.jsonl", "/etc/hostname", r"\.", "away/data.jsonl", "away/", "(", ".*"])
 def test_what_lies_outside_the_dir_is_never_removed(
     pipeline: CheckpointManager, folder: Path, data: Path, name: str
 ) -> None:
     (folder / "away").symlink_to(data.parent)
     (folder / ".entropyguard" / "owned.json").write_text(json.dumps([name]))
-    with pytest.raises(ProcessingError, match="which is not in the dir"):
-        pipeline.cleanup_checkpoints()
+    pipeline.cleanup_checkpoints()
     assert data.exists()
-    assert (folder / "notes.txt").exists()
+    assert (folder / "away").is_symlink()
+
+
+def test_a_file_of_the_users_in_a_place_of_the_builds_stays(pipeline: CheckpointManager, folder: Path) -> None:
+    foreign = [
+        folder / name for name in ("dropped/mine.txt", ".dvc/cache/mine", ".entropyguard/vectors/model/a.parquet")
+    ]
+    for path in foreign:
+        path.write_text("mine")
+    pipeline.cleanup_checkpoints()
+    assert [path.read_text() for path in foreign] == ["mine"] * 3
+    assert not (folder / "dropped" / "exact.parquet").exists()

@@ -87,15 +87,19 @@ WRONG = {
     "unknown output ending": Wrong(
         2, "--output cleaned.xlsx: the ending tells the format; known are .jsonl,", {"output": "cleaned.xlsx"}
     ),
-    "output is the input": Wrong(2, "--output data.jsonl is also part of the input ", {"output": "data.jsonl"}),
+    "output is the input": Wrong(2, "--output data.jsonl is a file of --input ", {"output": "data.jsonl"}),
     "output in the input folder": Wrong(
-        2, "--output cleaned.jsonl is also part of the input .: ", {"input": ".", "output": "cleaned.jsonl"}
+        2,
+        "--output cleaned.jsonl is a file of --input . ",
+        {"input": ".", "output": "cleaned.jsonl"},
     ),
     "output matched by the input glob": Wrong(
-        2, "--output cleaned.jsonl is also part of the input *.jsonl: ", {"input": "*.jsonl", "output": "cleaned.jsonl"}
+        2,
+        "--output cleaned.jsonl is a file of --input *.jsonl ",
+        {"input": "*.jsonl", "output": "cleaned.jsonl"},
     ),
     "output in the checkpoint dir": Wrong(
-        2, "--output checkpoints/cleaned.jsonl lies in the checkpoint dir.", {"output": "checkpoints/cleaned.jsonl"}
+        2, "--output checkpoints/cleaned.jsonl lies in --checkpoint-dir ", {"output": "checkpoints/cleaned.jsonl"}
     ),
     "checkpoint dir is a file": Wrong(
         2, "--checkpoint-dir data.jsonl: data.jsonl is a file.", {"checkpoint_dir": "data.jsonl"}
@@ -149,7 +153,7 @@ WRONG = {
     "audit log with an unknown ending": Wrong(
         2, "--audit-log audit.txt: the ending tells the format; known are .jsonl,", {"audit_log": "audit.txt"}
     ),
-    "audit log is the output": Wrong(2, "--audit-log and --output are the same file.", {"audit_log": "cleaned.jsonl"}),
+    "audit log is the output": Wrong(2, "--audit-log cleaned.jsonl and --output ", {"audit_log": "cleaned.jsonl"}),
     "source priority without a column": Wrong(
         2, "--source-column is ''; it must be the column --source-priority is about.", {"source_priority": "a,b"}
     ),
@@ -174,7 +178,7 @@ WRONG = {
     ),
     "values of several kinds for Parquet": Wrong(
         64,
-        "Line 2: column 'n' holds text here and whole numbers before. Write JSONL",
+        "line 2: column 'n' holds text here and whole numbers before. Write JSONL",
         {"output": "cleaned.parquet"},
         lambda workspace: workspace.input.write_text('{"text": "a", "n": 1}\n{"text": "b", "n": "x"}\n'),
     ),

@@ -20,6 +20,7 @@ from entropyguard.core.storage.digests import digests_to_arrow
 from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.temporary import temporary_file
 
 DIMENSION = 4
 A, B, C, D = (text_keys([name]) for name in "abcd")
@@ -187,21 +188,29 @@ def test_an_empty_file_can_be_linked(store: VectorStore, tmp_path: Path) -> None
     assert firsts(store, A) == [None]
 
 
-def test_what_a_killed_writer_left_goes_once_it_is_old(parts: PartStore, store: VectorStore, tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_goes_and_what_is_being_written_stays(
+    parts: PartStore, store: VectorStore, tmp_path: Path
+) -> None:
     store.put(A, vectors(1))
-    old, young = (parts.folder / "model" / f".part-{name}.tmp" for name in ("old", "young"))
-    old.write_bytes(b"half")
-    young.write_bytes(b"half")
-    os.utime(old, (1, 1))
-    store.link(write_embeddings(tmp_path / "e.parquet", A, vectors(1), [None]))
-    assert (old.exists(), young.exists()) == (False, True)
+    with temporary_file(parts.folder / "model") as living:
+        dead = living.with_name(f"{living.name.rpartition('-')[0]}-{0:016x}.tmp")
+        dead.write_bytes(b"half")
+        store.link(write_embeddings(tmp_path / "e.parquet", A, vectors(1), [None]))
+        assert (dead.exists(), living.exists()) == (False, True)
 
 
 def test_vectors_of_other_encoders_can_be_pruned(parts: PartStore, store: VectorStore) -> None:
     store.put(A, vectors(1))
     VectorStore(parts, "old model", DIMENSION).put(A, vectors(1))
-    assert prune_encoders(parts, keep={"model"}) > 0
-    assert [folder.name for folder in parts.folder.iterdir()] == ["model"]
+    foreign = parts.folder / "mine" / "embeddings-v1.parquet"
+    foreign.parent.mkdir()
+    foreign.write_bytes(b"vectors of somebody")
+    (parts.folder / "away").symlink_to(foreign.parent)
+    removed = prune_encoders(parts, keep={"model"})
+    assert removed.freed > 0
+    assert removed.kept == ["away", "mine/embeddings-v1.parquet"]
+    assert sorted(folder.name for folder in parts.folder.iterdir()) == ["away", "mine", "model"]
+    assert foreign.read_bytes() == b"vectors of somebody"
     assert firsts(again(parts), A) == [1]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from entropyguard.core.storage.temporary import temporary_file
 from entropyguard.project.lock import drop_damaged_entries, load_lock
 from entropyguard.project.pipeline import STAGES
 from tests.faults.harness import Bench
@@ -133,13 +134,14 @@ def test_what_killed_runs_left_is_removed(bench: Bench) -> None:
     cache, own = bench.checkpoints / ".dvc" / "cache" / "files" / "md5", bench.checkpoints / ".entropyguard"
     (own / "tmp" / "embed").mkdir(parents=True)
     (cache / "00").mkdir(exist_ok=True)
-    pid = 2**22 + 1  # no process can have this number
+    with temporary_file(own) as living:
+        name = f"{living.name.rpartition('-')[0]}-{0:016x}.tmp"
     left = [
         own / "tmp" / "embed" / "embeddings.parquet",
-        own / ".embed.json.1234.tmp",
+        own / name,
         own / "running.json",
         cache / "00" / ".abc.tmp",
-        bench.folder / f".entropyguard-{pid}.tmp",
+        bench.folder / name,
     ]
     for path in left:
         path.write_text("half")

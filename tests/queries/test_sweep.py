@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 
-from entropyguard.cli.printing_sweep import check_targets
+from entropyguard.cli.printing_sweep import check_sweep_targets
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.report import sweep as core_sweep
@@ -268,12 +268,13 @@ def test_values_that_make_no_sweep_are_named(first: float | None, last: float, s
 
 
 def test_files_that_cannot_be_written_are_named_before_any_work(tmp_path: Path) -> None:
+    project = Project(tmp_path)
     with pytest.raises(UsageError, match=r"--plot .*plot\.pdf: .*\.png and \.svg"):
-        check_targets(None, tmp_path / "plot.pdf")
+        check_sweep_targets(project, None, tmp_path / "plot.pdf")
     with pytest.raises(OutputError, match=r"--plot .*no/plot\.svg"):
-        check_targets(None, tmp_path / "no" / "plot.svg")
+        check_sweep_targets(project, None, tmp_path / "no" / "plot.svg")
     with pytest.raises(OutputError, match=r"--json .*no/sweep\.json"):
-        check_targets(str(tmp_path / "no" / "sweep.json"), None)
+        check_sweep_targets(project, str(tmp_path / "no" / "sweep.json"), None)
 
 
 def test_a_folder_without_a_pipeline_is_told(workspace: Workspace) -> None:

@@ -328,13 +328,21 @@ def test_a_vector_cache_loses_only_what_the_model_cannot_use(workspace: Workspac
     other = write_static_model(tmp_path / "other", words=["entropy"])
     workspace.run(vector_cache=cache)
     workspace.run(vector_cache=cache, model_name=other)
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(cache.glob("*/"))) == 2
+    (cache / "notes.txt").write_text("mine")
     ended = workspace.call("clean", "--vector-cache", cache, "--model-name", workspace.model)
     assert ended.code == 0, ended.stderr
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(cache.glob("*/"))) == 1
+    assert re.fullmatch(
+        r"freed [1-9][\d.]* \w+, [1-9][\d.]* \w+ stay\nkept: notes\.txt - not made by entropyguard\n", ended.stderr
+    )
     ended = workspace.run("--json", "-", vector_cache=cache, checkpoint_dir=workspace.folder / "new")
     assert json.loads(ended.stdout)["stages"]["embed"]["counts"]["embedded"] == 0
-    assert workspace.call("clean", "--vector-cache", workspace.folder).code == 2
+    (workspace.folder / "link").symlink_to(cache)
+    for folder in (workspace.folder, workspace.folder / "link"):
+        refused = workspace.call("clean", "--vector-cache", folder)
+        assert refused.code == 2
+        assert "nothing was removed" in refused.stderr
 
 
 def test_a_new_command_for_a_stage_is_named_as_the_reason(workspace: Workspace) -> None:

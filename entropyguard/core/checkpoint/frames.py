@@ -51,7 +51,7 @@ def write_frame(df: pl.DataFrame, path: Path, stage: str) -> None:
 
 def read_frame(path: Path, entry: Entry) -> pl.DataFrame:
     """The frame, after its bytes were compared; ProcessingError names the file when they are not what was written."""
-    cure = "call cleanup_checkpoints(), or delete the file, and make it again"
+    cure = "delete the file, and make it again"
     if entry.made_by == "pipeline":
         cure = "run entropyguard with --resume to build it again"
     try:

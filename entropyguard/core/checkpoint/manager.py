@@ -14,22 +14,24 @@ from typing import Any
 
 import polars as pl
 
-from entropyguard.core.checkpoint.cleanup import (
-    build_at_rest,
-    owned_names,
-    remove_owned,
-    remove_unfinished,
-    unfinished_file,
-)
+from entropyguard.core.checkpoint.cleanup import build_at_rest, remove_freed
 from entropyguard.core.checkpoint.frames import check_dir, make_dir, read_frame, write_frame, writing
-from entropyguard.core.checkpoint.metadata import FOLDER, Entry, Metadata, at_rest, changing, safe_stage, write_metadata
+from entropyguard.core.checkpoint.metadata import (
+    FOLDER,
+    Entry,
+    Metadata,
+    at_rest,
+    changing,
+    refuse_metadata_of_others,
+    safe_stage,
+)
+from entropyguard.core.checkpoint.saved import announce, refuse_file_of_others, refuse_place, saved_names
 from entropyguard.core.checkpoint.validity import config_hash, files_hash, input_hash, pipeline_config_matches
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.storage.files import FileState, content_digest, put_in_place
+from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 
 __all__ = ["CheckpointManager", "CheckpointMetadata"]
-
-_PIPELINE_STAGES = ("after_exact_dedup", "after_semantic_dedup")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class CheckpointManager:
 
         UsageError for a stage that is no plain file name or is the pipeline's own, for a frame that Parquet
         cannot hold, and for a `config_dict` that JSON cannot; InputError when the input cannot be read;
-        OutputError when the dir cannot be written.
+        OutputError when the dir cannot be written; ProcessingError when the stage's file holds what was not saved
+        here: it stays.
         """
         if self._dir is None:
             return None
@@ -106,15 +109,17 @@ class CheckpointManager:
         config, content = config_hash(config_dict), self._input_hash(source)
         with writing(self._dir):
             make_dir(self._dir)
-            self._refuse_file_of_others(stage)
-            with unfinished_file(self._dir) as temporary:
+            refuse_metadata_of_others(self._dir)
+            refuse_place(self._dir, stage)
+            remove_abandoned(self._dir)
+            with temporary_file(self._dir, private=True) as temporary:
                 write_frame(df, temporary, stage)
                 digest = content_digest(temporary)
                 with changing(self._dir) as metadata:
-                    # A kill between the file and its entry must leave no entry, not one of other bytes.
-                    if metadata.checkpoints.pop(stage, None):
-                        write_metadata(self._dir, metadata)
+                    refuse_file_of_others(self._dir, stage, metadata)
+                    announce(self._dir, stage, digest, metadata)
                     put_in_place(temporary, path)
+                    del metadata.saving[stage]
                     metadata.checkpoints[stage] = Entry(
                         stage=stage,
                         input_path=str(source),
@@ -134,20 +139,6 @@ class CheckpointManager:
         if self._dir is not None and source.is_dir() and source.resolve() == self._dir.resolve():
             raise UsageError(f"{source} is both the input and the checkpoint dir. Name another checkpoint_dir.")
         return input_hash(source)
-
-    def _refuse_file_of_others(self, stage: str) -> None:
-        """UsageError in a pipeline's dir for a name that the pipeline uses, or a file that we did not save."""
-        if self._dir is None or not (self._dir / "params.yaml").exists():
-            return
-        name = f"{stage}.parquet"
-        with at_rest(self._dir) as metadata:
-            entry = metadata.checkpoints.get(stage)
-        foreign = (self._dir / name).exists() and (entry is None or entry.made_by != "api")
-        if stage in _PIPELINE_STAGES or name in owned_names(self._dir) or foreign:
-            raise UsageError(
-                f"{self._dir} is the dir of a pipeline, and {name} is a file of that pipeline. "
-                "Save under another stage name, or into another checkpoint_dir."
-            )
 
     def load_checkpoint(
         self, stage: str, input_path: str | os.PathLike[str], config_dict: dict[str, Any]
@@ -228,16 +219,19 @@ class CheckpointManager:
     def cleanup_checkpoints(self, keep_latest: bool = False) -> None:
         """Remove the checkpoints, all or all but the latest; in a pipeline's dir also its cache and its store.
 
-        Files that are neither a checkpoint nor the build's own stay. BusyError while a build is at work there.
+        Files that are neither a checkpoint, as it was saved, nor the build's own stay. BusyError while a build is at
+        work there.
         """
         if self._dir is None or not (self._dir / FOLDER).is_dir():
             return
         with writing(self._dir), build_at_rest(self._dir), changing(self._dir) as metadata:
             latest = self._latest(metadata) if keep_latest else None
-            gone = [stage for stage in metadata.checkpoints if latest is None or stage != latest.stage]
+            kept = "" if latest is None else f"{latest.stage}.parquet"
+            # The entries go last: a file without one would not be known as ours after a kill.
+            for name in saved_names(self._dir, metadata):
+                if name != kept:
+                    (self._dir / name).unlink()
+            remove_freed(self._dir, {kept})
+            remove_abandoned(self._dir)
             metadata.checkpoints = {} if latest is None else {latest.stage: latest}
-            write_metadata(self._dir, metadata)
-            for stage in gone:
-                (self._dir / f"{stage}.parquet").unlink(missing_ok=True)
-            remove_owned(self._dir, set() if latest is None else {f"{latest.stage}.parquet"})
-            remove_unfinished(self._dir)
+            metadata.saving = {}

@@ -3,7 +3,8 @@
     {"version": 1,
      "checkpoints": {NAME: {stage, input_path, input_hash, config_hash, row_count, checkpoint_path, timestamp,
                             made_by, digest, file_state, input_files, config}},
-     "pipeline": {the build's own}}
+     "pipeline": {the build's own},
+     "saving": {NAME: [digests of what may lie in its file: of a save that was killed, and before it]}}
 
 Entries stand in the order they were written, so the last is the latest. The file is only written under an
 flock, read anew each time, so that processes saving at once lose nothing of each other.
@@ -70,6 +71,7 @@ class Metadata:
 
     checkpoints: dict[str, Entry]
     pipeline: dict[str, Any]
+    saving: dict[str, list[str]] = field(default_factory=dict)
 
 
 def safe_stage(stage: str) -> str:
@@ -149,16 +151,40 @@ def read_metadata(directory: Path) -> Metadata:
     found = content.get("checkpoints")
     read = {name: Entry.from_json(name, value) for name, value in found.items()} if isinstance(found, dict) else {}
     pipeline = content.get("pipeline")
-    return Metadata({name: entry for name, entry in read.items() if entry}, pipeline if pipeline else {})
+    return Metadata(
+        {name: entry for name, entry in read.items() if entry},
+        pipeline if pipeline else {},
+        _digests(content.get("saving")),
+    )
+
+
+def _digests(saving: Any) -> dict[str, list[str]]:
+    return {str(name): list(map(str, known)) for name, known in saving.items()} if isinstance(saving, dict) else {}
+
+
+def refuse_metadata_of_others(directory: Path) -> None:
+    """ProcessingError for a file of this name in a dir where nothing of ours has ever been."""
+    path = directory / FILE
+    if not (directory / FOLDER).is_dir() and os.path.lexists(path) and not _is_ours(path):
+        raise ProcessingError(
+            f"{path} was not written by this entropyguard. Move or delete it, or name another checkpoint_dir."
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    content = read_json(path)
+    return isinstance(content, dict) and "version" in content and "checkpoints" in content
 
 
 def write_metadata(directory: Path, metadata: Metadata) -> None:
     """Write the file whole, or remove it when it would say nothing; the caller holds the lock (`changing`)."""
-    if not metadata.checkpoints and not metadata.pipeline:
+    if not metadata.checkpoints and not metadata.pipeline and not metadata.saving:
         (directory / FILE).unlink(missing_ok=True)
         return
     checkpoints = {name: asdict(entry) for name, entry in metadata.checkpoints.items()}
     content = {"version": VERSION, "checkpoints": checkpoints, "pipeline": metadata.pipeline}
+    if metadata.saving:
+        content["saving"] = metadata.saving
     write_json(directory / FILE, content)
 
 

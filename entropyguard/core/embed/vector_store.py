@@ -7,7 +7,7 @@ linked in and takes the place of the small parts it was made from: vectors lie o
 
 from __future__ import annotations
 
-import shutil
+import re
 import threading
 from pathlib import Path
 
@@ -18,8 +18,13 @@ import pyarrow.parquet as pq
 from entropyguard.core.arrays import Bools, Floats, Int32s, Ints, Keys
 from entropyguard.core.embed.vector_keys import KeyIndex
 from entropyguard.core.storage.digests import digests_from_arrow, digests_to_arrow
-from entropyguard.core.storage.files import FileState, sync_file
+from entropyguard.core.storage.files import FileState, sync_file, write_whole
+from entropyguard.core.storage.own_files import OwnNames, Removed, remove_own
+from entropyguard.core.storage.part_names import PART_NAME
 from entropyguard.core.storage.parts import PartStore
+
+CACHE_MARKER = ".entropyguard-vectors"
+"""A file in a folder of --vector-cache that says whose it is."""
 
 
 def vectors_to_arrow(vectors: Floats, mask: Bools | None = None) -> pa.Array:
@@ -86,7 +91,7 @@ class VectorStore:
             needed |= {self._paths[part] for part in np.unique(index.part[missing])}
         for path in self._paths:
             if path not in needed:
-                self._parts.remove(path)
+                self._parts.discard(path)
         self._parts.sweep()
         self._refresh()
 
@@ -172,7 +177,7 @@ def keep_generation(store: PartStore, embeddings: Path, digest: str) -> None:
     Those of its own encoder are in the file itself, which is linked in. There stay also the vectors of the same
     windows by encoders that differ from that one in precision alone; all else goes.
     """
-    folders = [folder for folder in store.folder.iterdir() if folder.is_dir()] if store.folder.is_dir() else []
+    folders = encoder_folders(store)
     linked = {folder: set(folder.glob(f"*-{digest}.parquet")) for folder in folders}
     models = {folder.name.rpartition("-")[0] for folder in folders if linked[folder]}
     for folder in folders:
@@ -183,14 +188,27 @@ def keep_generation(store: PartStore, embeddings: Path, digest: str) -> None:
             VectorStore(store, folder.name, dimension).keep_only(_keys_in(embeddings)[0])
 
 
-def prune_encoders(store: PartStore, keep: set[str]) -> int:
-    """Remove the vectors of every encoder whose fingerprint is not in `keep`; the bytes that were freed."""
-    freed = 0
-    for folder in store.folder.iterdir() if store.folder.is_dir() else ():
-        if folder.is_dir() and folder.name not in keep:
-            freed += sum(path.stat().st_size for path in folder.iterdir() if path.stat().st_nlink == 1)
-            shutil.rmtree(folder)
-    return freed
+def encoder_folders(store: PartStore) -> list[Path]:
+    """The folders of encoders in a store; a link is none, since what it leads to may be anybody's."""
+    if not store.folder.is_dir():
+        return []
+    return [folder for folder in sorted(store.folder.iterdir()) if folder.is_dir() and not folder.is_symlink()]
+
+
+def prune_encoders(store: PartStore, keep: set[str]) -> Removed:
+    """Remove the vectors of encoders whose fingerprint is not in `keep`; a folder goes if nothing else is in it."""
+    others = [folder.name for folder in encoder_folders(store) if folder.name not in keep]
+    own = OwnNames(rf"{re.escape(name)}/(?:{PART_NAME})?" for name in others)
+    return remove_own(store.folder, own, spared={*keep, CACHE_MARKER})
+
+
+def mark_cache(folder: Path) -> None:
+    """Make a folder one that several runs share vectors in, known by a marker; what else lies there stays others'."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CACHE_MARKER).is_file():
+        write_whole(
+            folder / CACHE_MARKER, b"Vectors of entropyguard lie here: see `entropyguard clean --vector-cache`.\n"
+        )
 
 
 def _keys_in(path: Path) -> tuple[Keys, Int32s]:

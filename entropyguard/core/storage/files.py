@@ -14,6 +14,8 @@ from typing import Any
 
 import xxhash
 
+from entropyguard.core.storage.temporary import temporary_file
+
 _CHUNK = 4 << 20
 
 
@@ -80,14 +82,11 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
     `durable=False` leaves out the sync: for notes that a power cut may lose.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with temporary_file(path.parent) as temporary:
         temporary.write_bytes(data)
         if durable:
             sync_file(temporary)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,9 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.storage.files import content_digest, put_in_place
-
-_DIGEST_LENGTH = 32
-_LEFT_BEHIND_SECONDS = 3_600
+from entropyguard.core.storage.part_names import PART
+from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 
 
 class PartStore:
@@ -69,13 +66,8 @@ class PartStore:
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
         self._make_folder()
-        descriptor, name = tempfile.mkstemp(prefix=".part-", suffix=".tmp", dir=self.folder)
-        os.fchmod(descriptor, self.folder.stat().st_mode & 0o666)  # mkstemp means it for this user alone
-        os.close(descriptor)
-        try:
-            yield Path(name)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        with temporary_file(self.folder) as temporary:
+            yield temporary
 
     def _make_folder(self) -> None:
         """Make the folder, open to whom the one above it is: several users may share a store."""
@@ -93,7 +85,7 @@ class PartStore:
         return sorted(path for path in self._all() if path not in self._unread)
 
     def _all(self) -> Iterator[Path]:
-        return self.folder.glob("*-" + "[0-9a-f]" * _DIGEST_LENGTH + ".parquet")
+        return self.folder.glob(PART)
 
     def sound(self, name: str | None = None) -> Iterator[Path]:
         """The parts (of one name, or all) whose bytes are those that were written; others are removed."""
@@ -108,10 +100,11 @@ class PartStore:
         except (FileNotFoundError, PermissionError):  # another process pruned it, or another user keeps it private
             return False
         if not good:
-            self.remove(path)
+            self.discard(path)
         return good
 
-    def remove(self, path: Path) -> None:
+    @staticmethod
+    def discard(path: Path) -> None:
         """Remove a part, unless it is another user's who lets nobody."""
         with suppress(PermissionError):
             path.unlink(missing_ok=True)
@@ -123,15 +116,17 @@ class PartStore:
     def prune(self, keep: set[Path]) -> None:
         """Remove every part that is not in `keep`, an unread one too, and what killed writers left."""
         for path in self._all():
-            if path not in keep:
-                self.remove(path)
+            if path not in keep and path.is_file() and not path.is_symlink():
+                self.discard(path)
         self.sweep()
 
+    def remove(self) -> None:
+        """Remove all parts, and the folder if nothing else is in it."""
+        if self.folder.is_dir():
+            self.prune(keep=set())
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
     def sweep(self) -> None:
-        """Remove unfinished files that are too old to belong to a living writer."""
-        for leftover in self.folder.glob(".part-*.tmp"):
-            try:
-                if time.time() - leftover.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                    self.remove(leftover)
-            except FileNotFoundError:  # its writer has just finished it
-                continue
+        """Remove the unfinished files of killed writers."""
+        remove_abandoned(self.folder)
