@@ -162,13 +162,13 @@ WRONG = {
     ),
     "loss above all": Wrong(2, "--max-loss is 2.0; it must be a share from 0 to 1", {"max_loss": "2"}),
     "output with a name that is too long": Wrong(
-        66, f"--output {'o' * 300}.jsonl cannot be used (File name too long).", {"output": "o" * 300 + ".jsonl"}
+        66, f"--output {'o' * 300}.jsonl cannot be written (File name too long).", {"output": "o" * 300 + ".jsonl"}
     ),
     "checkpoint dir with a name that is too long": Wrong(
         66, f"--checkpoint-dir {'c' * 300} cannot be used (File name too long).", {"checkpoint_dir": "c" * 300}
     ),
     "input with a name that is too long": Wrong(
-        65, f"--input {'i' * 300}.jsonl cannot be used (File name too long).", {"input": "i" * 300 + ".jsonl"}
+        65, f"{'i' * 300}.jsonl cannot be read (File name too long).", {"input": "i" * 300 + ".jsonl"}
     ),
     "nested values for CSV": Wrong(
         64,

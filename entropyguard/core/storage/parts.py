@@ -66,7 +66,8 @@ class PartStore:
     @contextmanager
     def _temporary(self) -> Iterator[Path]:
         self._make_folder()
-        with temporary_file(self.folder) as temporary:
+        with temporary_file(self.folder, private=True) as temporary:
+            temporary.chmod(self.folder.stat().st_mode & 0o666)  # several users may share a store
             yield temporary
 
     def _make_folder(self) -> None:
