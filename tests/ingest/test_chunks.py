@@ -315,12 +315,12 @@ def test_without_the_extra_all_else_runs_and_a_stage_that_needs_it_says_so(works
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--chunk-size", "-1"), "chunks.size is -1; it must be a number of characters, 0 for no splitting."),
+        (("--chunk-size", "-1"), "--chunk-size is -1; it must be a number of characters, 0 for no splitting."),
         (
             ("--chunk-size", "10", "--chunk-overlap", "10"),
-            "chunks.overlap is 10; it must be 0 to 9, below chunks.size.",
+            "--chunk-overlap is 10; it must be 0 to 9, below --chunk-size.",
         ),
-        (("--chunk-overlap", "5"), "chunks.overlap is 5; it must be 0 to 0, below chunks.size."),
+        (("--chunk-overlap", "5"), "--chunk-overlap is 5; it must be 0 to 0, below --chunk-size."),
     ],
 )
 def test_sizes_that_make_no_chunks_are_refused(workspace: Workspace, flags: tuple[str, ...], says: str) -> None:

@@ -20,7 +20,7 @@ from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, md5_digest
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.project.pipeline import STAGES
+from entropyguard.project.pipeline import STAGE_VERSIONS, STAGES
 from entropyguard.project.project import Project
 from entropyguard.queries.verify import verify
 from tests.conftest import TEXTS, Workspace
@@ -122,13 +122,16 @@ def test_new_data_are_noticed_in_a_clone_that_has_none(repo: Repo) -> None:
     assert reasons(repo) == {"ingest": "data.jsonl.dvc names other data than dvc.lock"}
 
 
+INGEST_VERSION = f"STAGE_VERSION = {STAGE_VERSIONS['ingest']}"
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "stage", "reason"),
     [
         ("params.yaml", "dedup_threshold: 0.95", "dedup_threshold: 0.92", "export", "dedup_threshold 0.95 -> 0.92"),
         ("params.yaml", "unicode: NFC", "unicode: NFKC", "exact_dedup", "unicode NFC -> NFKC"),
         ("stages/embed.py", "import Counts", "import  Counts", "embed", "stages/embed.py changed"),
-        ("stages/ingest.py", "STAGE_VERSION = 3", "STAGE_VERSION = 0", "ingest", "is version 0, the installed one is"),
+        ("stages/ingest.py", INGEST_VERSION, "STAGE_VERSION = 0", "ingest", "is version 0, the installed one is"),
         ("dvc.yaml", "python stages/export.py", "python stages/export.py x", "export", "its command changed"),
         ("dvc.yaml", "      - embeddings.parquet\n    params", "    params", "similar_pairs", "its deps are others"),
         ("dvc.yaml", "      - rejected.jsonl\n\n", "\n", "ingest", "its outs are others"),

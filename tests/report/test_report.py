@@ -428,9 +428,9 @@ def test_what_the_model_cannot_read_is_kept_counted_and_warned_of(workspace: Wor
 def test_a_place_where_the_report_would_do_harm_is_refused(workspace: Workspace) -> None:
     inside, nowhere = workspace.checkpoints / "report.html", workspace.folder / "nowhere" / "report.html"
     for place, code, says in (
-        (workspace.input, 2, f"--report {workspace.input} is also part of the input "),
-        (workspace.output, 2, "--report and --output are the same file."),
-        (inside, 2, f"--report {inside} lies in the checkpoint dir."),
+        (workspace.input, 2, f"--report {workspace.input} is a file of --input {workspace.input} and"),
+        (workspace.output, 2, f"--report {workspace.output} and --output {workspace.output} are the same file."),
+        (inside, 2, f"--report {inside} lies in --checkpoint-dir {workspace.checkpoints}."),
         (nowhere, 66, f"--report {nowhere}: the folder {nowhere.parent} does not exist."),
     ):
         ended = workspace.run(report=place)
