@@ -1,8 +1,9 @@
 """Finds the similar pairs of an embeddings.parquet with one library: `python search.py TOOL EMBEDDINGS OUT.parquet`.
 
-Prints the seconds from opening the file to having written the pairs, without imports, as JSON, and how many of them
-had passed before the first row was looked up. OUT has the columns row_a < row_b and similarity, of all pairs at or
-above --floor; from FAISS those whose later row is among each --every-th.
+Prints as JSON the seconds from opening the file to having written the pairs, without imports, by the clock and of
+processor time (of all threads); both for what comes before the first row is looked up, and for the rest. OUT has the
+columns row_a < row_b and similarity, of all pairs at or above --floor; from FAISS those whose later row is among each
+--every-th.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ _QUERY_ROWS = 8_192
 Floats = npt.NDArray[np.float32]
 
 
-@dataclasses.dataclass(frozen=True)
-class Seconds:
-    """What a search took in all, and the part of it that does not grow with the rows looked up."""
-
-    seconds: float
-    preparing: float
+Moment = tuple[float, float]
+"""By the clock, and of processor time."""
 
 
-def entropyguard(embeddings: Path, out: Path, arguments: argparse.Namespace) -> Seconds:
-    """The function behind the similar_pairs stage, with nothing kept from an earlier search; looks all rows up."""
+def now() -> Moment:
+    return time.perf_counter(), time.process_time()
+
+
+def entropyguard(embeddings: Path, out: Path, arguments: argparse.Namespace) -> list[Moment]:
+    """The function behind the similar_pairs stage, with nothing kept from an earlier search; it looks all rows up."""
     from entropyguard.core.pairs.similar_pairs import find_similar_pairs
     from entropyguard.core.params import Params
     from entropyguard.core.storage.checkpoint import Checkpoint
 
     params = Params.load(Path(__file__).parents[2] / "params.yaml").search
-    start = time.perf_counter()
     search = dataclasses.replace(params, floor=arguments.floor)
+    start = now()
     find_similar_pairs(Checkpoint(embeddings), out, search, None, 4_000_000_000, lambda *_: None)
-    return Seconds(time.perf_counter() - start, 0)
+    return [start, start, now()]
 
 
-def faiss(embeddings: Path, out: Path, arguments: argparse.Namespace) -> Seconds:
+def faiss(embeddings: Path, out: Path, arguments: argparse.Namespace) -> list[Moment]:
     """IndexFlatIP and range_search."""
     import faiss as library
 
@@ -59,7 +60,7 @@ def faiss(embeddings: Path, out: Path, arguments: argparse.Namespace) -> Seconds
     return _range_search(build, embeddings, out, arguments)
 
 
-def faiss_ivf(embeddings: Path, out: Path, arguments: argparse.Namespace) -> Seconds:
+def faiss_ivf(embeddings: Path, out: Path, arguments: argparse.Namespace) -> list[Moment]:
     """IndexIVFFlat of --lists lists and range_search, --probes lists for each row looked up."""
     import faiss as library
 
@@ -77,15 +78,18 @@ def faiss_ivf(embeddings: Path, out: Path, arguments: argparse.Namespace) -> Sec
 
 def _range_search(
     build: Callable[[Floats], Any], embeddings: Path, out: Path, arguments: argparse.Namespace
-) -> Seconds:
-    """Look each --every-th row up in the index, 8,192 at a time; of its pairs those with rows before it."""
-    start = time.perf_counter()
+) -> list[Moment]:
+    """Look each --every-th row up in the index, 8,192 at a time; of its pairs those with rows before it.
+
+    Returns the moments of the start, of the finished index, and of the end, as each tool does.
+    """
+    start = now()
     table = pq.read_table(embeddings, columns=["row_id", "vector"])
     table = table.filter(pc.is_valid(table["vector"]))
     rows = table["row_id"].to_numpy()
     vectors = np.concatenate([chunk.flatten().to_numpy() for chunk in table["vector"].chunks]).reshape(len(rows), -1)
     index = build(vectors)
-    prepared = time.perf_counter()
+    prepared = now()
     found = []
     asked = np.arange(0, len(rows), arguments.every)
     for first in range(0, len(asked), _QUERY_ROWS):
@@ -96,7 +100,7 @@ def _range_search(
         found.append((rows[column[once]], rows[row[once]], similarity[once]))
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     pq.write_table(pa.table(columns, names=["row_a", "row_b", "similarity"]), out)
-    return Seconds(time.perf_counter() - start, prepared - start)
+    return [start, prepared, now()]
 
 
 TOOLS = {"entropyguard": entropyguard, "faiss": faiss, "faiss-ivf": faiss_ivf}
@@ -112,8 +116,9 @@ def main() -> None:
     parser.add_argument("--lists", type=int, default=1)
     parser.add_argument("--probes", type=int, default=1)
     arguments = parser.parse_args()
-    took = TOOLS[arguments.tool](arguments.embeddings, arguments.out, arguments)
-    print(json.dumps(dataclasses.asdict(took)))
+    start, prepared, end = TOOLS[arguments.tool](arguments.embeddings, arguments.out, arguments)
+    took = {"preparing": np.subtract(prepared, start).tolist(), "searching": np.subtract(end, prepared).tolist()}
+    print(json.dumps(took))
 
 
 if __name__ == "__main__":
