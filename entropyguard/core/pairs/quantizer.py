@@ -3,8 +3,9 @@
 k-means by FAISS, in whole numbers: coordinates are rounded to 1/2,000, centroids after each round (`int_centroids`).
 Then every sum that makes up a distance is below 2^24, which float32 holds exactly, and so is every product with a
 finished centroid, in 1/4,000 (a part of it is at most the product of the lengths). So the lists have the same bits on
-any CPU, with any library, and with any number of threads. FAISS's spherical k-means of unit vectors has not: it
-measures lengths in another order with and without AVX-512, and now and then rows move to another list.
+any CPU, with any library of matrix products, and with any number of threads. FAISS's spherical k-means of unit vectors
+gives them not: its last bits depend on the processor's instructions, and without SIMD 1,330 of 145,000 rows went to
+another list (docs/speed.md).
 """
 
 from __future__ import annotations
