@@ -188,18 +188,23 @@ def _build(kind: type[T], values: Any, prefix: str) -> T:
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """`value` as the declared type: an int passes for a float, nothing else is bent."""
     if hint == tuple[str, ...]:
-        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        _check(good, name, value, "a list of texts")
+        good = isinstance(value, list) and all(map(_is_text, value))
+        _check(good, name, value, "a list of texts in UTF-8")
         return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
     allowed = {
-        str: "text (in quotes where YAML would read it otherwise, as true)",
+        str: "text in UTF-8 (in quotes where YAML would read it otherwise, as true)",
         bool: "true or false",
         int: "a whole number",
     }.get(hint, "a number")
-    _check(type(value) is hint, name, value, allowed)
+    _check(_is_text(value) if hint is str else type(value) is hint, name, value, allowed)
     return value
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is a string that UTF-8 can hold: an argument of other bytes has surrogates in their place."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _check(good: bool, name: str, value: Any, allowed: str) -> None:

@@ -46,6 +46,7 @@ def check_usable(path: Path) -> None:
             raise UsageError(f"--checkpoint-dir {path}: {parent} is a file. Name a folder, new or empty.")
     if any(brace in str(path.resolve()) for brace in "{}"):
         raise UsageError(f"--checkpoint-dir {path}: a path with {{ or }} cannot be used by DVC. Name another folder.")
+    check_utf8("--checkpoint-dir", path)
     project = Project(path)
     if path.exists() and not project.is_checkpoint_dir:
         ours = project.paths.ours.name
@@ -56,6 +57,14 @@ def check_usable(path: Path) -> None:
                 f"--checkpoint-dir {path} is not empty and was not made by entropyguard (it holds {foreign.name}). "
                 "Name a new or an empty folder."
             )
+
+
+def check_utf8(flag: str, folder: Path) -> None:
+    """UsageError for a folder that Arrow could open no file in."""
+    try:
+        str(folder.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{flag} {folder}: Parquet files need a path in UTF-8. Name another folder.") from error
 
 
 @contextmanager

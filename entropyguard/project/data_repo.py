@@ -10,6 +10,7 @@ from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import load_yaml, parse_yaml
+from entropyguard.project.checkpoint_dir import check_utf8
 from entropyguard.project.init_places import check_no_link, check_places
 from entropyguard.project.layout import IGNORED, PARAMS
 from entropyguard.project.params_edit import value_at, with_value
@@ -63,6 +64,7 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
 
 
 def _check_repo(repo: Path) -> None:
+    check_utf8("The repo", repo)
     project = Project(repo)
     if project.is_checkpoint_dir:
         raise UsageError(f"{repo} is a checkpoint dir, not a data repo. Run `entropyguard init` elsewhere.")

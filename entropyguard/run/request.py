@@ -14,7 +14,7 @@ from entropyguard.core.ingest.columns import appears_as_text, input_columns
 from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import Params
 from entropyguard.core.rows.source import Source
-from entropyguard.project.checkpoint_dir import check_usable, input_param
+from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.publish import output_format
@@ -73,6 +73,8 @@ def check_request(request: Request) -> None:
         for target in _targets(request):
             if not is_stream(target.path) and _inside(Path(target.path), request.checkpoint_dir):
                 raise UsageError(f"{target} lies in --checkpoint-dir {request.checkpoint_dir}. Name a file elsewhere.")
+    if request.vector_cache is not None:
+        check_utf8("--vector-cache", request.vector_cache)
     _check_splitter(_with_settings(default_params(), request))
     output_format(request.output)
     check_targets(_targets(request))
@@ -137,12 +139,13 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     column = _text_column(request, sources, params.ingest.text_column)
     _check_fit(sources[0], column, params.output.format)
     folder = resolve_model(params.embed.model, allow_download=request.allow_download)
-    return dataclasses.replace(
+    params = dataclasses.replace(
         params,
         input=input_param(sources),
         ingest=dataclasses.replace(params.ingest, text_column=column),
         embed=dataclasses.replace(params.embed, model_fingerprint=model_fingerprint(folder)),
     )
+    return Params.from_dict(params.as_dict())  # the same checks as those of a params.yaml
 
 
 def _check_fit(source: Source, text_column: str, output: str) -> None:

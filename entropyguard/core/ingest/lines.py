@@ -13,6 +13,7 @@ from entropyguard.core.arrays import Bools, Ints, flagged
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.rows.source import Place, Source
+from entropyguard.core.storage.parquet import arrow_file
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -55,7 +56,7 @@ def read_pieces(source: Source) -> Iterator[bytes]:
 def _open(source: Source) -> Any:
     if source.compression:
         # Arrow's streams go on over members and frames, and notice an end that comes too early.
-        return pa.CompressedInputStream(pa.OSFile(str(source.path)), _CODECS[source.compression])
+        return pa.CompressedInputStream(arrow_file(source.path), _CODECS[source.compression])
     return source.path.open("rb", buffering=0)
 
 

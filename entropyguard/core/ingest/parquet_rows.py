@@ -19,7 +19,7 @@ from entropyguard.core.ingest.int96 import unit_of_int96
 from entropyguard.core.ingest.parquet_schema import check_same_columns, conformed, stored_type
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.source import Place, Source
-from entropyguard.core.storage.parquet import row_bytes
+from entropyguard.core.storage.parquet import arrow_file, row_bytes
 
 BATCH_BYTES = 8 << 20
 _MOST_ROWS, _ROWS_AT_ONCE = 8_192, 256
@@ -31,8 +31,7 @@ def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.Par
     try:
         # Small buffered reads: a row group of a gigabyte is then never held whole.
         with pq.ParquetFile(
-            source.path,
-            memory_map=False,
+            arrow_file(source.path),
             buffer_size=1 << 20,
             pre_buffer=False,
             coerce_int96_timestamp_unit=int96_unit,

@@ -7,6 +7,7 @@ not depend on how the caller's batches were cut.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,11 @@ from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
 ROW_GROUP_ROWS = 65_536
 ROW_GROUP_BYTES = 32 << 20
 METADATA_KEY = b"entropyguard"
+
+
+def arrow_file(path: Path) -> pa.OSFile:
+    """A file to read with Arrow, which would take a name that is no UTF-8 only as its bytes."""
+    return pa.OSFile(os.fsencode(path))
 
 
 class TableWriter:
