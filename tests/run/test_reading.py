@@ -77,3 +77,16 @@ def test_random_explanations_of_nothing_say_so(workspace: Workspace) -> None:
     assert workspace.run().code == 0
     ended = workspace.call("explain", "--random", "5", "--checkpoint-dir", workspace.checkpoints)
     assert (ended.code, ended.stdout) == (0, "No row was dropped, so there is none to show.\n")
+
+
+def test_a_glob_that_holds_the_checkpoint_dir_resumes(workspace: Workspace) -> None:
+    inside = workspace.folder / "inside"
+    inside.mkdir()
+    workspace.input.rename(inside / "data.jsonl")
+    spec, checkpoints = str(inside / "**/*.jsonl"), inside / "checkpoints"
+    assert workspace.run(input=spec, checkpoint_dir=checkpoints).code == 0
+    before = workspace.output.read_bytes()
+    ended = workspace.run("--resume", input=spec, checkpoint_dir=checkpoints)
+    assert (ended.code, ended.ran) == (0, [])
+    assert workspace.output.read_bytes() == before
+    assert f"1 file read; skipped: {checkpoints} (a checkpoint dir" in ended.stderr
