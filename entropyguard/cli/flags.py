@@ -7,17 +7,12 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from entropyguard.core.errors import EntropyguardError, InputError, OutputError
+from entropyguard.core.errors import DISK_FULL, PATH_REFUSED, EntropyguardError, InputError, OutputError
 
 if TYPE_CHECKING:
     from entropyguard.run.request import Request
 
-REFUSED = frozenset(
-    {
-        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR),
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE),
-    }
-)
+REFUSED = PATH_REFUSED | DISK_FULL | {errno.EIO, errno.ESTALE}
 """Errors of the system that lie in a path or a disk, not in this program."""
 
 

@@ -16,9 +16,12 @@ A message says what happened, where, and what to do next, on one or two lines. I
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 __all__ = [
+    "DISK_FULL",
+    "PATH_REFUSED",
     "BusyError",
     "DataFormatError",
     "EntropyguardError",
@@ -29,6 +32,14 @@ __all__ = [
     "ProcessingError",
     "UsageError",
 ]
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The system's errors for a disk, a quota or a file size that is used up."""
+
+PATH_REFUSED = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
+)
+"""Its errors for a path that may not, or cannot, be opened."""
 
 
 class EntropyguardError(Exception):

@@ -6,7 +6,6 @@ Nothing that is not ours is ever touched: a dir is taken only when it is new, em
 from __future__ import annotations
 
 import dataclasses
-import errno
 import fcntl
 import os
 import shutil
@@ -17,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from entropyguard.core.errors import BusyError, OutputError, UsageError
+from entropyguard.core.errors import DISK_FULL, BusyError, OutputError, UsageError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_json, write_whole
@@ -115,7 +114,7 @@ def _full_disk_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in DISK_FULL:
             raise
         raise OutputError(
             f"--checkpoint-dir {path}: the disk is full ({error.strerror}). Free some space and use --resume."

@@ -8,7 +8,7 @@ from pathlib import Path
 from entropyguard.core.checkpoint.metadata import alone, read_metadata
 from entropyguard.core.checkpoint.saved import saved_names
 from entropyguard.core.errors import UsageError
-from entropyguard.core.storage.own_files import OwnNames, Removed, remove_own
+from entropyguard.core.storage.own_files import OwnNames, Removed, refuse_link, remove_own
 from entropyguard.project.checkpoint_dir import owned, stages_at_rest
 from entropyguard.project.own_names import CHECKPOINT_DIR, INPUT_LINKS, STORES
 from entropyguard.project.project import Project
@@ -21,8 +21,7 @@ def clean(path: Path) -> Removed:
     """
     project = Project(path)
     for link in (path, project.paths.ours):
-        if link.is_symlink():
-            raise UsageError(f"{link} is a link to {link.readlink()}; nothing was removed. Name the folder itself.")
+        refuse_link(link)
     if project.is_checkpoint_dir:
         return _clean_checkpoint_dir(project)
     if project.paths.ours.is_dir() and project.paths.definition.is_file():

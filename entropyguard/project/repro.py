@@ -7,7 +7,6 @@ left to itself a killed DVC leaves its stage running.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import signal
@@ -16,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from entropyguard.core.errors import OutputError, ProcessingError
+from entropyguard.core.errors import DISK_FULL, OutputError, ProcessingError
 from entropyguard.core.storage.files import read_json
 from entropyguard.project.cache import remove_leftovers
 from entropyguard.project.project import Project
@@ -114,7 +113,7 @@ def _failure(project: Project, log: str) -> Exception:
     running = read_json(project.paths.running)
     if died and running:
         return _death(running["stage"], int(died[1]), log)
-    if any(os.strerror(number) in log for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
+    if any(os.strerror(number) in log for number in DISK_FULL):
         return OutputError(f"{project.root}: the disk is full. Free some space and run again with --resume.")
     said = [line for line in log.splitlines() if line.startswith("ERROR")] or log.splitlines()[-3:]
     return ProcessingError("DVC could not run the pipeline: " + (" ".join(said) or "it said nothing"))

@@ -8,7 +8,7 @@ from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.embed.vector_store import CACHE_MARKER, encoder_folders, prune_encoders
 from entropyguard.core.errors import UsageError
-from entropyguard.core.storage.own_files import Removed
+from entropyguard.core.storage.own_files import Removed, refuse_link
 from entropyguard.core.storage.parts import PartStore
 
 
@@ -22,10 +22,7 @@ def prune_cache(folder: Path, model_name: str) -> Removed:
 
     UsageError, and nothing is removed, for a folder that no run has used as its --vector-cache.
     """
-    if folder.is_symlink():
-        raise UsageError(
-            f"--vector-cache {folder} is a link to {folder.readlink()}; nothing was removed. Name the folder itself."
-        )
+    refuse_link(folder, "--vector-cache")
     if not (folder / CACHE_MARKER).is_file():
         raise UsageError(
             f"--vector-cache {folder} holds no vectors of entropyguard ({CACHE_MARKER} is missing); "

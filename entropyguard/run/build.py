@@ -113,8 +113,9 @@ def _build(
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     _repro(project, request, run_id, say)
-    check_input(project.reread(), sources, states)
-    return _outcomes(before, project.reread(), run_id, repaired, forced=not request.resume)
+    built = project.reread()
+    check_input(built, sources, states)
+    return _outcomes(before, built, run_id, repaired, forced=not request.resume)
 
 
 @contextmanager

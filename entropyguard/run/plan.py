@@ -9,7 +9,7 @@ from entropyguard.project.checkpoint_dir import linked_files
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.project.project import Project
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
-from entropyguard.run.request import STDIN, Request, check_request, params_of, sources_of
+from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
 
 
 def planned(request: Request) -> list[StageStatus]:
@@ -17,7 +17,7 @@ def planned(request: Request) -> list[StageStatus]:
     check_request(request)
     if request.input == STDIN:
         raise UsageError("--dry-run needs a file: reading standard input would use it up.")
-    sources = sources_of(request)
+    sources = input_of(request).sources
     params = params_of(request, sources).as_dict()
     project = Project(request.checkpoint_dir or Path("/nonexistent"))
     change = input_change(project, params["input"], linked_files(sources))

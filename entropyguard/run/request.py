@@ -19,7 +19,7 @@ from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.publish import output_format
 from entropyguard.run.streams import is_stream
-from entropyguard.run.targets import Target, check_input, check_targets, targets
+from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
 
 STDIN = "-"
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def check_request(request: Request) -> None:
     if request.checkpoint_dir is not None:
         check_usable(request.checkpoint_dir)
         for target in _targets(request):
-            if not is_stream(target.path) and _inside(Path(target.path), request.checkpoint_dir):
+            if not is_stream(target.path) and lies_inside(Path(target.path), request.checkpoint_dir):
                 raise UsageError(f"{target} lies in --checkpoint-dir {request.checkpoint_dir}. Name a file elsewhere.")
     if request.vector_cache is not None:
         check_utf8("--vector-cache", request.vector_cache)
@@ -115,17 +115,15 @@ def _check_splitter(params: Params) -> None:
         check_splitter()
 
 
-def sources_of(request: Request, spooled: Path | None = None) -> list[Source]:
-    """The input files, in order; refuses an output that is one of them or would be on the next run."""
-    return input_of(request, spooled).sources
-
-
 def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
-    """The same, with what is passed over."""
+    """The input files, in order, and what is passed over.
+
+    Refuses an output that is one of them or would be on the next run.
+    """
     found = find_input(str(spooled) if spooled else request.input)
     sources = found.sources
     if request.checkpoint_dir is not None and not spooled:
-        sources = [source for source in sources if not _inside(source.path, request.checkpoint_dir)]
+        sources = [source for source in sources if not lies_inside(source.path, request.checkpoint_dir)]
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
     if not spooled:
@@ -242,7 +240,3 @@ def _refuse_other_forms(sources: list[Source], columns: dict[str, bool]) -> None
         form = form_of(sources[0])
         if form is not None:
             raise DataFormatError(form)
-
-
-def _inside(path: Path, folder: Path) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

@@ -9,7 +9,6 @@ and, last, its record into place.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import shutil
@@ -22,7 +21,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.errors import BusyError, EntropyguardError, InputError, OutputError, ProcessingError, UsageError
+from entropyguard.core.errors import (
+    DISK_FULL,
+    PATH_REFUSED,
+    BusyError,
+    EntropyguardError,
+    InputError,
+    OutputError,
+    ProcessingError,
+    UsageError,
+)
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -39,8 +47,6 @@ from entropyguard.run.memory import PeakMemory, default_max_memory
 from entropyguard.run.progress import file_progress, terminal_progress
 
 Counts = dict[str, int]
-
-_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 
 
 class StageRun:
@@ -242,10 +248,10 @@ def _as_failure(problem: Exception, stage: str, begun: str) -> EntropyguardError
         return ProcessingError(
             f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost."
         )
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(problem, OSError) and problem.errno in DISK_FULL:
         what = f"; {begun} did not fit" if begun else ""
         return OutputError(f"{stage}: the disk is full ({problem.strerror}){what}. Free some space and resume.")
-    if isinstance(problem, OSError) and problem.errno in _REFUSED:
+    if isinstance(problem, OSError) and problem.errno in PATH_REFUSED:
         return OutputError(f"{stage}: {problem.filename} cannot be written or read ({problem.strerror}).")
     return None
 

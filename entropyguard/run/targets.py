@@ -64,6 +64,11 @@ def would_be_read(path: str, spec: str) -> bool:
     return source_of(Path(path)) is not None and (_lies_in(path, spec) or _matches(path, spec))
 
 
+def lies_inside(path: Path, folder: Path) -> bool:
+    """Whether a path really lies in a folder, be it there or not; links are followed."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def file_keys(path: str | Path) -> set[Hashable]:
     """What tells whether two paths are one file: they have a key in common. None for what takes any number: /dev/null.
 
@@ -126,7 +131,7 @@ def _check_place(target: Target, real: Path) -> None:
 
 
 def _lies_in(path: str, spec: str) -> bool:
-    return Path(spec).is_dir() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(spec))
+    return Path(spec).is_dir() and lies_inside(Path(path), Path(spec))
 
 
 def _matches(path: str, spec: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.temporary import is_temporary, remove_if_abandoned
 
 
@@ -35,6 +36,13 @@ class Removed:
 
     freed: int = 0
     kept: list[str] = field(default_factory=list)
+
+
+def refuse_link(path: Path, flag: str = "") -> None:
+    """UsageError for a link in the place of a folder that is to be emptied; `flag`: the one that names it."""
+    if path.is_symlink():
+        named = f"{flag} {path}".strip()
+        raise UsageError(f"{named} is a link to {path.readlink()}; nothing was removed. Name the folder itself.")
 
 
 def remove_own(root: Path, own: OwnNames, below: Iterable[str] = ("",), spared: Container[str] = ()) -> Removed:
