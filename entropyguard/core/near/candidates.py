@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.arrays import Bools, Ints, UInt64s
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.near.pair_runs import PairRuns, as_keys
 from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both

@@ -1,4 +1,4 @@
-"""Finished pieces of the stage's work by what they are of, so that a killed run goes on and an append repeats nothing."""
+"""Finished work by what it is of: a killed run goes on from there, and what is appended repeats nothing."""
 
 from __future__ import annotations
 

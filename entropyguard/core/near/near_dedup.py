@@ -68,11 +68,13 @@ def drop_near_duplicates(
     if near.threshold == 0:
         return _switched_off(after_exact, out, dropped, pairs)
     rank = None if is_input_order(keep) else row_priority(after_exact, keep)
-    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        with NearPairs(after_exact, near, rank, store, Path(folder), max_memory) as search:
-            metadata = _write_pairs(search, after_exact.row_ids, pairs, min(FLOOR, near.threshold), progress)
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent) as folder,
+        NearPairs(after_exact, near, rank, store, Path(folder), max_memory) as search,
+    ):
+        metadata = _write_pairs(search, after_exact.row_ids, pairs, min(FLOOR, near.threshold), progress)
     decisions = _decide(after_exact, Checkpoint(pairs), near, rank, max_memory)
-    kept = write_decided(after_exact, out, dropped, "near", decisions, metadata, lambda done, rows: None)
+    kept = write_decided(after_exact, out, dropped, "near", decisions, metadata, progress)
     rows = after_exact.rows
     return NearCounts(rows, kept, rows - kept, search.judged, search.reused, search.capped_buckets)
 

@@ -6,7 +6,6 @@ pair of texts, is kept by their hashes.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,6 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from entropyguard.core.arrays import Int32s, Ints, Keys
 from entropyguard.core.near.candidates import Candidates
@@ -23,7 +21,7 @@ from entropyguard.core.near.finished import Finished
 from entropyguard.core.near.minhash import MINHASH_VERSION, band_hashes
 from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.row_words import RowWords
-from entropyguard.core.near.verdict import MILLIONTHS, VERDICT_VERSION
+from entropyguard.core.near.verdict import VERDICT_VERSION
 from entropyguard.core.near.word_bags import Judge
 from entropyguard.core.near.words import WORDS_VERSION, Words
 from entropyguard.core.params import NearParams
@@ -150,4 +148,3 @@ def _pair_keys(one: Keys, other: Keys) -> Keys:
     swapped = (one[:, 0] > other[:, 0]) | ((one[:, 0] == other[:, 0]) & (one[:, 1] > other[:, 1]))
     low, high = np.where(swapped[:, None], other, one), np.where(swapped[:, None], one, other)
     return low * _FACTORS + high
-

@@ -1,4 +1,4 @@
-"""Pairs of rows collected in any order, with repeats, and given back in order, each once; what is too much lies on disk."""
+"""Pairs of rows, taken in any order and with repeats, given back in order and each once; too many lie on disk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PairRuns:
         self._runs: list[UInt64s] = []
 
     def add(self, keys: UInt64s) -> None:
-        """Take pairs, as `as_keys` has them. They are merged whenever they have doubled, so each is sorted log n times."""
+        """Take pairs, as `as_keys` has them. Runs are merged when one is as long as the last, so each pair log n times."""
         self._waiting.append(keys)
         while len(self._waiting) > 1 and len(self._waiting[-2]) < 2 * len(self._waiting[-1]):
             self._waiting[-2:] = [_unique(self._waiting[-2:])]

@@ -80,12 +80,12 @@ def _take_joined(words: list[str], others: list[str]) -> _Pairing:
         for word in words:
             for end in range(1, len(word)):
                 first, second = word[:end], word[end:]
-                if first in known and second in known and _are_there(first, second, rest):
-                    if is_joined(word, first, second):
-                        rest.remove(first)
-                        rest.remove(second)
-                        found.append((word, f"{first} {second}"))
-                        break
+                is_known = first in known and second in known and _are_there(first, second, rest)
+                if is_known and is_joined(word, first, second):
+                    rest.remove(first)
+                    rest.remove(second)
+                    found.append((word, f"{first} {second}"))
+                    break
         words, others = _without(words, found), rest
     return found, words, others
 

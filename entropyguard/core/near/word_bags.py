@@ -54,7 +54,7 @@ class Judge:
         total = np.cumsum(ends[one + 1] - ends[one] + ends[other + 1] - ends[other])
         start = 0
         while start < len(one):
-            before = total[start - 1] if start else 0
+            before = int(total[start - 1]) if start else 0
             stop = max(start + 1, int(np.searchsorted(total, before + _WORDS_TOGETHER, side="right")))
             verdicts[start:stop] = self._judge(one[start:stop], other[start:stop])
             start = stop

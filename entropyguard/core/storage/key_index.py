@@ -11,7 +11,7 @@ from entropyguard.core.arrays import Int32s, Ints, Keys, UInt64s
 
 @dataclass(frozen=True)
 class KeyIndex:
-    """Where what each key stands for lies: 24 bytes a key, sorted by key. `part` is a number, `row` counts in that part."""
+    """Where what each key stands for lies, sorted by key: a part's number, and the row in it. 24 bytes a key."""
 
     first: UInt64s
     second: UInt64s
