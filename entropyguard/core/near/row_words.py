@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints
-from entropyguard.core.near.misspelling import NEGATIONS, is_number
+from entropyguard.core.near.misspelling import is_number
+from entropyguard.core.near.negations import NEGATIONS
 from entropyguard.core.near.words import UNSPACED, Words
 
 UInt32s = npt.NDArray[np.uint32]

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from entropyguard.core.near.misspelling import NEGATIONS, is_joined, is_number, is_same_word
+from entropyguard.core.near.misspelling import is_joined, is_number, is_same_word
+from entropyguard.core.near.negations import NEGATIONS
 from entropyguard.core.params import NearParams
 
 VERDICT_VERSION = 1

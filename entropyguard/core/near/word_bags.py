@@ -82,11 +82,11 @@ class Judge:
         for pair in np.flatnonzero(possible & short & (own + their == 0)):
             if self._order(one[pair], []) == self._order(other[pair], []):
                 verdicts[pair] = similarity(0, 0, total[pair])
-        for pair, lacking, theirs in self._both_sided(left, is_word, possible & ~one_sided):
-            difference = find_difference(lacking, theirs, int(counted[pair]), whole=near.changed_words == "count")
-            same_order = bool(short[pair]) and self._order(one[pair], lacking) == self._order(other[pair], theirs)
-            if allows(difference, int(counted[pair]), near, same_order=same_order):
-                verdicts[pair] = similarity(difference.missing, len(difference.misspelt), total[pair])
+        for at, lacking, theirs in self._both_sided(left, is_word, possible & ~one_sided):
+            difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
+            same_order = bool(short[at]) and self._order(one[at], lacking) == self._order(other[at], theirs)
+            if allows(difference, int(counted[at]), near, same_order=same_order):
+                verdicts[at] = similarity(difference.missing, len(difference.misspelt), total[at])
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
