@@ -90,12 +90,16 @@ class Judge:
         asked = possible & ~one_sided
         if near.changed_words == "protect":
             asked &= self._may_be_misspelt(left, is_word, own, their, short)
+        spelled = []
         for at, lacking, theirs, topics in self._both_sided(left, is_word, asked):
             difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
             if allows(difference, topics, int(counted[at]), near) and (
                 not short[at] or self._without(one[at], lacking) == self._without(other[at], theirs)
             ):
-                verdicts[at] = similarity(difference.missing, len(difference.misspelt), total[at])
+                spelled.append((at, difference.missing, len(difference.misspelt)))
+        if spelled:
+            pair, missing, misspelt = np.array(spelled).T
+            verdicts[pair] = similarity(missing, misspelt, total[pair])
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
