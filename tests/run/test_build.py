@@ -87,7 +87,8 @@ def test_a_damaged_checkpoint_is_built_again(workspace: Workspace) -> None:
         "Failed to load checkpoint: after_exact_dedup.parquet: content differs from what was written; building it again"
         in ended.stderr
     )
-    assert ended.ran == ["exact_dedup"]
+    # Where near_dedup drops nothing, its checkpoint can be the same file on disk.
+    assert ended.ran in (["exact_dedup"], ["exact_dedup", "near_dedup"])
     assert stage_outputs(workspace.checkpoints) == clean
 
 
