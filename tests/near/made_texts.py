@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -103,12 +104,16 @@ def made_texts(count: int, seed: int = 0) -> list[str]:
     return list(texts)[:count]
 
 
-def row_words(folder: Path, texts: Sequence[str], together: int = 100) -> RowWords:
+@contextmanager
+def row_words(folder: Path, texts: Sequence[str], together: int = 100) -> Iterator[RowWords]:
     """The words of texts, taken in parts of `together` rows."""
     words = RowWords(folder / "words", len(texts))
-    for start in range(0, len(texts), together):
-        words.add(Words(pl.Series(texts[start : start + together], dtype=pl.String)))
-    return words
+    try:
+        for start in range(0, len(texts), together):
+            words.add(Words(pl.Series(texts[start : start + together], dtype=pl.String)))
+        yield words
+    finally:
+        words.close()
 
 
 def write_rows(path: Path, texts: Sequence[str], group_rows: int = 65_536) -> Path:

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from entropyguard.core.near.misspelling import is_joined, is_number, is_same_word
+from entropyguard.core.near.misspelling import is_number, is_same_word
+from entropyguard.core.near.verdict import find_difference
 
 ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
 """Whether two words are one: in a short text, in a long one."""
@@ -25,7 +26,7 @@ ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
         ("a", "an", ALWAYS),
         ("cat", "cart", IN_CONTEXT),
         ("cat", "act", IN_CONTEXT),
-        ("form", "from", ALWAYS),
+        ("thier", "their", ALWAYS),
         ("the", "teh", IN_CONTEXT),
         ("west", "east", NEVER),  # a letter replaced
         ("receive", "receize", NEVER),
@@ -68,25 +69,31 @@ def test_when_two_words_are_one(one: str, other: str, expected: tuple[bool, bool
 
 
 @pytest.mark.parametrize(
-    ("whole", "first", "second", "expected"),
+    ("whole", "parts", "expected"),
     [
-        ("caseutils", "case", "utils", True),
-        ("v2", "v", "2", True),
-        ("2nd", "2", "nd", True),
-        ("caseutils", "utils", "case", False),
-        ("caseutil", "case", "utils", False),
-        ("12", "1", "2", False),
-        ("20245", "2024", "5", False),
-        ("v12", "v1", "2", False),
-        ("cannot", "can", "not", True),
-        ("notice", "not", "ice", False),
-        ("nobody", "no", "body", True),
-        ("nofun", "no", "fun", False),
-        ("piano", "pia", "no", False),
+        ("caseutils", "case utils", True),
+        ("caseutils", "utils case", True),  # texts are bags of words
+        ("caseutil", "case utils", False),
+        ("haha", "ha ha", True),
+        ("haha", "ha hi", False),
+        ("v2", "v 2", True),
+        ("2nd", "2 nd", True),
+        ("12", "1 2", False),
+        ("20245", "2024 5", False),
+        ("v12", "v1 2", False),
+        ("cannot", "can not", True),
+        ("notice", "not ice", False),
+        ("nobody", "no body", True),
+        ("nofun", "no fun", False),
+        ("piano", "pia no", False),
     ],
 )
-def test_when_two_words_are_one_written_together(whole: str, first: str, second: str, expected: bool) -> None:
-    assert is_joined(whole, first, second) is expected
+def test_when_a_word_is_others_written_together(whole: str, parts: str, expected: bool) -> None:
+    for swapped in (False, True):
+        sides = [whole], parts.split()
+        difference = find_difference(*(sides[::-1] if swapped else sides), counted=20)
+        assert (difference.missing == 0) is expected
+        assert len(difference.misspelt) == expected
 
 
 @pytest.mark.parametrize("word", ["5", "1,200", "v2", "2nd", "\u22125", "३", "三", "万", "〇"])
