@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,46 +52,62 @@ WORDS = ("green", "house", "of", "a", "copper", "wandering", "2024", "7", "c++")
 MARKS = ("+", "$", "€", "=", "😀", "%")
 
 
+Edit = Callable[[list[str], int, random.Random], list[str]]
+"""Changes a text's words, at a place among them."""
+
+
+def _word(change: Callable[[str, int, random.Random], str]) -> Edit:
+    """The edit that changes one word, at a place in it."""
+
+    def edit(words: list[str], at: int, chance: random.Random) -> list[str]:
+        changed = change(words[at], chance.randrange(len(words[at])), chance)
+        return [*words[:at], *changed.split(), *words[at + 1 :]]
+
+    return edit
+
+
+def _insert(choice: Callable[[list[str], random.Random], str]) -> Edit:
+    return lambda words, at, chance: [*words[:at], choice(words, chance), *words[at:]]
+
+
+def _move(words: list[str], at: int, chance: random.Random) -> list[str]:
+    rest = words[:at] + words[at + 1 :]
+    to = chance.randrange(len(words))
+    return [*rest[:to], words[at], *rest[to:]]
+
+
+def _thin(words: list[str], at: int, chance: random.Random) -> list[str]:
+    share = chance.choice([0.15, 0.3, 0.4])
+    return [word for word in words if chance.random() > share]
+
+
+EDITS: tuple[Edit, ...] = (
+    lambda words, at, chance: words[:at] + words[at + 1 :],
+    _word(lambda word, at, chance: word[:at] + word[at + 1 :]),
+    _word(lambda word, at, chance: word[:at] + word[at : at + 2][::-1] + word[at + 2 :]),
+    _word(lambda word, at, chance: word[:at] + chance.choice("aeiostn") + word[at:]),
+    _word(lambda word, at, chance: word[:at] + chance.choice("aeiostn") + word[at + 1 :]),
+    _word(lambda word, at, chance: word[:at] + " " + word[at:]),
+    _word(lambda word, at, chance: word.replace("1", chance.choice("23"))),
+    _word(lambda word, at, chance: word.replace("1,200", "1200")),
+    _word(lambda word, at, chance: chance.choice(WORDS)),
+    _insert(lambda words, chance: chance.choice(WORDS)),
+    _insert(lambda words, chance: chance.choice(NEGATIONS)),
+    _insert(lambda words, chance: chance.choice(MARKS)),
+    _insert(lambda words, chance: chance.choice(words)),
+    lambda words, at, chance: [*words[:at], "".join(words[at : at + 2]), *words[at + 2 :]],
+    _move,
+    _thin,
+    _thin,
+    lambda words, at, chance: [word for word in words if not word.isdigit()],
+    lambda words, at, chance: [word.upper().strip(".,;") for word in words],
+)
+
+
 def edited(text: str, chance: random.Random) -> str:
-    """The text with one small change, of any of the kinds on which a verdict turns."""
+    """The text with a change of any of the kinds on which a verdict turns."""
     words = text.split()
-    at, other = chance.randrange(len(words)), chance.randrange(len(words))
-    word = words[at]
-    cut = chance.randrange(len(word))
-    match chance.randrange(16):
-        case 0 if len(words) > 1:
-            del words[at]
-        case 1:
-            words[at] = word[:cut] + word[cut + 1 :]
-        case 2:
-            words[at] = word[:cut] + word[cut : cut + 2][::-1] + word[cut + 2 :]
-        case 3:
-            words[at] = word[:cut] + chance.choice("aeiostn") + word[cut:]
-        case 4:
-            words[at] = word[:cut] + chance.choice("aeiostn") + word[cut + 1 :]
-        case 5:
-            words[at] = chance.choice(WORDS)
-        case 6:
-            words.insert(at, chance.choice(WORDS))
-        case 7:
-            words.insert(at, chance.choice(NEGATIONS))
-        case 8 if at + 1 < len(words):
-            words[at : at + 2] = [word + words[at + 1]]
-        case 9:
-            words[at : at + 1] = [word[:cut], word[cut:]]
-        case 10:
-            words.insert(other, words.pop(at))
-        case 11:
-            words.insert(other, word)
-        case 12:
-            words.insert(at, chance.choice(MARKS))
-        case 13:
-            return text.replace("1", chance.choice("123")).replace("1,200", chance.choice(["1200", "1,200"]))
-        case 14:
-            words = [kept for kept in words if not kept.isdigit()] or words
-        case _:
-            words = [kept.upper().strip(".,;") for kept in words]
-    return " ".join(words)
+    return " ".join(chance.choice(EDITS)(words, chance.randrange(len(words)), chance)) or text
 
 
 def made_texts(count: int, seed: int = 0) -> list[str]:

@@ -28,7 +28,7 @@ Pairs = set[tuple[int, int]]
 def search(
     folder: Path, texts: Sequence[str], hashes: UInt32s, rank: Ints | None = None, *, protect: bool = True
 ) -> tuple[Pairs, int]:
-    """The candidates (lower row, higher row) of texts with these hashes, shape (bands, texts), and the capped buckets."""
+    """The candidates (lower row, higher row) of texts of hashes (bands, texts); capped buckets."""
     with row_words(folder, texts) as words:
         candidates = Candidates(words, rank, PairRuns(folder, 1 << 24), protect=protect)
         for band in range(len(hashes)):

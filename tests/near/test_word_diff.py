@@ -26,8 +26,16 @@ CAT = "The black cat sat under the old wooden table"
         (CAT, CAT.replace("table", "tabel"), WordDiff(0.977778, (), (), (("table", "tabel"),), reordered=False)),
         (CAT.replace("table", "tabel"), CAT, WordDiff(0.977778, (), (), (("tabel", "table"),), reordered=False)),
         (CAT, CAT.replace("old", "new"), WordDiff(0.888889, ("new",), ("old",), (), reordered=False)),
-        ("a casestudy of mice", "a case study of mice", WordDiff(0.955556, (), (), (("casestudy", "case study"),), reordered=False)),
-        ("a case study of mice", "a casestudy of mice", WordDiff(0.955556, (), (), (("case study", "casestudy"),), reordered=False)),
+        (
+            "a casestudy of mice",
+            "a case study of mice",
+            WordDiff(0.955556, (), (), (("casestudy", "case study"),), reordered=False),
+        ),
+        (
+            "a case study of mice",
+            "a casestudy of mice",
+            WordDiff(0.955556, (), (), (("case study", "casestudy"),), reordered=False),
+        ),
         ("red and green", "green and red", WordDiff(1.0, (), (), (), reordered=True)),
         ("red and green", "green and", WordDiff(0.8, (), ("red",), (), reordered=True)),
         ("", "", WordDiff(1.0, (), (), (), reordered=False)),
