@@ -39,6 +39,7 @@ ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
         ("5", "55", NEVER),
         ("12", "21", NEVER),
         ("v1", "v12", NEVER),
+        ("model", "model3", NEVER),
         ("r2d2", "rd2", NEVER),
         ("model3", "modle3", NEVER),
         ("2024-05-01", "2024-05-011", NEVER),

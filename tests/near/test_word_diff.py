@@ -41,6 +41,12 @@ CAT = "The black cat sat under the old wooden table"
         ("", "", WordDiff(1.0, (), (), (), reordered=False)),
         ("one", "", WordDiff(0.0, (), ("one",), (), reordered=False)),
         ("東京 3", "東京 4", WordDiff(0.666667, ("4",), ("3",), (), reordered=False)),
+        # two letters are one word, and eight words are too few to be bold
+        (
+            "the 東京夏暑毎年月家族海行春秋冬",
+            "teh 東京夏暑毎年月家族海行春秋冬",
+            WordDiff(0.933333, ("teh",), ("the",), (), reordered=False),
+        ),
         ("$5", "€5", WordDiff(1.0, (), (), (), reordered=False)),  # marks are no words
     ],
 )
