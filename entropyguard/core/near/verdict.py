@@ -8,11 +8,12 @@ alone takes arrays as well, of many pairs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rapidfuzz.distance import LCSseq
 
 from entropyguard.core.near.misspelling import is_joined, is_number, is_same_word
 from entropyguard.core.near.negations import NEGATIONS
@@ -26,7 +27,8 @@ MILLIONTHS = 1_000_000
 _MISSPELT_WEIGHT = 0.4  # of a misspelt word, where a missing one counts 1
 _IN_CONTEXT = 10  # words from which an unlikely misspelling is taken for one
 _LEAST_WORDS_MISSPELT = 5  # a shorter text is the same only in the same words
-_NUMBER_MAY_BE_MISSING = 20
+_MARK_MAY_BE_MISSING = _WORD_MAY_MOVE = 12
+_NUMBER_MAY_BE_MISSING = _ORDER_MAY_CHANGE = 20
 _TOPIC_MAY_BE_MISSING = 50
 
 
@@ -156,8 +158,8 @@ def similarity(missing: Any, misspelt: Any, words: Any) -> Any:
 def allows(difference: Difference, topics: set[str], counted: int, near: NearParams) -> bool:
     """Whether two texts may be duplicates, by what they do not share.
 
-    topics: words that one of them has at least twice and the other not at all. Below `near.min_words` the words that
-    they share must stand in the same order besides.
+    topics: words that one of them has at least twice and the other not at all. Texts of `in_order_below` words must
+    be in the same order besides.
     """
     if difference.replaced and near.changed_words == "protect":
         return False
@@ -168,3 +170,33 @@ def allows(difference: Difference, topics: set[str], counted: int, near: NearPar
     if not NEGATIONS.isdisjoint(lacking) or not (may_lack_topics(counted) or topics.isdisjoint(lacking)):
         return False
     return bool(may_lack_numbers(counted, near)) or not any(map(is_number, lacking))
+
+
+def in_order_below(near: NearParams) -> int:
+    """The length from which on the words of a text may stand in any order."""
+    return max(_ORDER_MAY_CHANGE, near.min_words)
+
+
+def keeps_order(
+    words: tuple[Sequence[Hashable], Sequence[Hashable]],
+    marks: tuple[Sequence[Hashable], Sequence[Hashable]],
+    counted: int,
+    near: NearParams,
+) -> bool:
+    """Whether what two texts share stands in an order that says the same: a dog does not bite as a man does.
+
+    words, marks: of either text, in their order. From 12 words up one word may have moved, from `in_order_below` on
+    any; marks must stand as they do. Below 12 words none may be missing but a hyphen, which `marks` are without.
+    """
+    if counted >= in_order_below(near):
+        return True
+    if counted < _MARK_MAY_BE_MISSING and len(marks[0]) != len(marks[1]):
+        return False
+    may_move = 1 if counted >= max(_WORD_MAY_MOVE, near.min_words) else 0
+    return moved(*words) <= may_move and not moved(*marks)
+
+
+def moved(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
+    """How many of the items that two sequences share are out of order: those not in a longest common subsequence."""
+    shared = (Counter(one) & Counter(other)).total()
+    return shared - LCSseq.similarity(one, other)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from entropyguard.core.near.verdict import MILLIONTHS, find_difference, similarity
+from entropyguard.core.near.verdict import MILLIONTHS, find_difference, moved, similarity
 from entropyguard.core.near.words import UNSPACED, Words
 
 
@@ -35,13 +35,12 @@ def word_diff(text: str, other: str) -> WordDiff:
     counted = min(_counted(words), _counted(others))
     difference = find_difference(list(own.elements()), list(their.elements()), counted)
     extra, missing = difference.own
-    shared, others_shared = _without(words, own), _without(others, their)
     return WordDiff(
         float(similarity(len(missing) + len(extra), len(difference.misspelt), len(words) + len(others)) / MILLIONTHS),
         _in_order(missing, others),
         _in_order(extra, words),
         tuple(sorted(difference.misspelt, key=lambda pair: words.index(pair[0].split()[0]))),
-        shared != others_shared,
+        moved(words, others) > 0,
     )
 
 
@@ -49,17 +48,6 @@ def _counted(words: list[str]) -> int:
     """As `RowWords.counted`: two letters of a script without spaces are one word."""
     unspaced = pl.Series(words, dtype=pl.String).str.contains(f"^[{UNSPACED}]$").sum()
     return len(words) - int(unspaced) // 2
-
-
-def _without(words: list[str], gone: Counter[str]) -> list[str]:
-    """The words less as many of each as are gone, the first ones of them."""
-    left, rest = Counter(gone), []
-    for word in words:
-        if left[word]:
-            left[word] -= 1
-        else:
-            rest.append(word)
-    return rest
 
 
 def _in_order(words: tuple[str, ...], text: list[str]) -> tuple[str, ...]:
