@@ -29,6 +29,9 @@ def init(
     ] = None,
     text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
+    no_semantic: Annotated[
+        bool, typer.Option("--no-semantic", help="Exact and near-duplicates only: no model is needed.")
+    ] = False,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Renew the pipeline's files and the model's fingerprint, edited or not.")
     ] = False,
@@ -40,7 +43,8 @@ def init(
     from entropyguard.cli.printing import to_stderr
     from entropyguard.project.data_repo import Choices, init_repo
 
-    complete = init_repo(Path.cwd(), Choices(input_, text_column, model_name), to_stderr, upgrade=upgrade)
+    choices = Choices(input_, text_column, model_name, semantic=False if no_semantic else None)
+    complete = init_repo(Path.cwd(), choices, to_stderr, upgrade=upgrade)
     raise typer.Exit(0 if complete else 1)
 
 
@@ -49,10 +53,13 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
 
     Nothing is run and nothing is written.
     """
-    from entropyguard.cli.printing import print_status
-    from entropyguard.project.status import project_status
+    from entropyguard.cli.printing import print_line, print_status
+    from entropyguard.project.status import SEMANTIC_OFF, project_status
 
-    print_status(project_status(_project(checkpoint_dir)))
+    project = _project(checkpoint_dir)
+    print_status(project_status(project))
+    if not project.params.semantic.enabled:
+        print_line(SEMANTIC_OFF)
 
 
 def verify(

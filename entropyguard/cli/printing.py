@@ -76,18 +76,10 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     """A line for each stage, then the rows."""
     for stage, outcome in summary.stages.items():
         say(_stage_line(stage, outcome, memory=memory))
-    rows = summary.report["rows"]
-    dropped = rows["dropped"]
-    parts = [
-        f"{rows['kept']:,} kept",
-        f"{dropped['exact']:,} exact duplicates",
-        f"{dropped['semantic']:,} semantic duplicates",
-    ]
-    if dropped["min_length"]:
-        parts.append(f"{dropped['min_length']:,} too short")
-    if rows["rejected"]:
-        parts.append(f"{rows['rejected']:,} rejected")
-    say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
+    rows, semantic = summary.report["rows"], summary.report["settings"]["semantic_dedup"]
+    say(f"{rows['in']:,} rows in: {', '.join(_row_counts(rows, semantic=semantic))} ({summary.seconds:.1f} s)")
+    if not semantic:
+        say("semantic dedup was off (--no-semantic): a run with --resume and without it goes on from here")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
     aside = summary.report["no_part_in_semantic_dedup"]
@@ -105,6 +97,19 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     told = summary.reading.lines() if summary.reading else []
     for line in [*drop_warnings(summary.report), *reading_warnings(summary.report), *told]:
         say(line)
+
+
+def _row_counts(rows: dict[str, Any], *, semantic: bool) -> list[str]:
+    """What became of the rows, each outcome with its number; of the rare ones those that there are."""
+    dropped = rows["dropped"]
+    parts = [f"{rows['kept']:,} kept", f"{dropped['exact']:,} exact duplicates"]
+    if semantic:
+        parts.append(f"{dropped['semantic']:,} semantic duplicates")
+    if dropped["min_length"]:
+        parts.append(f"{dropped['min_length']:,} too short")
+    if rows["rejected"]:
+        parts.append(f"{rows['rejected']:,} rejected")
+    return parts
 
 
 def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:

@@ -21,7 +21,7 @@ STAGE_VERSIONS = {
     "embed": 3,
     "similar_pairs": 3,
     "semantic_dedup": 2,
-    "export": 3,
+    "export": 4,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

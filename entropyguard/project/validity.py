@@ -113,11 +113,12 @@ def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def _short(name: str) -> str:
     """A parameter by the name its flag has."""
-    return {"keep.policy": "keep", "embed.model": "model_name"}.get(name, name.rpartition(".")[2])
+    known = {"keep.policy": "keep", "embed.model": "model_name", "semantic.enabled": "semantic"}
+    return known.get(name, name.rpartition(".")[2])
 
 
 def _value(value: Any) -> str:
-    text = str(value)
+    text = str(value) or "none"
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -15,7 +15,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.watch import Watched
 from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, INGESTED, PAIRS
 from entropyguard.project.project import Project
-from entropyguard.project.status import project_status
+from entropyguard.project.status import SEMANTIC_OFF, project_status
 from entropyguard.project.validity import UP_TO_DATE
 from entropyguard.queries.further_search import cost, known_pairs, search_further
 from entropyguard.run.memory import default_max_memory
@@ -78,9 +78,10 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     """What each threshold of the request would drop.
 
     UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
-    is missing or out of date. Nothing of the pipeline is written.
+    is missing or out of date, or semantic dedup is off. Nothing of the pipeline is written.
     """
     check_range(request)
+    check_semantic(project)
     check_up_to_date(project)
     params = project.params
     with _unchanged(project, (INGESTED, AFTER_EXACT, EMBEDDINGS, PAIRS)):
@@ -113,6 +114,15 @@ def check_range(request: SweepRequest) -> None:
         )
     if not 0.000001 <= request.step <= 1:
         raise UsageError(f"--step is {request.step:g}; it must be from 0.000001, as exact as similarities are, to 1.")
+
+
+def check_semantic(project: Project) -> None:
+    """ProcessingError where no similar pairs are stored, because semantic dedup is off."""
+    if not project.params.semantic.enabled:
+        raise ProcessingError(
+            f"{project.root}: {SEMANTIC_OFF}, so there are no similar pairs to sweep. Run again with --resume and "
+            "without --no-semantic (in a data repo: set semantic.enabled: true in params.yaml, then `dvc repro`)."
+        )
 
 
 def check_up_to_date(project: Project) -> None:

@@ -582,6 +582,8 @@ def test_a_pipelines_latest_checkpoint_is_its_last_stage(pipeline: CheckpointMan
         ({"semantic": {"dedup_threshold": 0.8}}, True, False),
         ({"model_name": "sentence-transformers/all-MiniLM-L6-v2"}, True, True),
         ({"model_name": "another-model"}, True, False),
+        ({"no_semantic": False}, True, True),
+        ({"no_semantic": True}, True, False),
         ({"min_length": 1}, False, False),
         ({"min_length": False}, False, False),
         ({"keep": "longest"}, False, False),

@@ -55,7 +55,7 @@ def test_each_step_drops_what_a_run_at_that_threshold_drops(
     rows, pairs = write_rows(tmp_path / "a.parquet", list(range(5)), scores or [0] * 5), tmp_path / "p.parquet"
     write_pairs(pairs, CHAIN)
     keep = KeepParams("column:score" if scores else "first", "", ())
-    semantic = SemanticParams(0.95, cluster, protect_numbers=False)
+    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster=cluster, protect_numbers=False)
     steps = sweep_steps(
         [(threshold, Checkpoint(pairs)) for threshold in GRID], Checkpoint(rows), semantic, keep, 0, BIG
     )
@@ -68,7 +68,10 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
     texts = ["version 1", "version 2", "another text"]
     rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
     write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
-    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=True), KeepParams("first", "", ())
+    semantic, keep = (
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=True),
+        KeepParams("first", "", ()),
+    )
     (step,) = sweep_steps([(0.95, Checkpoint(pairs))], Checkpoint(rows), semantic, keep, 5, BIG)
     assert step.borderline == (Pair(0.96, 2, 0),)
 
@@ -76,7 +79,10 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
 def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_path: Path) -> None:
     pairs = {(0, 1): 0.93, (0, 2): 0.92, (3, 4): 0.924, (5, 6): 0.921, (5, 7): 0.95}
     rows = write_rows(tmp_path / "a.parquet", list(range(8)), [0] * 8)
-    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("first", "", ())
+    semantic, keep = (
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
+        KeepParams("first", "", ()),
+    )
     chosen = [(threshold, Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))) for threshold in (0.9, 0.93)]
     low, high = sweep_steps(chosen, Checkpoint(rows), semantic, keep, 2, BIG)
     assert low.borderline == (Pair(0.92, 2, 0), Pair(0.921, 6, 5))

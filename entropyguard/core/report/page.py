@@ -45,6 +45,7 @@ _LABELS = {
     "cluster": "rule",
 }
 _EXPLAINED = {
+    "off": "Semantic dedup was off: no model was loaded, and no texts were compared by their meaning.",
     "exact": "Every row was compared with every other: no pair at or above the floor is missed.",
     "ivf": "Each row was compared with the rows of the lists nearest to it, so some pairs are missed: "
     "the recall is the share that was found, measured on sampled rows by an exhaustive search.",
@@ -68,7 +69,7 @@ def render_page(report: dict[str, Any], findings: Examples) -> str:
         .render(
             report=report,
             found=findings,
-            parts=_parts(report["rows"]),
+            parts=_parts(report["rows"], semantic=report["settings"]["semantic_dedup"]),
             steps=row_steps(report["rows"]),
             plots=[("wide", _plot(findings, threshold, *_WIDE)), ("narrow", _plot(findings, threshold, *_NARROW))],
             pairs_below=int(histogram.below.sum()),
@@ -105,10 +106,10 @@ def row_steps(rows: dict[str, Any]) -> list[Step]:
     return steps
 
 
-def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
+def _parts(rows: dict[str, Any], *, semantic: bool) -> list[tuple[str, str, int]]:
     """What became of all rows: (name in the style sheet, name for people, rows)."""
     counts = {**rows["dropped"], "kept": rows["kept"], "rejected": rows["rejected"]}
-    always = ("kept", "exact", "semantic")
+    always = ("kept", "exact", *(["semantic"] if semantic else []))
     return [(kind, label, counts[kind]) for kind, label in _KINDS if counts[kind] or kind in always]
 
 

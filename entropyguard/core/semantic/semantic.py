@@ -27,6 +27,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 
 _LEAST_COSINE = -1.0
+_NO_COSINE = np.inf  # no pair reaches it
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ def drop_semantic_duplicates(
 ) -> SemanticCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_exact`.
 
+    Without semantic dedup every row stays.
+
     A dropped row's keeper is the most similar row kept before it (ties: lowest row id); by components, the first
     row of its group. `dropped` says in its metadata what the protection of numbers does, or would do.
     ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
     """
     metadata = dict(pairs.metadata)
-    stream = _stream(after_exact, pairs, semantic.dedup_threshold)
+    stream = _stream(after_exact, pairs, semantic)
     rank = _rank(after_exact, keep)
     numbers = NumberFree.of(after_exact, _rows_in(stream))
     unprotected = _decided(stream, rank, semantic.cluster, max_memory)
@@ -106,13 +109,16 @@ def decide(
     after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
 ) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
-    stream = _stream(after_exact, pairs, semantic.dedup_threshold)
+    stream = _stream(after_exact, pairs, semantic)
     if semantic.protect_numbers:
         stream = replace(stream, protected=NumberFree.of(after_exact, _rows_in(stream)))
     return _decided(stream, _rank(after_exact, keep), semantic.cluster, max_memory)
 
 
-def _stream(after_exact: Checkpoint, pairs: Checkpoint, threshold: float) -> PairStream:
+def _stream(after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
+    if not semantic.enabled:
+        return PairStream(pairs, after_exact.row_ids, _NO_COSINE)
+    threshold = semantic.dedup_threshold
     floor = pairs.metadata["search"]["floor"]
     if threshold < floor:
         raise ProcessingError(
