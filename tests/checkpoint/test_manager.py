@@ -534,7 +534,12 @@ def pipeline(folder: Path, data: Path) -> CheckpointManager:
 
 
 EXACT_KEYS = {"ingest.text_column": "text", "exact.min_length": 0, "exact.lowercase": True, "keep.policy": "first"}
-SEMANTIC_KEYS = {**EXACT_KEYS, "embed.model": "all-MiniLM-L6-v2", "semantic.dedup_threshold": 0.95}
+SEMANTIC_KEYS = {
+    **EXACT_KEYS,
+    "embed.model": "all-MiniLM-L6-v2",
+    "semantic.enabled": True,
+    "semantic.dedup_threshold": 0.95,
+}
 
 
 def publish(folder: Path, spec: str) -> None:
