@@ -44,7 +44,7 @@ def verify_rebuild(project: Project) -> Verdict:
             if not found:
                 return Verdict((), "verified: a rebuild gives every output to the bit")
             rounding = project.params.semantic.enabled and "embed" in differ
-            if differ & {"ingest", "exact_dedup"} or not rounding:
+            if differ & {"ingest", "exact_dedup", "near_dedup"} or not rounding:
                 return Verdict(tuple(found), "")
             return _without_equal_bits(project, copy)
 
