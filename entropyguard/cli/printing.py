@@ -76,10 +76,10 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     """A line for each stage, then the rows."""
     for stage, outcome in summary.stages.items():
         say(_stage_line(stage, outcome, memory=memory))
-    rows, semantic = summary.report["rows"], summary.report["settings"]["semantic_dedup"]
-    say(f"{rows['in']:,} rows in: {', '.join(_row_counts(rows, semantic=semantic))} ({summary.seconds:.1f} s)")
-    if not semantic:
-        say("semantic dedup was off (--no-semantic): a run with --resume and without it goes on from here")
+    rows, settings = summary.report["rows"], summary.report["settings"]
+    say(f"{rows['in']:,} rows in: {', '.join(_row_counts(rows, settings))} ({summary.seconds:.1f} s)")
+    if not settings["semantic_dedup"]:
+        say("semantic dedup was off (--no-semantic)")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
     aside = summary.report["no_part_in_semantic_dedup"]
@@ -99,15 +99,13 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
         say(line)
 
 
-def _row_counts(rows: dict[str, Any], *, semantic: bool) -> list[str]:
-    """What became of the rows, each outcome with its number; of the rare ones those that there are."""
+def _row_counts(rows: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """What became of the rows by the stages that were on; too short and rejected ones only where there are some."""
     dropped = rows["dropped"]
-    parts = [
-        f"{rows['kept']:,} kept",
-        f"{dropped['exact']:,} exact duplicates",
-        f"{dropped['near']:,} near-duplicates",
-    ]
-    if semantic:
+    parts = [f"{rows['kept']:,} kept", f"{dropped['exact']:,} exact duplicates"]
+    if settings["near_threshold"]:
+        parts.append(f"{dropped['near']:,} near-duplicates")
+    if settings["semantic_dedup"]:
         parts.append(f"{dropped['semantic']:,} semantic duplicates")
     if dropped["min_length"]:
         parts.append(f"{dropped['min_length']:,} too short")

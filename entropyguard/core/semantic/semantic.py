@@ -37,7 +37,7 @@ class SemanticCounts:
 
 
 def drop_semantic_duplicates(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     pairs: Checkpoint,
     out: Path,
     dropped: Path,
@@ -46,7 +46,7 @@ def drop_semantic_duplicates(
     max_memory: int,
     progress: Progress,
 ) -> SemanticCounts:
-    """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_exact`.
+    """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_near`.
 
     Without semantic dedup every row stays.
 
@@ -55,9 +55,9 @@ def drop_semantic_duplicates(
     ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
     """
     metadata = dict(pairs.metadata)
-    stream = _stream(after_exact, pairs, semantic)
-    rank = _rank(after_exact, keep)
-    numbers = NumberFree.of(after_exact, _rows_in(stream))
+    stream = _stream(after_near, pairs, semantic)
+    rank = _rank(after_near, keep)
+    numbers = NumberFree.of(after_near, _rows_in(stream))
     unprotected = _decided(stream, rank, semantic.cluster, max_memory)
     decisions = unprotected
     if semantic.protect_numbers:
@@ -66,23 +66,23 @@ def drop_semantic_duplicates(
         "protected": semantic.protect_numbers,
         **_effect_on_numbers(stream, numbers, decisions, unprotected),
     }
-    kept = write_decided(after_exact, out, dropped, "semantic", decisions, metadata, progress)
-    return SemanticCounts(after_exact.rows, kept, after_exact.rows - kept)
+    kept = write_decided(after_near, out, dropped, "semantic", decisions, metadata, progress)
+    return SemanticCounts(after_near.rows, kept, after_near.rows - kept)
 
 
 def decide(
-    after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
+    after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
 ) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
-    stream = _stream(after_exact, pairs, semantic)
+    stream = _stream(after_near, pairs, semantic)
     if semantic.protect_numbers:
-        stream = replace(stream, apart=NumberFree.of(after_exact, _rows_in(stream)).only_numbers_differ)
-    return _decided(stream, _rank(after_exact, keep), semantic.cluster, max_memory)
+        stream = replace(stream, apart=NumberFree.of(after_near, _rows_in(stream)).only_numbers_differ)
+    return _decided(stream, _rank(after_near, keep), semantic.cluster, max_memory)
 
 
-def _stream(after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
+def _stream(after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
     if not semantic.enabled:
-        return PairStream(pairs, after_exact.row_ids, _NO_COSINE)
+        return PairStream(pairs, after_near.row_ids, _NO_COSINE)
     threshold = semantic.dedup_threshold
     floor = pairs.metadata["search"]["floor"]
     if threshold < floor:
@@ -91,7 +91,7 @@ def _stream(after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams
             f"Set search.floor in params.yaml to at most {threshold}; "
             "similar_pairs then runs again, from stored vectors."
         )
-    return PairStream(pairs, after_exact.row_ids, threshold)
+    return PairStream(pairs, after_near.row_ids, threshold)
 
 
 def _rows_in(stream: PairStream) -> Bools:
@@ -102,8 +102,8 @@ def _rows_in(stream: PairStream) -> Bools:
     return found
 
 
-def _rank(after_exact: Checkpoint, keep: KeepParams) -> Ints | None:
-    return None if is_input_order(keep) else row_priority(after_exact, keep)
+def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
+    return None if is_input_order(keep) else row_priority(after_near, keep)
 
 
 def _decided(stream: PairStream, rank: Ints | None, cluster: str, max_memory: int) -> Decisions:
