@@ -101,11 +101,15 @@ def explain(
 
 
 def sweep(
+    stage: Annotated[
+        str, typer.Option(metavar="STAGE", help="semantic, or near: thresholds of near_dedup.")
+    ] = "semantic",
     first: Annotated[
-        float | None, typer.Option("--from", metavar="COSINE", help="The lowest threshold. [default: search.floor]")
+        float | None,
+        typer.Option("--from", metavar="SIMILARITY", help="The lowest threshold. [default: that of the stored pairs]"),
     ] = None,
-    last: Annotated[float, typer.Option("--to", metavar="COSINE", help="The highest.")] = 0.99,
-    step: Annotated[float, typer.Option(metavar="COSINE", help="From one to the next.")] = 0.01,
+    last: Annotated[float, typer.Option("--to", metavar="SIMILARITY", help="The highest.")] = 0.99,
+    step: Annotated[float, typer.Option(metavar="SIMILARITY", help="From one to the next.")] = 0.01,
     extend: Annotated[
         bool, typer.Option("--extend", help="Below search.floor: search the stored vectors again, beside the pipeline.")
     ] = False,
@@ -130,7 +134,7 @@ def sweep(
 
     project = _project(checkpoint_dir)
     check_sweep_targets(project, json_file, plot)
-    found = decide(project, SweepRequest(first, last, step, extend, examples), to_stderr)
+    found = decide(project, SweepRequest(first, last, step, extend, examples, stage), to_stderr)
     if plot is not None:
         draw_sweep(found, plot)
     if json_file is not None:

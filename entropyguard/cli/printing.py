@@ -24,6 +24,7 @@ from entropyguard.run.publish import whole_file
 if TYPE_CHECKING:
     from entropyguard.core.report.explain import Explanation
     from entropyguard.core.report.lineage import Row
+    from entropyguard.core.report.word_marks import Piece
     from entropyguard.core.storage.own_files import Removed
     from entropyguard.project.status import StageLine
     from entropyguard.project.validity import StageStatus
@@ -165,15 +166,26 @@ def print_status(lines: list[StageLine]) -> None:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """What became of a row, with its text beside its keeper's."""
+    """What became of a row, with its text beside its keeper's; of a near-duplicate the words that differ, marked."""
+    from entropyguard.core.report.word_marks import marked_texts, spelled_out  # polars, for those who ask about rows
+
     row, keeper = explanation.row, explanation.keeper
     print_line(f"{_named(row)}: {_outcome(explanation)}")
     shown = [row, *([keeper] if keeper else explanation.examples)]
+    texts = [one.text for one in shown]
+    if keeper and explanation.difference:
+        print_line(spelled_out(explanation.difference))
+        texts = [_with_marks(pieces) for pieces in marked_texts(row.text, keeper.text, explanation.difference)]
     table = Table(box=HORIZONTALS, pad_edge=False)
     for one in shown:
         table.add_column(f"row {one.row_id}", ratio=1)
-    table.add_row(*(Text(visible(one.text, keep="\n\t")) for one in shown))
+    table.add_row(*(Text(visible(text, keep="\n\t")) for text in texts))
     terminal().print(table)
+
+
+def _with_marks(pieces: list[Piece]) -> str:
+    """A text with marks that need no colour."""
+    return "".join(f"[-{piece}-]" if marked else piece for piece, marked in pieces)
 
 
 def _named(row: Row) -> str:

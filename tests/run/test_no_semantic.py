@@ -122,7 +122,7 @@ def test_status_verify_sweep_and_explain_say_that_it_is_off(workspace: Workspace
         assert (ended.code, ended.stdout.strip().endswith(f"; {SAID_OFF}")) == (0, True), ended.stdout + ended.stderr
     ended = workspace.call("sweep", *here)
     assert ended.code == 1
-    assert f"{SAID_OFF}, so there are no similar pairs to sweep. Run again with --resume" in ended.stderr
+    assert f"{SAID_OFF}, so there are no pairs to sweep. Run again with --resume" in ended.stderr
     assert "row 1" in workspace.call("explain", "1", *here).stdout
     assert not asked.exists(), asked.read_text()
 

@@ -8,11 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from entropyguard.core.report.text_diff import one_line, shown, shown_beside
+from entropyguard.core.report.text_diff import one_line, shown, shown_beside, shown_marked
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
+    from entropyguard.core.near.word_diff import WordDiff
     from entropyguard.core.report.examples import Examples
 
 _TEMPLATES = Path(__file__).parent / "pages"
@@ -146,8 +148,29 @@ def _environment() -> Environment:
         "one_line": one_line,
         "shown": shown,
     }
-    made.globals |= {"beside": shown_beside, "labels": _LABELS, "explained": _EXPLAINED}
+    made.globals |= {
+        "beside": shown_beside,
+        "both_marked": _both_marked,
+        "told": _told,
+        "labels": _LABELS,
+        "explained": _EXPLAINED,
+    }
     return made
+
+
+def _both_marked(text: str, other: str, difference: WordDiff) -> list[Markup]:
+    """Two near-duplicates as HTML; marked are the words in which they differ, or where there are none, their order."""
+    from entropyguard.core.report.word_marks import marked_texts  # polars: a page is published without it
+
+    if difference.missing or difference.extra or difference.misspelt:
+        return [shown_marked(pieces) for pieces in marked_texts(text, other, difference)]
+    return [shown_beside(text, other), shown_beside(other, text)]
+
+
+def _told(difference: WordDiff) -> str:
+    from entropyguard.core.report.word_marks import spelled_out
+
+    return spelled_out(difference)
 
 
 def _percent(part: float, whole: float) -> str:
