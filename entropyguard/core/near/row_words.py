@@ -9,10 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
-from entropyguard.core.near.misspelling import is_number
-from entropyguard.core.near.negations import NEGATIONS
-from entropyguard.core.near.words import HYPHEN, UNSPACED, Words
-from entropyguard.core.near.words import NUMBER as NUMBER_IN_WORD
+from entropyguard.core.words.misspelling import is_number
+from entropyguard.core.words.negations import NEGATIONS
+from entropyguard.core.words.split import HYPHEN, UNSPACED, Words
+from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
 UInt32s = npt.NDArray[np.uint32]
 

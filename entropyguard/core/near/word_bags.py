@@ -14,16 +14,15 @@ from entropyguard.core.arrays import Bools, Int32s, Ints, UInt64s
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     allows,
-    find_difference,
     in_order_below,
     is_too_far_by_length,
     keeps_order,
     may_lack_numbers,
     may_lack_topics,
     most_of_both,
-    similarity,
 )
 from entropyguard.core.params import NearParams
+from entropyguard.core.words.difference import find_difference, similarity
 
 UInt32s = npt.NDArray[np.uint32]
 

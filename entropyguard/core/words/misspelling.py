@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from entropyguard.core.near.look_alikes import LOOK_ALIKES, UNITS
-from entropyguard.core.near.negations import NEGATIONS
+from entropyguard.core.words.look_alikes import LOOK_ALIKES, UNITS
+from entropyguard.core.words.negations import NEGATIONS
 
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _SHORTEST_MISSPELT = 2
