@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -317,7 +318,7 @@ def test_what_is_stored_under_one_setting_serves_no_other(tmp_path: Path) -> Non
     texts, store, alone = TEXTS[:150], PartStore(tmp_path / "near"), {}
     for setting in SETTINGS:
         alone[setting] = dedup(tmp_path, texts, setting), outputs(tmp_path)
-    for setting in [*SETTINGS, *SETTINGS[::-1]]:
+    for setting in chain.from_iterable((setting, NEAR) for setting in SETTINGS):
         counts, found = dedup(tmp_path, texts, setting, store=store), outputs(tmp_path)
         expected, bytes_alone = alone[setting]
         assert found == bytes_alone
