@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
-from entropyguard.core.words.misspelling import is_number
-from entropyguard.core.words.negations import NEGATIONS
+from entropyguard.core.words.lists import words_of
+from entropyguard.core.words.numbers import is_number
 from entropyguard.core.words.split import HYPHEN, UNSPACED, Words
 from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
@@ -54,7 +54,7 @@ class Vocabulary:
         kinds = np.zeros(len(words), dtype=np.uint8)
         kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
         kinds[[is_number(word) for word in words]] |= NUMBER
-        kinds[words.is_in(NEGATIONS).to_numpy()] |= NEGATION
+        kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
         kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
         if (hyphen := words.index_of(HYPHEN)) is not None:
             self.hyphen = len(self._words) + hyphen

@@ -14,8 +14,8 @@ import numpy as np
 
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import Difference, moved
-from entropyguard.core.words.misspelling import is_number
-from entropyguard.core.words.negations import NEGATIONS
+from entropyguard.core.words.lists import words_of
+from entropyguard.core.words.numbers import is_number
 
 VERDICT_VERSION = 1
 """Raised when a pair gets another verdict."""
@@ -61,7 +61,7 @@ def allows(difference: Difference, topics: set[str], counted: int, near: NearPar
     if counted < near.min_words and (difference.missing or too_short):
         return False
     lacking = [word for side in difference.own for word in side]
-    if not NEGATIONS.isdisjoint(lacking) or not (may_lack_topics(counted) or topics.isdisjoint(lacking)):
+    if not words_of("negations").isdisjoint(lacking) or not (may_lack_topics(counted) or topics.isdisjoint(lacking)):
         return False
     return bool(may_lack_numbers(counted, near)) or not any(map(is_number, lacking))
 

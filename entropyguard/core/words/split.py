@@ -19,10 +19,12 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\
 _MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
 NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
 _LETTER, _FURTHER = rf"[\p{{L}}--[{UNSPACED}]]", rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
-_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
+_WORD = rf"[{UNSPACED}]|[a-zA-Z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
 _MARK = (
     r"[-+*/=<>&|^~]+|!=|[@%]|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|\p{Regional_Indicator}{2}|[\p{Extended_Pictographic}--[\p{N}]]"
 )
+SENTENCE = "\x01"
+_SENTENCE_START = r"""(?:^|[.!?:;]["'\x{201D}\x{2019})\]]*\s|\n)\s*["'\x{201C}\x{201E}(\[*#>-]*\s*"""
 HYPHEN = "-"
 """The one mark that is punctuation as often as not."""
 
@@ -48,12 +50,18 @@ class Words:
         return joined.scatter(unspaced.arg_true(), closed)
 
 
-def _plain(texts: pl.Series) -> pl.Series:
+def cased_words(texts: pl.Series) -> pl.Series:
+    """The words of each text as they are written, lists of strings, with SENTENCE before the first of each sentence."""
+    marked = _plain(texts, lower=False).str.replace_all(_SENTENCE_START, f"${{0}}{SENTENCE}")
+    return marked.str.extract_all(f"{SENTENCE}|{_WORD}")
+
+
+def _plain(texts: pl.Series, *, lower: bool = True) -> pl.Series:
     """The texts in NFKC and lower case, apostrophes within words gone, the minus before a number told from a hyphen."""
     foreign: Ints = (texts.str.len_bytes() != texts.str.len_chars()).arg_true().to_numpy()
     if len(foreign):
         texts = texts.clone().scatter(foreign, _compatible(texts.gather(foreign)))
-    texts = texts.str.to_lowercase()
+    texts = texts.str.to_lowercase() if lower else texts
     for _ in range(2):  # in rock'n'roll the n stands between two
         texts = texts.str.replace_all(r"(\p{L})['\x{2019}\x{02BC}](\p{L})", "${1}${2}")
     return texts.str.replace_all(r"(^|[^\p{L}\p{M}\p{N})\]-])-(\p{N})", f"${{1}}{_MINUS}${{2}}")
