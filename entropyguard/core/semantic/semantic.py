@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Ints
-from entropyguard.core.decisions.greedy import KEPT, Decisions, decide_stars
+from entropyguard.core.decisions.greedy import KEPT, Apart, Decisions, decide_stars
 from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
@@ -112,19 +112,21 @@ def _decided(
     rows: Checkpoint, stream: PairStream, semantic: SemanticParams, rank: Ints | None, max_memory: int
 ) -> tuple[Decisions, GuardedRows | None]:
     """The decisions, and the guard that was asked, where there is one."""
-    stored = replace(stream, threshold=_LEAST_COSINE)
     wanted = _rows_in(stream) if semantic.protect else np.zeros(rows.rows, dtype=np.bool_)
-    guard = GuardedRows(rows, wanted, semantic.protect) if wanted.any() else None
-    apart = None
-    if guard is not None:
+    if not wanted.any():
+        return _by_rule(stream, semantic.cluster, rank, max_memory, None), None
+    with GuardedRows(rows, wanted, semantic.protect) as guard:
         for b, a, _ in stream:
             guard.count_other_numbers(b, a)
-        stream, apart = replace(stream, apart=guard.other_numbers), guard.kept_apart
-    if semantic.cluster == "components":
-        decisions = decide_components(stream, stored, stream.row_ids, rank, apart)
-    else:
-        decisions = decide_stars(stream, stream.row_ids, rank, max_memory, apart)
-    return decisions, guard
+        stream = replace(stream, apart=guard.other_numbers)
+        return _by_rule(stream, semantic.cluster, rank, max_memory, guard.kept_apart), guard
+
+
+def _by_rule(stream: PairStream, cluster: str, rank: Ints | None, max_memory: int, apart: Apart | None) -> Decisions:
+    if cluster == "components":
+        stored = replace(stream, threshold=_LEAST_COSINE, apart=None)
+        return decide_components(stream, stored, stream.row_ids, rank, apart)
+    return decide_stars(stream, stream.row_ids, rank, max_memory, apart)
 
 
 def _examples(guard: GuardedRows, row_ids: Ints) -> dict[str, list[list[int]]]:
