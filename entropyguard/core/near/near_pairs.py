@@ -90,7 +90,8 @@ class NearPairs:
         """Read all texts and find the pairs that are worth a comparison."""
         hashes = self._read_texts(progress)
         self._signatures.finish()
-        candidates = Candidates(self._words, self._rank, self._pairs)
+        protect = self._near.changed_words == "protect"
+        candidates = Candidates(self._words, self._rank, self._pairs, protect=protect)
         takes_part = self._words.words > 0
         for band in range(self._near.bands):
             candidates.add_band(hashes[band], hashes[(band + 1) % self._near.bands], takes_part)
