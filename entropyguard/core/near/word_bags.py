@@ -137,7 +137,7 @@ class Judge:
         pairs, more = left.pair[chosen], left.more[chosen].tolist()
         words, topic = self._words.vocabulary.words(left.code[chosen]), left.topic[chosen].tolist()
         starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
-        for start, end in zip(starts, [*starts[1:], len(chosen)], strict=True):
+        for start, end in zip(starts, [*starts, len(chosen)][1:], strict=True):
             own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
             their = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(-count)]
             topics = {word for word, is_one in zip(words[start:end], topic[start:end], strict=True) if is_one}
