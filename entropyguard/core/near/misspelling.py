@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
+from entropyguard.core.near.look_alikes import LOOK_ALIKES
 from entropyguard.core.near.negations import NEGATIONS
 
 _DIGIT = re.compile(r"\d")
@@ -22,7 +25,8 @@ def is_number(word: str) -> bool:
 def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
     """Whether one word is the other misspelt: a letter missing or extra, or two neighbours swapped.
 
-    A replaced letter makes another word, as does any change of a number or a negation. `in_context`: there is enough
+    A replaced letter makes another word, as does any change of a number or a negation, and what looks like a slip but
+    is another word by itself where that is listed in `look_alikes`. `in_context`: there is enough
     text around it to be bold: the first letter may change, a word of under four letters may be misspelt anywhere
     (elsewhere its last letter alone may be missing), and 1,200 is 1200.
     """
@@ -35,7 +39,7 @@ def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
         return in_context and _THOUSANDS.fullmatch(other) is not None and one == other.replace(",", "")
     if not in_context and (same == 0 or (len(one) < _LONG_WORD and same < len(one))):
         return False
-    return one not in NEGATIONS and other not in NEGATIONS
+    return NEGATIONS.isdisjoint((one, other)) and (one, other) not in LOOK_ALIKES
 
 
 def _differs_by_one_edit(one: str, other: str, same: int) -> bool:
@@ -45,8 +49,10 @@ def _differs_by_one_edit(one: str, other: str, same: int) -> bool:
     return one[same : same + 2] == other[same : same + 2][::-1] and one[same + 2 :] == other[same + 2 :]
 
 
-def is_joined(whole: str, first: str, second: str) -> bool:
-    """Whether one word is two others written together; two numbers make no third, and no negation is lost or won."""
-    if first + second != whole or (first[-1].isdigit() and second[0].isdigit()):
-        return False
-    return whole in NEGATIONS or not {first, second} & NEGATIONS
+def is_joined(whole: str, parts: Sequence[str]) -> bool:
+    """Whether a word says what its parts, which make it when written together, say apart.
+
+    Two numbers make no third one, and no negation is lost or won.
+    """
+    together = any(part[-1].isdigit() and further[0].isdigit() for part, further in pairwise(parts))
+    return not together and (whole in NEGATIONS or NEGATIONS.isdisjoint(parts))

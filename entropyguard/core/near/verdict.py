@@ -7,6 +7,7 @@ alone takes arrays as well, of many pairs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ VERDICT_VERSION = 1
 MILLIONTHS = 1_000_000
 
 _MISSPELT_WEIGHT = 0.4  # of a misspelt word, where a missing one counts 1
-_IN_CONTEXT = 12  # words from which an unlikely misspelling is taken for one
+_IN_CONTEXT = 10  # words from which an unlikely misspelling is taken for one
 _LEAST_WORDS_MISSPELT = 5  # a shorter text is the same only in the same words
 _NUMBER_MAY_BE_MISSING = 20
 _TOPIC_MAY_BE_MISSING = 50
@@ -74,25 +75,30 @@ _Pairing = tuple[list[tuple[str, str]], list[str], list[str]]
 
 
 def _take_joined(words: list[str], others: list[str]) -> _Pairing:
-    """Pair words with two of the others that make them when written together."""
+    """Pair words with two or three of the others that make them when written together."""
     found: list[tuple[str, str]] = []
-    if len(others) > 1:
-        known, rest = set(others), list(others)
-        for word in words:
-            for end in range(1, len(word)):
-                first, second = word[:end], word[end:]
-                is_known = first in known and second in known and _are_there(first, second, rest)
-                if is_known and is_joined(word, first, second):
-                    rest.remove(first)
-                    rest.remove(second)
-                    found.append((word, f"{first} {second}"))
-                    break
-        words, others = _without(words, found), rest
-    return found, words, others
+    if len(others) < 2:  # noqa: PLR2004
+        return found, words, others
+    known, rest = frozenset(others), list(others)
+    for word in words:
+        for count in (2, 3):
+            parts = _parts(word, known, count)
+            if parts and is_joined(word, parts) and not Counter(parts) - Counter(rest):
+                for part in parts:
+                    rest.remove(part)
+                found.append((word, " ".join(parts)))
+                break
+    return found, _without(words, found), rest
 
 
-def _are_there(first: str, second: str, words: list[str]) -> bool:
-    return words.count(first) > (first == second) and second in words
+def _parts(word: str, known: frozenset[str], count: int) -> tuple[str, ...]:
+    """So many known words that make the word when written together, the shortest first; none where there are none."""
+    if count == 1:
+        return (word,) if word in known else ()
+    for end in range(1, len(word)):
+        if word[:end] in known and (further := _parts(word[end:], known, count - 1)):
+            return word[:end], *further
+    return ()
 
 
 def _take_misspelt(words: list[str], others: list[str], counted: int, whole: bool) -> _Pairing:
