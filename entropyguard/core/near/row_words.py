@@ -118,9 +118,8 @@ class RowWords:
         some = np.flatnonzero(in_word)
         np.add.at(self.numbers[part], row[some], in_word[some])
         np.add.at(self.number_hashes[part], row[some], self.vocabulary.number_hashes[codes[some]])
-        bins = np.bincount(
-            row[is_word] * SKETCH_BINS + codes[is_word] % SKETCH_BINS, minlength=len(lengths) * SKETCH_BINS
-        )
+        bin_of = self.vocabulary.spelling[codes[is_word], 1] % SKETCH_BINS  # the word's own, whatever its number is
+        bins = np.bincount(row[is_word] * SKETCH_BINS + bin_of, minlength=len(lengths) * SKETCH_BINS)
         self.sketches[part] = np.minimum(bins, _MOST_IN_BIN).reshape(-1, SKETCH_BINS)
         self.ends[self._rows + 1 : part.stop + 1] = self.ends[self._rows] + np.cumsum(lengths)
         self._rows = part.stop

@@ -77,7 +77,7 @@ _Pairing = tuple[list[tuple[str, str]], list[str], list[str]]
 def _take_joined(words: list[str], others: list[str]) -> _Pairing:
     """Pair words with two or three of the others that make them when written together."""
     found: list[tuple[str, str]] = []
-    if len(others) < 2:  # noqa: PLR2004
+    if len(others) < 2:
         return found, words, others
     known, rest = frozenset(others), list(others)
     for word in words:
