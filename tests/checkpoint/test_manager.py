@@ -538,6 +538,7 @@ SEMANTIC_KEYS = {
     **EXACT_KEYS,
     "near.threshold": 0.85,
     "embed.model": "all-MiniLM-L6-v2",
+    "semantic.enabled": True,
     "semantic.dedup_threshold": 0.95,
 }
 
@@ -587,6 +588,8 @@ def test_a_pipelines_latest_checkpoint_is_its_last_stage(pipeline: CheckpointMan
         ({"semantic": {"dedup_threshold": 0.8}}, True, False),
         ({"model_name": "sentence-transformers/all-MiniLM-L6-v2"}, True, True),
         ({"model_name": "another-model"}, True, False),
+        ({"no_semantic": False}, True, True),
+        ({"no_semantic": True}, True, False),
         ({"near_threshold": 0.85, "near.min_words": 3}, True, True),
         ({"near_threshold": 0}, True, False),
         ({"min_length": 1}, False, False),
