@@ -76,7 +76,7 @@ def _processor_seconds() -> float:
 
 def _check(repo: Path, texts: Sequence[str]) -> None:
     """SystemExit unless no row is lost, and the pairs are what the texts say, word by word."""
-    from entropyguard.core.near.word_diff import word_diff
+    from entropyguard.core.words.word_diff import word_diff
 
     before, after, dropped = (
         set(pq.read_table(repo / name, columns=["row_id"])["row_id"].to_pylist())

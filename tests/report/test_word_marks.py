@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.near.word_diff import WordDiff, word_diff, word_diffs
 from entropyguard.core.report.text_diff import shown_marked
 from entropyguard.core.report.word_marks import Piece, as_columns, marked_texts, spelled_out
+from entropyguard.core.words.word_diff import WordDiff, word_diff, word_diffs
 
 TEXTS = st.text(alphabet="ab c.-1,'我ह\n", max_size=40)
 

@@ -23,13 +23,13 @@ from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import VERDICT_VERSION
 from entropyguard.core.near.word_bags import Judge
-from entropyguard.core.near.words import WORDS_VERSION, Words
 from entropyguard.core.params import NearParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.normalise import content_hash
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.words.split import WORDS_VERSION, Words
 
 UInt32s = npt.NDArray[np.uint32]
 

@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 
 from entropyguard.core.errors import ProcessingError, UsageError
-from entropyguard.core.near.word_diff import word_diffs
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.word_marks import as_columns
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.words.word_diff import word_diffs
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """The formats of an audit by the ending of its path."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from entropyguard.core.near.word_diff import WordDiff, word_diffs
 from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.pair_stats import Histogram, Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.report.text_diff import TEXT_CHARS
 from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.words.word_diff import WordDiff, word_diffs
 
 _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.near.word_diff import WordDiff, word_diff
 from entropyguard.core.report.lineage import Lineage, Row
+from entropyguard.core.words.word_diff import WordDiff, word_diff
 
 _EXAMPLES = 5
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from entropyguard.core.near.word_diff import WordDiff
     from entropyguard.core.report.examples import Examples
+    from entropyguard.core.words.word_diff import WordDiff
 
 _TEMPLATES = Path(__file__).parent / "pages"
 _STAGES_PLACE = "<!-- time and memory -->"

@@ -10,8 +10,8 @@ from unicodedata import category
 
 import polars as pl
 
-from entropyguard.core.near.word_diff import WordDiff
-from entropyguard.core.near.words import Words
+from entropyguard.core.words.split import Words
+from entropyguard.core.words.word_diff import WordDiff
 
 _UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
 _PIECE = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+|\s+")

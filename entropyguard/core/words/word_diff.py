@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from entropyguard.core.near.verdict import MILLIONTHS, find_difference, similarity
-from entropyguard.core.near.words import UNSPACED, Words
+from entropyguard.core.words.difference import MILLIONTHS, find_difference, moved, similarity
+from entropyguard.core.words.split import UNSPACED, Words
 
 
 @dataclass(frozen=True)
@@ -54,25 +54,8 @@ def _compared(words: list[str], others: list[str], counted: int) -> WordDiff:
         _in_order(missing, others),
         _in_order(extra, words),
         tuple(sorted(difference.misspelt, key=lambda pair: words.index(pair[0].split()[0]))),
-        _reordered(words, others, own, their),
+        moved(words, others) > 0,
     )
-
-
-def _reordered(words: list[str], others: list[str], own: Counter[str], their: Counter[str]) -> bool:
-    """Whether, gone through side by side, two texts differ in more than the words that only one of them has."""
-    own, their, at, other = own.copy(), their.copy(), 0, 0
-    while at < len(words) and other < len(others):
-        if words[at] == others[other]:
-            at, other = at + 1, other + 1
-        elif own[words[at]] > 0:
-            own[words[at]] -= 1
-            at += 1
-        elif their[others[other]] > 0:
-            their[others[other]] -= 1
-            other += 1
-        else:
-            return True
-    return False
 
 
 def _in_order(words: tuple[str, ...], text: list[str]) -> tuple[str, ...]:

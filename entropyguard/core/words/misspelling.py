@@ -7,31 +7,32 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from entropyguard.core.near.look_alikes import LOOK_ALIKES
-from entropyguard.core.near.negations import NEGATIONS
+from entropyguard.core.words.look_alikes import LOOK_ALIKES, UNITS
+from entropyguard.core.words.negations import NEGATIONS
 
-_DIGIT = re.compile(r"\d")
-_HAN_NUMERALS = frozenset("〇一二三四五六七八九十百千万萬億亿兆两兩")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_SHORTEST_MISSPELT = 2
 _LONG_WORD = 4
 
 
 def is_number(word: str) -> bool:
-    """Whether a word has a digit in it, or is a Han numeral."""
-    return _DIGIT.search(word) is not None or word in _HAN_NUMERALS
+    """Whether a word has a digit in it, of whatever script, or is a Han numeral."""
+    return any(map(str.isnumeric, word))
 
 
 @lru_cache(maxsize=1 << 16)
 def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
     """Whether one word is the other misspelt: a letter missing or extra, or two neighbours swapped.
 
-    A replaced letter makes another word, as does any change of a number or a negation, and what looks like a slip but
-    is another word by itself where that is listed in `look_alikes`. `in_context`: there is enough
-    text around it to be bold: the first letter may change, a word of under four letters may be misspelt anywhere
-    (elsewhere its last letter alone may be missing), and 1,200 is 1200.
+    A replaced letter makes another word; so does any change of a number, a unit, a negation or a word of one letter;
+    so does what looks like a slip but is another word by itself, where `look_alikes` has it. `in_context`: there is
+    enough text around it to be bold: the first letter may change, a word of under four letters may be misspelt
+    anywhere (elsewhere its last letter alone may be missing), and 1,200 is 1200.
     """
     if len(one) > len(other):
         one, other = other, one
+    if len(one) < _SHORTEST_MISSPELT or one in UNITS or other in UNITS:
+        return False
     same = 0
     while same < len(one) and one[same] == other[same]:
         same += 1

@@ -6,6 +6,11 @@ when they change places. Where a slip is far likelier than another meaning (the,
 
 from __future__ import annotations
 
+_UNITS = """
+m km dm cm mm nm ha g kg mg t kt mt l hl dl cl ml s ms ns h b kb mb gb tb pb kib mib gib tib bit kbit mbit gbit hz khz
+mhz ghz w kw mw gw wh kwh mwh v kv mv a ma ah mah j kj mj pa hpa kpa mpa bar mbar c f k px pt db oz lb ft
+"""
+
 _ENGLISH = """
 able cable, able table, act fact, act pact, act tact, actor factor, again gain, age cage, age page, age rage, age
 wage, air fair, air hair, air pair, alive live, all ally, all ball, all call, all tall, amoral moral, angel angle,
@@ -40,3 +45,6 @@ _PAIRS = [tuple(pair.split()) for pair in f"{_ENGLISH},{_POLISH}".split(",")]
 
 LOOK_ALIKES = frozenset([*_PAIRS, *(pair[::-1] for pair in _PAIRS)])
 """Both orders of each pair."""
+
+UNITS = frozenset(_UNITS.split())
+"""Units of measure: with a letter more or less they are others."""
