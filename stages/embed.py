@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:
@@ -14,7 +14,7 @@ def work(run: StageRun) -> Counts:
     check_fingerprint(folder, run.params.embed.model_fingerprint)
     encoder = load_encoder(folder, run.threads, run.params.embed.precision)
     counts = embed_texts(
-        run.checkpoint("after_exact_dedup.parquet"),
+        run.checkpoint("after_near_dedup.parquet"),
         run.output("embeddings.parquet"),
         encoder,
         run.params.embed.max_windows,

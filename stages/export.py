@@ -5,7 +5,7 @@ import sys
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:
@@ -18,7 +18,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.report.report import build_report, reading_warnings
     from entropyguard.core.storage.files import write_json
 
-    kept, dropped = run.checkpoint("after_semantic_dedup.parquet"), ("exact", "semantic")
+    kept, dropped = run.checkpoint("after_semantic_dedup.parquet"), ("exact", "near", "semantic")
     lineage = Lineage(
         run.checkpoint("ingested.parquet"),
         run.input("rejected.jsonl"),
@@ -30,7 +30,8 @@ def work(run: StageRun) -> Counts:
     cleaned = run.output(f"cleaned.{run.params.output.format}")
     rows = write_records(kept, cleaned, run.params.output.format, run.progress, run.place)
     write_json(run.output("report.json"), report)
-    examples = find_examples(lineage, run.checkpoint("similar_pairs.parquet"), report)
+    near_pairs, similar_pairs = run.checkpoint("near_pairs.parquet"), run.checkpoint("similar_pairs.parquet")
+    examples = find_examples(lineage, near_pairs, similar_pairs, report)
     os.environ["MPLCONFIGDIR"] = str(run.project.paths.fonts)  # its list of fonts, not the user's
     run.output("report.html").write_text(render_page(report, examples), encoding="utf-8")
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")

@@ -2,14 +2,14 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:
     from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 
     counts = drop_semantic_duplicates(
-        run.checkpoint("after_exact_dedup.parquet"),
+        run.checkpoint("after_near_dedup.parquet"),
         run.checkpoint("similar_pairs.parquet"),
         run.output("after_semantic_dedup.parquet"),
         run.output("dropped/semantic.parquet"),

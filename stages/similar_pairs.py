@@ -11,7 +11,7 @@ from entropyguard.run.stage import Counts, StageRun, run_stage
 if TYPE_CHECKING:
     from entropyguard.core.arrays import Bools, Floats, Ints
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:
@@ -25,7 +25,7 @@ def work(run: StageRun) -> Counts:
         folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
         check_fingerprint(folder, run.params.embed.model_fingerprint)
         return row_vectors.exact_vectors(
-            run.checkpoint("after_exact_dedup.parquet"),
+            run.checkpoint("after_near_dedup.parquet"),
             wanted,
             load_encoder(folder, run.threads, "float32"),
             run.params.embed.max_windows,

@@ -69,6 +69,10 @@ def run(
         float | None,
         typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]"),
     ] = None,
+    near_threshold: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of equal words: at or above it a near-duplicate; 0: off. [default: 0.85]"),
+    ] = None,
     min_length: Annotated[
         int | None, typer.Option(metavar="CHARS", help="Drop rows whose text is shorter. [default: 0]")
     ] = None,
@@ -99,7 +103,7 @@ def run(
         ),
     ] = None,
     protect_numbers: Annotated[
-        bool, typer.Option("--protect-numbers", help="Rows that differ in digits only are not semantic duplicates.")
+        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers only are no duplicates.")
     ] = False,
     max_loss: Annotated[
         float | None,
@@ -171,6 +175,7 @@ def run(
         checkpoint_dir=checkpoint_dir,
         resume=resume,
         dedup_threshold=dedup_threshold,
+        near_threshold=near_threshold,
         min_length=min_length,
         model_name=model_name,
         allow_download=allow_download,

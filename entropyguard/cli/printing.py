@@ -81,6 +81,7 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     parts = [
         f"{rows['kept']:,} kept",
         f"{dropped['exact']:,} exact duplicates",
+        f"{dropped['near']:,} near-duplicates",
         f"{dropped['semantic']:,} semantic duplicates",
     ]
     if dropped["min_length"]:
@@ -181,7 +182,8 @@ def _outcome(explanation: Explanation) -> str:
         return f"{explanation.outcome} by {explanation.stage}: {explanation.reason}"
     linked = "through other rows, of" if explanation.reason == "semantic" else "of"
     how = f"at similarity {explanation.similarity:.6f} to" if explanation.similarity is not None else linked
-    outcome = f"dropped by {explanation.stage}: {explanation.reason} duplicate {how} {_named(keeper)}"
+    what = "near-duplicate" if explanation.reason == "near" else f"{explanation.reason} duplicate"
+    outcome = f"dropped by {explanation.stage}: {what} {how} {_named(keeper)}"
     if final is not None and final.row_id != keeper.row_id:
         outcome += f", itself dropped for {_named(final)}"
     return outcome

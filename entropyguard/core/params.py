@@ -71,6 +71,26 @@ class KeepParams:
 
 
 @dataclass(frozen=True)
+class NearParams:
+    threshold: float
+    min_words: int
+    num_hashes: int
+    bands: int
+    changed_words: str
+    protect_numbers: bool
+
+    def __post_init__(self) -> None:
+        allowed = "a word similarity from 0 to 1 (0: near_dedup drops nothing)"
+        _check(0 <= self.threshold <= 1, "near.threshold", self.threshold, allowed)
+        _check(self.min_words >= 0, "near.min_words", self.min_words, "0 or more")
+        _check(self.bands >= 1, "near.bands", self.bands, "1 or more")
+        whole = self.num_hashes >= 1 and self.num_hashes % self.bands == 0
+        _check(whole, "near.num_hashes", self.num_hashes, f"a multiple of near.bands, {self.bands}")
+        known = self.changed_words in ("protect", "count")
+        _check(known, "near.changed_words", self.changed_words, "protect or count")
+
+
+@dataclass(frozen=True)
 class EmbedParams:
     model: str
     model_fingerprint: str
@@ -131,6 +151,7 @@ class Params:
     chunks: ChunkParams
     exact: ExactParams
     keep: KeepParams
+    near: NearParams
     embed: EmbedParams
     search: SearchParams
     semantic: SemanticParams

@@ -15,7 +15,7 @@ from entropyguard.project.init_places import check_no_link, check_places
 from entropyguard.project.layout import IGNORED, PARAMS
 from entropyguard.project.params_edit import value_at, with_value
 from entropyguard.project.params_upgrade import upgraded_params
-from entropyguard.project.pipeline import STAGES, packaged_files
+from entropyguard.project.pipeline import FIRST_STAGES, packaged_files
 from entropyguard.project.project import Project
 
 
@@ -72,7 +72,7 @@ def _check_repo(repo: Path) -> None:
         raise UsageError(f"{repo} is no DVC repo. Run `git init && dvc init` first, then `entropyguard init`.")
     if project.paths.definition.is_file():
         stages = (load_yaml(project.paths.definition) or {}).get("stages") or {}
-        if not set(STAGES) <= set(stages):
+        if not set(FIRST_STAGES) <= set(stages):
             raise UsageError(
                 f"{project.paths.definition} is a pipeline of your own; nothing was written. "
                 "Run `entropyguard init` in a subfolder: DVC runs pipelines in subfolders too."

@@ -10,12 +10,14 @@ DEFINITION, PARAMS, LOCK, SCRIPTS = "dvc.yaml", "params.yaml", "dvc.lock", "stag
 
 INGESTED, REJECTED = "ingested.parquet", "rejected.jsonl"
 AFTER_EXACT, DROPPED_EXACT = "after_exact_dedup.parquet", "dropped/exact.parquet"
+AFTER_NEAR, DROPPED_NEAR = "after_near_dedup.parquet", "dropped/near.parquet"
+NEAR_PAIRS = "near_pairs.parquet"
 EMBEDDINGS = "embeddings.parquet"
 PAIRS = "similar_pairs.parquet"
 AFTER_SEMANTIC, DROPPED_SEMANTIC = "after_semantic_dedup.parquet", "dropped/semantic.parquet"
 REPORT, PAGE, PLOTS = "report.json", "report.html", "plots"
 
-DROPPED = {"exact_dedup": DROPPED_EXACT, "semantic_dedup": DROPPED_SEMANTIC}
+DROPPED = {"exact_dedup": DROPPED_EXACT, "near_dedup": DROPPED_NEAR, "semantic_dedup": DROPPED_SEMANTIC}
 """The rows that a stage dropped."""
 
 PUBLISHED = {"exact_dedup": AFTER_EXACT, "semantic_dedup": AFTER_SEMANTIC}
@@ -25,9 +27,11 @@ INPUTS = "inputs"
 """The folder of links to the input, in a checkpoint dir."""
 
 _OURS = CHECKPOINT_MARKER
-_MADE_AGAIN = ("vectors", "blocks", "sweep", "tmp")
+_MADE_AGAIN = ("near", "vectors", "blocks", "sweep", "tmp")
 
-OUTPUTS = (INGESTED, REJECTED, "dropped", AFTER_EXACT, EMBEDDINGS, PAIRS, AFTER_SEMANTIC, REPORT, PAGE, PLOTS)
+_CHECKPOINTS = (INGESTED, AFTER_EXACT, AFTER_NEAR, NEAR_PAIRS, EMBEDDINGS, PAIRS, AFTER_SEMANTIC)
+
+OUTPUTS = (*_CHECKPOINTS, REJECTED, "dropped", REPORT, PAGE, PLOTS)
 """What the stages write, but for the cleaned file."""
 
 IGNORED = (f"/{_OURS}/", *(f"/{name}{'' if '.' in name else '/'}" for name in OUTPUTS if name != REPORT), "/cleaned.*")
@@ -73,6 +77,7 @@ class Layout:
         self.progress = self.ours / "progress.json"
         self.error = self.ours / "error.json"
         self.temporary = self.ours / "tmp"
+        self.near = self.ours / "near"
         self.vectors = self.ours / "vectors"
         self.blocks = self.ours / "blocks"
         self.sweep = self.ours / "sweep"

@@ -10,14 +10,15 @@ from entropyguard.core.rows.source import CHECKPOINT_MARKER
 from entropyguard.core.storage.part_names import PART_NAME
 from entropyguard.project.layout import (
     AFTER_EXACT,
+    AFTER_NEAR,
     AFTER_SEMANTIC,
     DEFINITION,
-    DROPPED_EXACT,
-    DROPPED_SEMANTIC,
+    DROPPED,
     EMBEDDINGS,
     INGESTED,
     INPUTS,
     LOCK,
+    NEAR_PAIRS,
     PAGE,
     PAIRS,
     PARAMS,
@@ -33,8 +34,8 @@ _STAGE = f"(?:{'|'.join(STAGES)})"
 _OURS = re.escape(CHECKPOINT_MARKER)
 
 RESULTS = [
-    *map(re.escape, (INGESTED, REJECTED, AFTER_EXACT, EMBEDDINGS, PAIRS, AFTER_SEMANTIC, REPORT, PAGE)),
-    *map(re.escape, (DROPPED_EXACT, DROPPED_SEMANTIC, f"{PLOTS}/rows.svg", f"{PLOTS}/similarity.svg")),
+    *map(re.escape, (INGESTED, REJECTED, AFTER_EXACT, AFTER_NEAR, NEAR_PAIRS, EMBEDDINGS, PAIRS, AFTER_SEMANTIC)),
+    *map(re.escape, (*DROPPED.values(), REPORT, PAGE, f"{PLOTS}/rows.svg", f"{PLOTS}/similarity.svg")),
     *(re.escape(cleaned(ending)) for ending in OUTPUT_FORMATS),
 ]
 """What the stages write."""
@@ -43,6 +44,7 @@ DEFINED = [*map(re.escape, (DEFINITION, PARAMS, LOCK)), rf"{SCRIPTS}/{_STAGE}\.p
 """What says how."""
 
 STORES = [
+    rf"{_OURS}/near/(?:.+/)?(?:{PART_NAME})?",
     rf"{_OURS}/vectors/(?:[^/]+/(?:{PART_NAME})?)?",
     rf"{_OURS}/blocks/(?:.+/)?(?:{PART_NAME})?",
     rf"{_OURS}/sweep/(?:blocks/(?:.+/)?(?:{PART_NAME})?|pairs\.(?:parquet|json|tmp))?",

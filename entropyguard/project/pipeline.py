@@ -18,14 +18,18 @@ from entropyguard.project.lock import flatten
 STAGE_VERSIONS = {
     "ingest": 4,
     "exact_dedup": 2,
-    "embed": 3,
-    "similar_pairs": 3,
-    "semantic_dedup": 2,
-    "export": 3,
+    "near_dedup": 1,
+    "embed": 4,
+    "similar_pairs": 4,
+    "semantic_dedup": 3,
+    "export": 4,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 
 STAGES = tuple(STAGE_VERSIONS)
+
+FIRST_STAGES = tuple(stage for stage in STAGES if stage != "near_dedup")
+"""Those that a pipeline of any earlier version has; `entropyguard init --upgrade` adds the others."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,9 @@ def upgrades_needed(project: Project) -> dict[str, str]:
     needed = {}
     for stage, version in STAGE_VERSIONS.items():
         script = project.paths.script(stage)
-        stated = script_version(script) if script.is_file() else None
-        if stated != version:
+        if not script.is_file():
+            needed[stage] = f"{script_name(stage)} is missing; {UPGRADE}"
+        elif (stated := script_version(script)) != version:
             needed[stage] = f"{script_name(stage)} is version {stated}, the installed one is {version}; {UPGRADE}"
     installed = model_fingerprint(resolve_model(project.model, allow_download=False))
     if installed != project.params.embed.model_fingerprint:

@@ -106,14 +106,16 @@ def input_states(files: dict[str, Path]) -> dict[str, dict[str, int]]:
 
 
 def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Each changed parameter as `name old -> new`."""
+    """Each changed parameter as `name old -> new`; once where one flag sets several."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    return [f"{_short(name)} {_value(before.get(name))} -> {_value(after.get(name))}" for name in names]
+    lines = (f"{_short(name)} {_value(before.get(name))} -> {_value(after.get(name))}" for name in names)
+    return list(dict.fromkeys(lines))
 
 
 def _short(name: str) -> str:
     """A parameter by the name its flag has."""
-    return {"keep.policy": "keep", "embed.model": "model_name"}.get(name, name.rpartition(".")[2])
+    flags = {"keep.policy": "keep", "embed.model": "model_name", "near.threshold": "near_threshold"}
+    return flags.get(name, name.rpartition(".")[2])
 
 
 def _value(value: Any) -> str:

@@ -15,7 +15,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, put_in_place, read_json, write_json
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.project.checkpoint_dir import at_rest
-from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, PAIRS
+from entropyguard.project.layout import AFTER_NEAR, EMBEDDINGS, PAIRS
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.project import Project
 from entropyguard.project.records import Record
@@ -81,7 +81,7 @@ def _exact_vectors(project: Project, progress: Progress) -> ExactVectors:
         folder = resolve_model(project.model, allow_download=False)
         check_fingerprint(folder, params.model_fingerprint)
         encoder, store = load_encoder(folder, precision="float32"), PartStore(project.paths.vectors)
-        after_exact = project.checkpoint(AFTER_EXACT)
+        after_exact = project.checkpoint(AFTER_NEAR)
         return exact_vectors(after_exact, wanted, encoder, params.max_windows, store, progress)
 
     return embedded

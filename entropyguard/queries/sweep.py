@@ -13,7 +13,7 @@ from entropyguard.core.params import Params
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.watch import Watched
-from entropyguard.project.layout import AFTER_EXACT, EMBEDDINGS, INGESTED, PAIRS
+from entropyguard.project.layout import AFTER_NEAR, EMBEDDINGS, INGESTED, PAIRS
 from entropyguard.project.project import Project
 from entropyguard.project.status import project_status
 from entropyguard.project.validity import UP_TO_DATE
@@ -21,7 +21,7 @@ from entropyguard.queries.further_search import cost, known_pairs, search_furthe
 from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
 
-_NEEDED = ("ingest", "exact_dedup", "embed", "similar_pairs")
+_NEEDED = ("ingest", "exact_dedup", "near_dedup", "embed", "similar_pairs")
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     check_range(request)
     check_up_to_date(project)
     params = project.params
-    with _unchanged(project, (INGESTED, AFTER_EXACT, EMBEDDINGS, PAIRS)):
-        stored, after_exact = project.checkpoint(PAIRS), project.checkpoint(AFTER_EXACT)
+    with _unchanged(project, (INGESTED, AFTER_NEAR, EMBEDDINGS, PAIRS)):
+        stored, after_exact = project.checkpoint(PAIRS), project.checkpoint(AFTER_NEAR)
         floor = float(stored.metadata["search"]["floor"])
         first = min(floor, request.last) if request.first is None else request.first
         chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)

@@ -35,6 +35,7 @@ class Request:
     checkpoint_dir: Path | None = None
     resume: bool = False
     dedup_threshold: float | None = None
+    near_threshold: float | None = None
     min_length: int | None = None
     model_name: str | None = None
     allow_download: bool = False
@@ -188,6 +189,7 @@ def _with_settings(params: Params, request: Request) -> Params:
             source_column=request.source_column,
             source_priority=request.source_priority or None,
         ),
+        near=_changed(params.near, threshold=request.near_threshold, protect_numbers=request.protect_numbers or None),
         embed=dataclasses.replace(params.embed, model=model),
         # Pairs are stored from the floor up, so a lower threshold needs a lower floor.
         search=dataclasses.replace(params.search, floor=min(params.search.floor, threshold)),

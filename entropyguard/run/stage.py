@@ -110,6 +110,10 @@ class StageRun:
         mark_cache(Path(shared))
         return PartStore(Path(shared))
 
+    def near_store(self) -> PartStore:
+        """Where near_dedup keeps what it found out about texts and pairs of them."""
+        return self._store(self.project.paths.near)
+
     def block_store(self) -> PartStore:
         """Where finished blocks of the search are kept."""
         return self._store(self.project.paths.blocks)

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from entropyguard.core.arrays import Keys
 from entropyguard.core.embed.embed import embeddings_schema
-from entropyguard.core.embed.vector_keys import KeyIndex, text_keys, window_keys
+from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 from entropyguard.core.storage.digests import digests_to_arrow
 from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.storage.key_index import KeyIndex
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.temporary import temporary_file
 

@@ -31,6 +31,7 @@ from entropyguard.core.storage.files import write_json
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.project import Project
 from entropyguard.run.request import default_params
+from tests.made_near import write_near
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 SIMILAR = 0.97
@@ -44,6 +45,8 @@ LINES = [
     '{"text": "THE cat sat"}',  # 4: exact duplicate of 3, which is dropped as well
     '{"text": "x"}',  # 5: too short
     '{"text": "a dog ran"}',  # 6
+    '{"text": "the small cat sat"}',  # 7: near-duplicate of 3, which is dropped as well
+    '{"text": "The small cat sat"}',  # 8: exact duplicate of 7, which is dropped as well
 ]
 
 
@@ -82,8 +85,9 @@ def run(
     keep: str = "first",
     cluster: str = "stars",
     group_rows: int = 1 << 16,
+    near: Sequence[tuple[int, int, float]] = (),
 ) -> Run:
-    """Run all but the model: `similar` are the pairs of rows that a search would have found."""
+    """Run all but the model and the word diff: `similar` and `near` are the pairs of rows they would have found."""
     inputs = folder / "data"
     inputs.mkdir()
     (folder / "dropped").mkdir()
@@ -98,12 +102,14 @@ def run(
     after_exact = folder / "after_exact_dedup.parquet"
     drop_exact_duplicates(Checkpoint(ingested), after_exact, folder / "dropped/exact.parquet", exact, policy, silent)
     left = set(pl.read_parquet(after_exact)["row_id"])
+    after_near = write_near(folder, [(a, b, how) for a, b, how in near if a < b and {a, b} <= left])
+    left = set(pl.read_parquet(after_near)["row_id"])
     pairs = sorted((b, a) for a, b in similar if a < b and {a, b} <= left)
     with TableWriter(folder / "similar_pairs.parquet", PAIRS, ABOUT) as writer:
         columns = [[a for _, a in pairs], [b for b, _ in pairs], [SIMILAR] * len(pairs)]
         writer.write(pa.table(columns, schema=PAIRS))
     drop_semantic_duplicates(
-        Checkpoint(after_exact),
+        Checkpoint(after_near),
         Checkpoint(folder / "similar_pairs.parquet"),
         folder / "after_semantic_dedup.parquet",
         folder / "dropped/semantic.parquet",
@@ -118,12 +124,12 @@ def run(
 @pytest.fixture
 def project(tmp_path: Path) -> Run:
     """The run on `LINES`."""
-    return run(tmp_path, {"a.jsonl": "\n".join(LINES) + "\n"}, [(0, 3)])
+    return run(tmp_path, {"a.jsonl": "\n".join(LINES) + "\n"}, [(0, 3)], near=[(3, 7, 0.9)])
 
 
 def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(project: Run) -> None:
     records = {record["row_id"]: record for record in project.records()}
-    assert list(records) == [1, 2, 3, 4, 5]
+    assert list(records) == [1, 2, 3, 4, 5, 7, 8]
     assert records[1] == {
         "row_id": 1,
         "file": "data/a.jsonl",
@@ -155,9 +161,12 @@ def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(pro
 
 
 def test_the_final_keeper_is_in_the_output_although_the_keeper_was_dropped_later(project: Run) -> None:
-    record = project.records()[3]
-    assert (record["row_id"], record["keeper_row_id"], record["final_keeper_row_id"]) == (4, 3, 0)
-    assert record["keeper_text"] == "the cat sat"
+    records = {record["row_id"]: record for record in project.records()}
+    keepers = {row: (record["keeper_row_id"], record["final_keeper_row_id"]) for row, record in records.items()}
+    assert keepers == {1: (0, 0), 2: (None, None), 3: (0, 0), 4: (3, 0), 5: (None, None), 7: (3, 0), 8: (7, 0)}
+    assert records[4]["keeper_text"] == "the cat sat"
+    near = records[7]
+    assert (near["stage"], near["reason"], near["similarity"]) == ("near_dedup", "near", 0.9)
 
 
 def test_every_format_holds_the_same_records(project: Run) -> None:
@@ -191,7 +200,9 @@ def test_an_audit_without_records_is_empty_but_whole(tmp_path: Path, ending: str
 
 def test_a_longer_text_is_cut_at_the_stated_number_of_characters(project: Run) -> None:
     records = project.records(text_chars=5)
-    assert [record["text"] for record in records] == ["A  ca…", "{brok…", "the c…", "THE c…", "x"]
+    assert [record["text"] for record in records] == [
+        *("A  ca…", "{brok…", "the c…", "THE c…", "x", "the s…", "The s…")
+    ]
     assert records[0]["keeper_text"] == "a cat…"
     assert project.records(text_chars=10)[0]["text"] == "A  cat sat"
 
@@ -248,7 +259,9 @@ def test_wrong_arguments_are_refused(project: Run) -> None:
         replace(project, names=[]).records()
 
 
-@pytest.mark.parametrize("missing", ["ingested.parquet", "rejected.jsonl", "dropped/semantic.parquet"])
+@pytest.mark.parametrize(
+    "missing", ["ingested.parquet", "rejected.jsonl", "dropped/near.parquet", "dropped/semantic.parquet"]
+)
 def test_without_a_finished_run_there_is_nothing_to_tell(project: Run, missing: str) -> None:
     (project.folder / missing).unlink()
     for ask in (project.records, lambda: project.explain(0), lambda: sample_dropped(project.lineage(), 1, 0)):
@@ -260,7 +273,7 @@ def test_checkpoints_of_two_runs_are_not_taken_for_one(project: Run, tmp_path: P
     (tmp_path / "other").mkdir()
     other = run(tmp_path / "other", {"a.jsonl": LINES[0]}, [])
     (other.folder / "after_semantic_dedup.parquet").replace(project.folder / "after_semantic_dedup.parquet")
-    with pytest.raises(ProcessingError, match="no finished run: of 6 rows 1 are kept and 4 dropped"):
+    with pytest.raises(ProcessingError, match="no finished run: of 8 rows 1 are kept and 6 dropped"):
         project.records()
 
 
@@ -285,6 +298,12 @@ def test_a_dropped_row_is_explained_with_both_whole_texts(project: Run) -> None:
     assert found.keeper == Row(3, "data/a.jsonl", 4, "the cat sat")
     assert found.final_keeper == Row(0, "data/a.jsonl", 1, "a cat sat")
     assert project.explain(3).similarity == SIMILAR
+
+
+def test_a_near_duplicate_is_explained_as_one(project: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    print_explanation(project.explain(7))
+    told = "dropped by near_dedup: near-duplicate at similarity 0.900000 to row 3 (data/a.jsonl, line 4)"
+    assert f"{told}, itself dropped for row 0" in capsys.readouterr().out
 
 
 def test_a_row_dropped_through_others_has_a_keeper_and_no_similarity_in_every_format(
@@ -315,8 +334,10 @@ def test_a_rejected_row_is_explained_with_its_line(project: Run) -> None:
 
 def test_a_kept_row_names_the_rows_it_stands_for(project: Run) -> None:
     found = project.explain(0)
-    assert (found.outcome, found.stage, found.stands_for) == ("kept", None, 3)
-    assert [row.text for row in found.examples] == ["A  cat sat", "the cat sat", "THE cat sat"]
+    assert (found.outcome, found.stage, found.stands_for) == ("kept", None, 5)
+    assert [row.text for row in found.examples] == [
+        *("A  cat sat", "the cat sat", "THE cat sat", "the small cat sat", "The small cat sat")
+    ]
     assert project.explain(6).stands_for == 0
 
 
@@ -325,19 +346,19 @@ def test_of_many_rows_a_kept_one_shows_five(tmp_path: Path) -> None:
     assert (found.stands_for, [row.row_id for row in found.examples]) == (8, [1, 2, 3, 4, 5])
 
 
-@pytest.mark.parametrize("row_id", [-1, 7, 2**70])
+@pytest.mark.parametrize("row_id", [-1, 9, 2**70])
 def test_a_row_that_is_not_there_is_refused_with_the_range(project: Run, row_id: int) -> None:
-    with pytest.raises(UsageError, match=f"no row {row_id}: the input has rows 0 to 6"):
+    with pytest.raises(UsageError, match=f"no row {row_id}: the input has rows 0 to 8"):
         project.explain(row_id)
 
 
 def test_a_sample_is_the_same_for_the_same_seed_and_has_dropped_rows_only(project: Run) -> None:
-    assert sample_dropped(project.lineage(), 10, seed=0) == [1, 3, 4, 5]
+    assert sample_dropped(project.lineage(), 10, seed=0) == [1, 3, 4, 5, 7, 8]
     two = sample_dropped(project.lineage(), 2, seed=1)
     assert two == sample_dropped(project.lineage(), 2, seed=1)
     assert len(set(two)) == 2
     assert any(sample_dropped(project.lineage(), 2, seed=seed) != two for seed in range(2, 9))
-    assert set(two) <= {1, 3, 4, 5}
+    assert set(two) <= {1, 3, 4, 5, 7, 8}
 
 
 WORDS = st.sampled_from(["aaa", "AAA ", "bbb", "b", "ccc", "ddd ddd", "ddd  DDD", "é"])
@@ -348,20 +369,21 @@ LINE = WORDS.map(lambda word: json.dumps({"text": word})) | st.sampled_from(["{b
 @given(
     lines=st.lists(LINE, max_size=12),
     similar=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=10),
+    near=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0.8, 0.9, 0.95])), max_size=6),
     keep=st.sampled_from(["first", "longest"]),
 )
 def test_every_row_is_kept_or_has_a_record_and_every_final_keeper_is_kept(
-    lines: list[str], similar: list[tuple[int, int]], keep: str
+    lines: list[str], similar: list[tuple[int, int]], near: list[tuple[int, int, float]], keep: str
 ) -> None:
     lines = [*lines, '{"text": "a sound row"}']
     with TemporaryDirectory() as folder:
-        project = run(Path(folder), {"a.jsonl": "\n".join(lines)}, similar, keep)
+        project = run(Path(folder), {"a.jsonl": "\n".join(lines)}, similar, keep, near=near)
         records, kept = project.records(), project.kept()
         assert sorted([record["row_id"] for record in records] + kept) == list(range(len(lines)))
         assert [record["row_id"] for record in records] == sorted(record["row_id"] for record in records)
         for record in records:
             assert record["line"] == record["row_id"] + 1
-            with_keeper = record["reason"] in ("exact", "semantic")
+            with_keeper = record["reason"] in ("exact", "near", "semantic")
             assert (record["final_keeper_row_id"] in kept) == with_keeper
             assert (record["keeper_text"] is None) != with_keeper
             assert project.explain(record["row_id"]).outcome != "kept"

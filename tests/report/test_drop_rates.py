@@ -57,10 +57,14 @@ def write_dropped(path: Path, reasons: dict[int, str]) -> Path:
 
 
 def count(folder: Path, rows: list[tuple[int, dict[str, Any]]], reasons: dict[int, str], column: str) -> DropRates:
-    exact = write_dropped(folder / "exact.parquet", {row: why for row, why in reasons.items() if why != "semantic"})
-    semantic = write_dropped(folder / "near.parquet", {row: why for row, why in reasons.items() if why == "semantic"})
+    stages = {"exact": ("min_length", "exact"), "near": ("near",), "semantic": ("semantic",)}
+    dropped = {
+        f"{stage}_dedup": Checkpoint(
+            write_dropped(folder / f"{stage}.parquet", {row: why for row, why in reasons.items() if why in whys})
+        )
+        for stage, whys in stages.items()
+    }
     ingested = Checkpoint(write_ingested(folder / "ingested.parquet", rows))
-    dropped = {"exact_dedup": Checkpoint(exact), "semantic_dedup": Checkpoint(semantic)}
     return count_drops(Lineage(ingested, folder / "rejected.jsonl", dropped, ingested, []), column)
 
 
@@ -72,11 +76,12 @@ def test_losses_are_told_of_all_rows_and_of_each_source_the_largest_first(tmp_pa
         (4, {"text": "d"}),
         (9, {"text": "e", "from": "7"}),  # the same text as the number
         (10, {"text": "f", "from": None}),
+        (12, {"text": "g"}),
     ]
-    found = count(tmp_path, rows, {2: "min_length", 3: "exact", 10: "semantic"}, "from")
-    assert found.overall == Drops(6, min_length=1, exact=1, semantic=1)
+    found = count(tmp_path, rows, {2: "min_length", 3: "exact", 4: "near", 10: "semantic"}, "from")
+    assert found.overall == Drops(7, min_length=1, exact=1, near=1, semantic=1)
     assert list(found.sources.items()) == [
-        ("(none)", Drops(2, semantic=1)),
+        ("(none)", Drops(3, near=1, semantic=1)),
         ("7", Drops(2, min_length=1)),
         ("web", Drops(2, exact=1)),
     ]

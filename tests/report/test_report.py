@@ -30,8 +30,10 @@ from entropyguard.core.report.text_diff import shown, shown_beside, visible
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.project.pipeline import STAGES
 from entropyguard.run.request import default_params
 from tests.conftest import Workspace
+from tests.made_near import write_near
 from tests.project.test_data_repo import Repo
 
 ABOUT = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
@@ -44,7 +46,11 @@ ROWS = [
     "a dog ran",  # 4
     "a dog runs",  # 5: near 4, kept
     "one dog ran",  # 6: semantic duplicate of 4
+    "the small cat sat",  # 7: near-duplicate of 2
+    "THE small cat sat",  # 8: exact duplicate of 7
+    "a dog ran away",  # 9: near 4 by its words, kept
 ]
+NEAR = [(2, 7, 0.9), (4, 9, 0.8)]
 SIMILAR = [(0, 2, 0.97), (4, 5, 0.93), (4, 6, 0.96), (5, 6, 0.91)]
 
 
@@ -60,8 +66,8 @@ class Project:
         return list(lineage_of(self.folder).dropped.values())
 
     def find(self) -> Examples:
-        pairs = Checkpoint(self.folder / "similar_pairs.parquet")
-        return find_examples(lineage_of(self.folder), pairs, self.report)
+        near_pairs, pairs = (Checkpoint(self.folder / f"{name}_pairs.parquet") for name in ("near", "similar"))
+        return find_examples(lineage_of(self.folder), near_pairs, pairs, self.report)
 
     def page(self) -> str:
         return render_page(self.report, self.find())
@@ -71,11 +77,15 @@ def run(
     folder: Path,
     lines: str,
     similar: Sequence[tuple[int, int, float]],
+    near: Sequence[tuple[int, int, float]] = (),
     source_column: str = "",
     min_length: int = 0,
     unreadable: Sequence[int] = (),
 ) -> Project:
-    """Run all but the model: `similar` are the pairs that a search would have found, `unreadable` are row ids."""
+    """Run all but the model and the word diff: `similar` and `near` are the pairs that would have been found.
+
+    `unreadable` are row ids.
+    """
     (folder / "dropped").mkdir(parents=True)
     (folder / "data.jsonl").write_text(lines, encoding="utf-8")
     base = default_params()
@@ -92,18 +102,20 @@ def run(
     )
     ingest(find_sources(str(folder / "data.jsonl")), ingested, rejected, params.ingest, silent)
     drop_exact_duplicates(Checkpoint(ingested), after_exact, exact, params.exact, params.keep, silent)
-    write_embeddings(embeddings, pq.read_table(after_exact)["row_id"].to_pylist(), unreadable)
+    after_near = write_near(folder, near, params.near.threshold)
+    write_embeddings(embeddings, pq.read_table(after_near)["row_id"].to_pylist(), unreadable)
     with TableWriter(pairs, PAIRS, ABOUT) as writer:
         columns = [list(column) for column in zip(*sorted(similar, key=lambda pair: pair[1::-1]), strict=True)]
         writer.write(pa.table(columns or [[], [], []], schema=PAIRS))
     drop_semantic_duplicates(
-        Checkpoint(after_exact), Checkpoint(pairs), kept, semantic, params.semantic, params.keep, 1 << 30, silent
+        Checkpoint(after_near), Checkpoint(pairs), kept, semantic, params.semantic, params.keep, 1 << 30, silent
     )
     return Project(folder, build_report(lineage_of(folder), Checkpoint(embeddings), params))
 
 
 def lineage_of(folder: Path) -> Lineage:
-    dropped = {f"{name}_dedup": Checkpoint(folder / "dropped" / f"{name}.parquet") for name in ("exact", "semantic")}
+    stages = ("exact", "near", "semantic")
+    dropped = {f"{name}_dedup": Checkpoint(folder / "dropped" / f"{name}.parquet") for name in stages}
     ingested, kept = (Checkpoint(folder / f"{name}.parquet") for name in ("ingested", "after_semantic_dedup"))
     return Lineage(ingested, folder / "rejected.jsonl", dropped, kept, [])
 
@@ -129,7 +141,7 @@ def as_lines(texts: Sequence[str], **more: str) -> str:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """The run on `ROWS`."""
-    return run(tmp_path / "project", as_lines(ROWS), SIMILAR)
+    return run(tmp_path / "project", as_lines(ROWS), SIMILAR, NEAR)
 
 
 @dataclass
@@ -161,10 +173,11 @@ class Parsed(HTMLParser):
 
 def test_a_cluster_is_a_kept_row_and_all_that_went_for_it(project: Project) -> None:
     keepers = final_keepers(Checkpoint(project.folder / "ingested.parquet"), project.dropped)
-    assert keepers.tolist() == [-1, 0, 0, 0, -1, -1, 4]  # 3 went for 2, which went for 0
+    # 8 went for 7, which went for 2, which went for 0.
+    assert keepers.tolist() == [-1, 0, 0, 0, -1, -1, 4, 0, 0, -1]
     assert largest_clusters(keepers, project.dropped, 9, 9) == [
-        Cluster(keeper=0, exact=2, semantic=1, members=[(2, 0.97)]),
-        Cluster(keeper=4, exact=0, semantic=1, members=[(6, 0.96)]),
+        Cluster(keeper=0, exact=3, near=1, semantic=1, members=[(2, 0.97)], near_members=[(7, 0.9)]),
+        Cluster(keeper=4, exact=0, near=0, semantic=1, members=[(6, 0.96)], near_members=[]),
     ]
     assert [cluster.keeper for cluster in largest_clusters(keepers, project.dropped, 1, 0)] == [0]
 
@@ -181,7 +194,10 @@ def test_of_equal_clusters_those_of_the_lowest_rows_are_shown_and_the_least_simi
 
 def test_pairs_next_to_the_threshold_are_told_the_nearest_first_and_one_for_each_row(project: Project) -> None:
     keepers = final_keepers(Checkpoint(project.folder / "ingested.parquet"), project.dropped)
-    above = least_similar_dropped(project.dropped[1], 0.95, 9)
+    assert least_similar_dropped(project.dropped[1], 0.85, 9) == [Pair(0.9, row=7, other=2)]
+    near_pairs = Checkpoint(project.folder / "near_pairs.parquet")
+    assert most_similar_kept(near_pairs, keepers, 0.85, 9) == [Pair(0.8, row=9, other=4)]
+    above = least_similar_dropped(project.dropped[2], 0.95, 9)
     assert above == [Pair(0.96, row=6, other=4), Pair(0.97, row=2, other=0)]
     pairs = project.folder / "similar_pairs.parquet"
     assert most_similar_kept(Checkpoint(pairs), keepers, 0.95, 9) == [
@@ -220,10 +236,10 @@ HOSTILE = [
 
 
 def test_a_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
-    harmless = run(tmp_path / "harmless", as_lines(["x y"] * 2, source="web"), [], "source")
+    harmless = run(tmp_path / "harmless", as_lines(["x y"] * 2, source="web"), [], source_column="source")
     expected = {tag for tag, _ in Parsed.of(harmless.page()).tags}
     for at, text in enumerate(HOSTILE):
-        made = run(tmp_path / str(at), as_lines([text, text.upper()], source=text), [], "source")
+        made = run(tmp_path / str(at), as_lines([text, text.upper()], source=text), [], source_column="source")
         page = made.page()
         parsed = Parsed.of(page)
         assert {tag for tag, _ in parsed.tags} <= expected | {"i"}
@@ -237,7 +253,7 @@ def test_a_hostile_text_is_shown_and_not_obeyed(tmp_path: Path) -> None:
 
 def test_a_hostile_name_of_a_source_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     name = "<b onmouseover=alert(1)>" * 20
-    made = run(tmp_path / "project", as_lines(["one", "two"], source=name), [], "source")
+    made = run(tmp_path / "project", as_lines(["one", "two"], source=name), [], source_column="source")
     page = made.page()
     assert "<b onmouseover" not in page
     assert name[:40] + "…" in Parsed.of(page).text
@@ -267,21 +283,33 @@ def test_invisible_characters_are_spelled_out_and_those_that_join_letters_are_no
 
 def test_the_numbers_on_the_page_are_those_of_the_report(tmp_path: Path) -> None:
     lines = as_lines(ROWS, source="web") + "{broken\n" + as_lines(["last"], source="book")
-    made = run(tmp_path / "project", lines, SIMILAR, "source")
+    made = run(tmp_path / "project", lines, SIMILAR, NEAR, source_column="source")
     rows = made.report["rows"]
-    assert (rows["in"], rows["kept"], rows["rejected"]) == (9, 4, 1)
+    assert (rows["in"], rows["kept"], rows["rejected"]) == (12, 5, 1)
+    assert rows["dropped"] == {"min_length": 0, "exact": 3, "near": 1, "semantic": 2}
+    assert made.report["near"] == {"judged": 7, "capped_buckets": 0}
     words = Parsed.of(made.page()).words()
-    assert "4 of 9 rows kept" in words
-    for count, label in ((4, "kept 44.4 %"), (2, "exact duplicates 22.2 %"), (2, "semantic duplicates 22.2 %")):
-        assert f"{count} {label}" in words
+    assert "5 of 12 rows kept" in words
+    for told in (
+        "5 kept 41.7 %",
+        "3 exact duplicates 25.0 %",
+        "1 near-duplicates 8.3 %",
+        "2 semantic duplicates 16.7 %",
+    ):
+        assert told in words
     assert (
-        "rows in 9 ingest 8 1 rejected exact_dedup 6 2 exact duplicates semantic_dedup 4 2 semantic duplicates" in words
+        "rows in 12 ingest 11 1 rejected exact_dedup 8 3 exact duplicates near_dedup 7 1 near-duplicates "
+        "semantic_dedup 5 2 semantic duplicates" in words
     )
-    assert "web 7 3 4 57.1 % book 1 1 0 0 %" in words
+    assert "web 10 4 6 60.0 % book 1 1 0 0 %" in words
+    assert "0.900000 row 7 dropped for row 2" in words
+    assert "0.800000 row 9 kept beside row 4" in words
+    assert "pairs compared word by word 7" in words
     assert "2 pairs below the threshold 2 pairs at or above it" in words
     assert "0.960000 row 6 dropped for row 4" in words
     assert "0.930000 row 5 kept beside row 4" in words
-    assert "4 rows row 0 kept · 2 exact duplicates · 1 semantic duplicate" in words
+    assert "6 rows row 0 kept · 3 exact duplicates · 1 near-duplicate · 1 semantic duplicate" in words
+    assert "Its near-duplicate 0.900000 row 7" in words
 
 
 def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
@@ -315,7 +343,7 @@ SCRIPTS = [
 ]
 
 
-def test_rows_are_counted_by_script_after_exact_dedup(tmp_path: Path) -> None:
+def test_rows_are_counted_by_script_after_near_dedup(tmp_path: Path) -> None:
     made = run(tmp_path / "project", as_lines(SCRIPTS), [], unreadable=[1, 5])
     assert list(made.report["scripts"].items()) == [
         ("Latin", {"rows": 3, "unreadable": 0}),
@@ -379,7 +407,7 @@ def test_equal_results_give_equal_bytes_whatever_the_settings_of_matplotlib(proj
 
     first = drawn(project)
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path", "axes.grid": True}):
-        assert drawn(run(tmp_path / "other", as_lines(ROWS), SIMILAR)) == first
+        assert drawn(run(tmp_path / "other", as_lines(ROWS), SIMILAR, NEAR)) == first
     assert str(tmp_path) not in "".join(first)
 
 
@@ -404,7 +432,7 @@ def test_the_published_copy_tells_time_and_memory_and_the_checkpoint_does_not(wo
     assert copy.replace(section[0], "<!-- time and memory -->").split() == own.split()
     assert re.search(r"embed [\d.]+ [\d.]+ MB ran: never built", Parsed.of(section[0]).words())
     assert workspace.run("--resume", report=published).code == 0
-    assert published.read_text().count("up to date") == 6
+    assert published.read_text().count("up to date") == len(STAGES)
     assert (workspace.checkpoints / "report.html").read_text() == own
 
 

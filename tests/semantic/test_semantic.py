@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entropyguard.core.decisions.greedy import KEPT
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import _join, _roots, decide_components
-from entropyguard.core.semantic.greedy import KEPT
 from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -163,12 +163,6 @@ def test_rows_come_out_as_they_went_in_and_the_search_is_told_on(tmp_path: Path)
 def test_a_threshold_below_the_floor_says_which_parameter_to_set(tmp_path: Path) -> None:
     with pytest.raises(ProcessingError, match=r"Set search\.floor in params\.yaml to at most 0\.85"):
         dedup(tmp_path, [0, 1], {(0, 1): 0.95}, threshold=0.85)
-
-
-def test_pairs_of_other_rows_are_refused(tmp_path: Path) -> None:
-    for pair in ((0, 3), (0, 9), (3, 5)):
-        with pytest.raises(ProcessingError, match=r"names rows that are not in after_exact_dedup\.parquet"):
-            dedup(tmp_path, [0, 5], {pair: 0.99})
 
 
 def test_no_rows_and_no_pairs_are_no_trouble(tmp_path: Path) -> None:

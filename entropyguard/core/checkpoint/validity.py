@@ -23,6 +23,7 @@ FLAG_NAMES = {
     "keep": "keep.policy",
     "source_column": "keep.source_column",
     "source_priority": "keep.source_priority",
+    "near_threshold": "near.threshold",
     "model_name": "embed.model",
     "dedup_threshold": "semantic.dedup_threshold",
     "cluster": "semantic.cluster",

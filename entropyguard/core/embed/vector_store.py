@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Bools, Floats, Int32s, Ints, Keys
-from entropyguard.core.embed.vector_keys import KeyIndex
 from entropyguard.core.storage.digests import digests_from_arrow, digests_to_arrow
 from entropyguard.core.storage.files import FileState, sync_file, write_whole
+from entropyguard.core.storage.key_index import KeyIndex
 from entropyguard.core.storage.own_files import OwnNames, Removed, remove_own
 from entropyguard.core.storage.part_names import PART_NAME
 from entropyguard.core.storage.parts import PartStore

@@ -13,20 +13,23 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 
 NO_KEEPER = -1
 _ROWS_AT_ONCE = 1 << 20
+_SHOWN = ("near", "semantic")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`exact` and `semantic` count the rows that `keeper` stands for.
+    """`exact`, `near` and `semantic` count the rows that `keeper` stands for.
 
-    members: of its semantic duplicates the least similar ones, as (row id, similarity). By components a member can
-    have no similarity: it was linked through other rows.
+    members, near_members: of its semantic and of its near-duplicates the least similar ones, as (row id, similarity).
+    By components a member can have no similarity: it was linked through other rows.
     """
 
     keeper: int
     exact: int
+    near: int
     semantic: int
     members: list[tuple[int, float | None]]
+    near_members: list[tuple[int, float | None]]
 
 
 def final_keepers(ingested: Checkpoint, dropped: list[Checkpoint]) -> Ints:
@@ -36,12 +39,13 @@ def final_keepers(ingested: Checkpoint, dropped: list[Checkpoint]) -> Ints:
         for table in checkpoint.tables(["row_id", "keeper_row_id"]):
             rows = pl.DataFrame(table).drop_nulls()
             keeper[rows["row_id"].to_numpy()] = rows["keeper_row_id"].to_numpy()
-    for start in range(0, len(keeper), _ROWS_AT_ONCE):
-        part = keeper[start : start + _ROWS_AT_ONCE]
-        has = part != NO_KEEPER
-        # The keeper of an exact duplicate may itself be a semantic duplicate; what that one points to is in the output.
-        further = keeper[part[has]]
-        part[has] = np.where(further != NO_KEEPER, further, part[has])
+    # A keeper may itself be dropped by a later stage: what the last one points to is in the output.
+    for _ in dropped[1:]:
+        for start in range(0, len(keeper), _ROWS_AT_ONCE):
+            part = keeper[start : start + _ROWS_AT_ONCE]
+            has = part != NO_KEEPER
+            further = keeper[part[has]]
+            part[has] = np.where(further != NO_KEEPER, further, part[has])
     return keeper
 
 
@@ -56,12 +60,12 @@ def largest_clusters(keepers: Ints, dropped: list[Checkpoint], clusters: int, me
         np.add.at(sizes, part[part != NO_KEEPER], 1)
     chosen = _largest(sizes, clusters)
     counts = pl.DataFrame(schema={"keeper": pl.Int64, "reason": pl.String, "len": pl.UInt32})
-    least = pl.DataFrame(schema={"row_id": pl.Int64, "similarity": pl.Float64, "keeper": pl.Int64})
+    least = pl.DataFrame(schema={"row_id": pl.Int64, "similarity": pl.Float64, "keeper": pl.Int64, "reason": pl.String})
     for rows in _dropped_for(chosen, keepers, dropped):
         counts = pl.concat([counts, rows.group_by("keeper", "reason").len()])
-        near = rows.filter(reason="semantic").select(least.columns)
-        least = pl.concat([least, near]).sort("similarity", "row_id", nulls_last=True)
-        least = least.group_by("keeper", maintain_order=True).head(members).select(near.columns)
+        shown = rows.filter(pl.col("reason").is_in(_SHOWN)).select(least.columns)
+        least = pl.concat([least, shown]).sort("similarity", "row_id", nulls_last=True)
+        least = least.group_by("keeper", "reason", maintain_order=True).head(members).select(shown.columns)
     return [_cluster(keeper, counts.filter(keeper=keeper), least.filter(keeper=keeper)) for keeper in chosen]
 
 
@@ -87,5 +91,6 @@ def _dropped_for(chosen: list[int], keepers: Ints, dropped: list[Checkpoint]) ->
 
 
 def _cluster(keeper: int, counts: pl.DataFrame, least: pl.DataFrame) -> Cluster:
-    exact, semantic = (int(counts.filter(reason=reason)["len"].sum()) for reason in ("exact", "semantic"))
-    return Cluster(keeper, exact, semantic, least.select("row_id", "similarity").rows())
+    exact, near, semantic = (int(counts.filter(reason=reason)["len"].sum()) for reason in ("exact", *_SHOWN))
+    near_members, members = (least.filter(reason=reason).select("row_id", "similarity").rows() for reason in _SHOWN)
+    return Cluster(keeper, exact, near, semantic, members, near_members)

@@ -11,7 +11,7 @@ from entropyguard.core.errors import LossError
 if TYPE_CHECKING:
     from entropyguard.core.report.lineage import Lineage
 
-REASONS = ("min_length", "exact", "semantic")
+REASONS = ("min_length", "exact", "near", "semantic")
 """Why a row is dropped, as `dropped/*.parquet` say it."""
 
 GUARDED_ROWS = 20
@@ -35,12 +35,13 @@ class Drops:
     rows: int
     min_length: int = 0
     exact: int = 0
+    near: int = 0
     semantic: int = 0
     rejected: int = 0
 
     @property
     def dropped(self) -> int:
-        return self.min_length + self.exact + self.semantic
+        return self.min_length + self.exact + self.near + self.semantic
 
     @property
     def share(self) -> float:

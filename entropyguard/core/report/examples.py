@@ -18,32 +18,42 @@ _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 
 @dataclass(frozen=True)
 class Examples:
-    """dropped, kept: pairs next to the threshold, at or above and below it. texts: by row id, of all rows named."""
+    """dropped, kept: pairs next to the threshold, at or above and below it; near_dropped, near_kept: of near_dedup.
+
+    texts: by row id, of all rows named.
+    """
 
     histogram: Histogram
     dropped: list[Pair]
     kept: list[Pair]
+    near_dropped: list[Pair]
+    near_kept: list[Pair]
     clusters: list[Cluster]
     texts: dict[int, str]
 
 
-def find_examples(lineage: Lineage, pairs: Checkpoint, report: dict[str, Any]) -> Examples:
+def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, report: dict[str, Any]) -> Examples:
     """Look through a finished run's checkpoints. Memory: 20 bytes a row and one row group."""
-    threshold = report["settings"]["dedup_threshold"]
+    threshold, near_threshold = (report["settings"][name] for name in ("dedup_threshold", "near_threshold"))
     dropped = list(lineage.dropped.values())
     keepers = final_keepers(lineage.ingested, dropped)
     clusters = largest_clusters(keepers, dropped, _CLUSTERS, _MEMBERS)
-    above = least_similar_dropped(dropped[-1], threshold, _EXAMPLES)
+    above = least_similar_dropped(lineage.dropped["semantic_dedup"], threshold, _EXAMPLES)
     below = most_similar_kept(pairs, keepers, threshold, _EXAMPLES)
+    near_above = least_similar_dropped(lineage.dropped["near_dedup"], near_threshold, _EXAMPLES)
+    near_below = most_similar_kept(near_pairs, keepers, near_threshold, _EXAMPLES)
     del keepers
-    named = {row for pair in (*above, *below) for row in (pair.row, pair.other)}
+    shown = (*above, *below, *near_above, *near_below)
+    named = {row for pair in shown for row in (pair.row, pair.other)}
     named |= {cluster.keeper for cluster in clusters}
-    named |= {row for cluster in clusters for row, _ in cluster.members}
+    named |= {row for cluster in clusters for row, _ in (*cluster.members, *cluster.near_members)}
     texts = lineage.gather(pl.Series(sorted(named), dtype=pl.Int64), TEXT_CHARS)
     return Examples(
         count_pairs(pairs, report["settings"]["search_floor"], threshold),
         above,
         below,
+        near_above,
+        near_below,
         clusters,
         dict(texts.select("row_id", "text").iter_rows()),
     )

@@ -18,11 +18,11 @@ _EXAMPLES = 5
 class Explanation:
     """What became of `row`: `outcome` is kept, dropped or rejected.
 
-    stage, reason: by which stage and why it was dropped or rejected (min_length, exact, semantic, or what was
+    stage, reason: by which stage and why it was dropped or rejected (min_length, exact, near, semantic, or what was
         wrong with the line); None when it was kept.
     keeper: the row that was kept instead by that stage; None when there is none (kept, rejected, too short).
     final_keeper: the row of the output that stands for it: the keeper, unless a later stage dropped that one.
-    similarity: cosine of row and keeper, for a semantic duplicate.
+    similarity: of row and keeper: for a near-duplicate of their words, for a semantic duplicate their cosine.
     stands_for: how many dropped rows a kept row is the final keeper of; `examples` are the first five of them.
     """
 

@@ -57,13 +57,14 @@ class Lineage:
         Columns: row_id, stage, reason, keeper_row_id, final_keeper_row_id (the row of the output that stands for it)
         and similarity; the last three null where there is none.
         """
-        exact, semantic = (_dropped_by(stage, one) for stage, one in self.dropped.items())
-        # The keeper of an exact duplicate may itself be a semantic duplicate; what that one points to is in the output.
-        further = semantic.select(keeper_row_id="row_id", further="keeper_row_id")
-        exact = exact.join(further, on="keeper_row_id", how="left", maintain_order="left")
-        exact = exact.with_columns(final_keeper_row_id=pl.coalesce("further", "keeper_row_id")).drop("further")
-        semantic = semantic.with_columns(final_keeper_row_id="keeper_row_id")
-        return pl.concat([exact, semantic.select(exact.columns)]).sort("row_id")
+        # A stage's keeper may itself be dropped by a later stage: the last stage's keepers are rows of the output.
+        later = _dropped_by("", None).with_columns(final_keeper_row_id="keeper_row_id")
+        for stage, dropped in reversed(list(self.dropped.items())):
+            further = later.select(keeper_row_id="row_id", further="final_keeper_row_id")
+            rows = _dropped_by(stage, dropped).join(further, on="keeper_row_id", how="left", maintain_order="left")
+            rows = rows.with_columns(final_keeper_row_id=pl.coalesce("further", "keeper_row_id")).drop("further")
+            later = pl.concat([rows, later.select(rows.columns)])
+        return later.sort("row_id")
 
     def rejected_rows(self, text_chars: int | None = None) -> Iterator[dict[str, Any]]:
         """The rejected rows in order: row_id, file (ordinal), line, reason, text (cut to `text_chars`)."""
@@ -124,9 +125,11 @@ class Lineage:
         return rows
 
 
-def _dropped_by(stage: str, dropped: Checkpoint) -> pl.DataFrame:
+def _dropped_by(stage: str, dropped: Checkpoint | None) -> pl.DataFrame:
+    """The rows that a stage dropped; none where None is given."""
     schema = {"row_id": pl.Int64, "reason": pl.String, "keeper_row_id": pl.Int64, "similarity": pl.Float64}
-    tables = [pl.DataFrame(table).cast(schema) for table in dropped.tables(list(schema))]  # type: ignore[arg-type]
+    read = dropped.tables(list(schema)) if dropped else ()
+    tables = [pl.DataFrame(table).cast(schema) for table in read]  # type: ignore[arg-type]
     return pl.concat([pl.DataFrame(schema=schema), *tables]).with_columns(stage=pl.lit(stage))
 
 

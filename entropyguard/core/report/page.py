@@ -22,6 +22,7 @@ _WIDE, _NARROW = (960, 280), (340, 240)
 _KINDS = (
     ("kept", "kept"),
     ("exact", "exact duplicates"),
+    ("near", "near-duplicates"),
     ("semantic", "semantic duplicates"),
     ("min_length", "too short"),
     ("rejected", "rejected"),
@@ -39,6 +40,12 @@ _LABELS = {
     "candidates": "candidate pairs",
     "rescored_rows": "rows re-scored in float32",
     "largest_rounding": "largest rounding found by re-scoring",
+    "near_threshold": "threshold of near-duplicates",
+    "near_min_words": "fewest words of a near-duplicate",
+    "near_changed_words": "replaced words of near-duplicates",
+    "near_protect_numbers": "protect numbers of near-duplicates",
+    "judged": "pairs compared word by word",
+    "capped_buckets": "large groups of which not every pair was compared",
     "dedup_threshold": "threshold",
     "search_floor": "search floor",
     "max_loss": "largest loss allowed",
@@ -95,6 +102,7 @@ def row_steps(rows: dict[str, Any]) -> list[Step]:
         "rows in": {},
         "ingest": {"rejected": rows["rejected"]},
         "exact_dedup": {"exact": dropped["exact"], "min_length": dropped["min_length"]},
+        "near_dedup": {"near": dropped["near"]},
         "semantic_dedup": {"semantic": dropped["semantic"]},
     }
     left, steps = rows["in"], []
@@ -108,7 +116,7 @@ def row_steps(rows: dict[str, Any]) -> list[Step]:
 def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
     """What became of all rows: (name in the style sheet, name for people, rows)."""
     counts = {**rows["dropped"], "kept": rows["kept"], "rejected": rows["rejected"]}
-    always = ("kept", "exact", "semantic")
+    always = ("kept", "exact", "near", "semantic")
     return [(kind, label, counts[kind]) for kind, label in _KINDS if counts[kind] or kind in always]
 
 

@@ -50,10 +50,10 @@ def count_pairs(pairs: Checkpoint, floor: float, threshold: float) -> Histogram:
     return counted
 
 
-def least_similar_dropped(dropped_semantic: Checkpoint, threshold: float, count: int) -> list[Pair]:
+def least_similar_dropped(dropped: Checkpoint, threshold: float, count: int) -> list[Pair]:
     """Dropped rows with their keepers, the least similar first, one for each keeper; none below the threshold."""
     names = {"row_id": "row", "keeper_row_id": "other"}
-    tables = (pl.DataFrame(table).rename(names) for table in dropped_semantic.tables())
+    tables = (pl.DataFrame(table).rename(names) for table in dropped.tables())
     return _nearest((rows.filter(pl.col("similarity") >= threshold) for rows in tables), threshold, count)
 
 

@@ -27,8 +27,9 @@ PALETTE = {
     "soft": "#566171",
     "line": "#dde2e8",
     "kept": "#2c6e9c",
-    "near": "#8db4cf",
+    "below": "#8db4cf",
     "exact": "#b2761b",
+    "near": "#a3902c",
     "semantic": "#bf5638",
     "min_length": "#7d6bb0",
     "rejected": "#77828f",
@@ -63,7 +64,7 @@ def similarity_plot(histogram: Histogram, threshold: float, width: int = 560, he
         figure, axes = _figure(width, height, left=56, bottom=44, top=30)
         edges = histogram.edges / MILLIONTHS
         both = histogram.below + histogram.above
-        axes.stairs(histogram.below, edges, fill=True, color=PALETTE["near"], clip_on=False)
+        axes.stairs(histogram.below, edges, fill=True, color=PALETTE["below"], clip_on=False)
         axes.stairs(both, edges, baseline=histogram.below, fill=True, color=PALETTE["semantic"], clip_on=False)
         _mark_threshold(axes, threshold, edges)
         axes.set_xlim(edges[0], edges[-1])
@@ -75,7 +76,7 @@ def similarity_plot(histogram: Histogram, threshold: float, width: int = 560, he
         return _svg(figure)
 
 
-def rows_plot(steps: Sequence[tuple[str, int, Any]], width: int = 560, height: int = 170) -> str:
+def rows_plot(steps: Sequence[tuple[str, int, Any]], width: int = 560, height: int = 208) -> str:
     """How many rows are left after each step, as an SVG of `width` x `height` pixels."""
     with drawn_with(_SETTINGS):
         figure, axes = _figure(width, height, left=150, right=90, bottom=8, top=8)

@@ -53,17 +53,23 @@ def build_report(
     rates = count_drops(lineage, params.keep.source_column).with_rejected(rejected)
     first = first_rejected(lineage.rejected)
     check_drop_rates(rates, params.guard.max_loss, first.said(said((first.file, first.line))) if first else "")
-    semantic = lineage.dropped["semantic_dedup"].metadata
+    near, semantic = (lineage.dropped[f"{name}_dedup"].metadata for name in ("near", "semantic"))
+    judging = near.get("near", {})
     return {
         "rows": rows,
         "no_part_in_semantic_dedup": {
             "unreadable": semantic.get("unreadable", 0),
             "over_long": semantic.get("over_long", 0),
         },
+        "near": {name: judging.get(name, 0) for name in ("judged", "capped_buckets")},
         "scripts": count_by_script(lineage.ingested, embeddings),
         "losses": for_report(rates),
         "numbers": semantic.get("numbers", {}),
         "settings": {
+            "near_threshold": params.near.threshold,
+            "near_min_words": params.near.min_words,
+            "near_changed_words": params.near.changed_words,
+            "near_protect_numbers": params.near.protect_numbers,
             "dedup_threshold": params.semantic.dedup_threshold,
             "cluster": params.semantic.cluster,
             "protect_numbers": params.semantic.protect_numbers,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from entropyguard.core.decisions.greedy import KEPT, Decisions
 from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.report.pair_stats import Pair
-from entropyguard.core.semantic.greedy import KEPT, Decisions
 from entropyguard.core.semantic.semantic import decide
 from entropyguard.core.storage.checkpoint import Checkpoint
 

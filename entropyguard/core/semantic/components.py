@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch
+from entropyguard.core.decisions.greedy import KEPT, Decisions, PairBatch
 
 
 def decide_components(

@@ -6,25 +6,22 @@ the memory limit allows at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Ints
+from entropyguard.core.decisions.greedy import KEPT, Decisions, decide_stars
+from entropyguard.core.decisions.pair_stream import PairStream
+from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
-from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.semantic.components import decide_components
-from entropyguard.core.semantic.greedy import KEPT, Decisions, PairBatch, decide_stars
 from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.parquet import TableWriter
 
 _LEAST_COSINE = -1.0
 
@@ -36,39 +33,6 @@ class SemanticCounts:
     rows: int
     kept: int
     dropped: int
-
-
-@dataclass(frozen=True)
-class PairStream:
-    """The pairs at or above a threshold, as (index of b, index of a, similarity), in the file's order (b, a).
-
-    protected: pairs that differ in numbers only are left out.
-    """
-
-    pairs: Checkpoint
-    row_ids: Ints
-    threshold: float
-    protected: NumberFree | None = None
-
-    def __iter__(self) -> Iterator[PairBatch]:
-        for table in self.pairs.tables():
-            similarity = table["similarity"].to_numpy()
-            near = similarity >= self.threshold
-            b, a = self._index(table["row_b"], near), self._index(table["row_a"], near)
-            similarity = similarity[near]
-            if self.protected is not None:
-                free = ~self.protected.only_numbers_differ(b, a)
-                b, a, similarity = b[free], a[free], similarity[free]
-            yield b, a, similarity
-
-    def _index(self, column: pa.ChunkedArray, near: Bools) -> Ints:
-        wanted = column.to_numpy()[near]
-        index: Ints = np.searchsorted(self.row_ids, wanted)
-        if len(wanted) and (index.max() == len(self.row_ids) or (self.row_ids[index] != wanted).any()):
-            raise ProcessingError(
-                f"{self.pairs.path.name} names rows that are not in after_exact_dedup.parquet. Run similar_pairs again."
-            )
-        return index
 
 
 def drop_semantic_duplicates(
@@ -94,12 +58,13 @@ def drop_semantic_duplicates(
     unprotected = _decided(stream, rank, semantic.cluster, max_memory)
     decisions = unprotected
     if semantic.protect_numbers:
-        decisions = _decided(replace(stream, protected=numbers), rank, semantic.cluster, max_memory)
+        decisions = _decided(replace(stream, apart=numbers.only_numbers_differ), rank, semantic.cluster, max_memory)
     metadata["numbers"] = {
         "protected": semantic.protect_numbers,
         **_effect_on_numbers(stream, numbers, decisions, unprotected),
     }
-    return _write(after_exact, out, dropped, decisions, metadata, progress)
+    kept = write_decided(after_exact, out, dropped, "semantic", decisions, metadata, progress)
+    return SemanticCounts(after_exact.rows, kept, after_exact.rows - kept)
 
 
 def decide(
@@ -108,7 +73,7 @@ def decide(
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
     stream = _stream(after_exact, pairs, semantic.dedup_threshold)
     if semantic.protect_numbers:
-        stream = replace(stream, protected=NumberFree.of(after_exact, _rows_in(stream)))
+        stream = replace(stream, apart=NumberFree.of(after_exact, _rows_in(stream)).only_numbers_differ)
     return _decided(stream, _rank(after_exact, keep), semantic.cluster, max_memory)
 
 
@@ -137,7 +102,7 @@ def _rank(after_exact: Checkpoint, keep: KeepParams) -> Ints | None:
 
 def _decided(stream: PairStream, rank: Ints | None, cluster: str, max_memory: int) -> Decisions:
     if cluster == "components":
-        stored = replace(stream, threshold=_LEAST_COSINE, protected=None)
+        stored = replace(stream, threshold=_LEAST_COSINE, apart=None)
         return decide_components(stream, stored, stream.row_ids, rank)
     return decide_stars(stream, stream.row_ids, rank, max_memory)
 
@@ -157,40 +122,3 @@ def _effect_on_numbers(
         "kept": int(((decisions.keeper == KEPT) & (unprotected.keeper != KEPT)).sum()),
         "dropped": int(numbers.only_numbers_differ(lost, decisions.keeper[lost]).sum()),
     }
-
-
-def _write(
-    after_exact: Checkpoint,
-    out: Path,
-    dropped: Path,
-    decisions: Decisions,
-    metadata: dict[str, Any],
-    progress: Progress,
-) -> SemanticCounts:
-    done, rows = 0, len(decisions.row_ids)
-    with (
-        TableWriter(out, after_exact.schema, after_exact.metadata) as kept_rows,
-        TableWriter(dropped, DROPPED, metadata) as dropped_rows,
-    ):
-        for table in after_exact.tables():
-            stays = decisions.keeper[done : done + table.num_rows] == KEPT
-            kept_rows.write(table.filter(pa.array(stays)))
-            dropped_rows.write(_dropped(np.flatnonzero(~stays) + done, decisions))
-            done += table.num_rows
-            progress(done, rows)
-    kept = int((decisions.keeper == KEPT).sum())
-    return SemanticCounts(rows, kept, rows - kept)
-
-
-def _dropped(rows: Ints, decisions: Decisions) -> pa.Table:
-    """Rows of `dropped/semantic.parquet`; similarity is null where row and keeper are no pair."""
-    similarity = decisions.similarity[rows]
-    return pa.Table.from_arrays(
-        [
-            pa.array(decisions.row_ids[rows]),
-            pa.array(["semantic"] * len(rows), pa.string()),
-            pa.array(decisions.row_ids[decisions.keeper[rows]]),
-            pa.array(similarity, mask=np.isnan(similarity)),
-        ],
-        schema=DROPPED,
-    )

@@ -1,0 +1,104 @@
+"""The words of all rows as numbers, on disk: what pairs of rows are compared by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from entropyguard.core.arrays import Bytes, Int32s, Ints
+from entropyguard.core.near.misspelling import NEGATIONS, is_number
+from entropyguard.core.near.words import UNSPACED, Words
+
+UInt32s = npt.NDArray[np.uint32]
+
+MARK, NUMBER, NEGATION, UNSPACED_LETTER = (np.uint8(1 << bit) for bit in range(4))
+"""What a word is, as bits of `Vocabulary.kinds`."""
+
+SKETCH_BINS = 32
+_MOST_IN_BIN = 255
+
+
+class Vocabulary:
+    """The words and marks met so far, each with a number from 0 up; about 60 bytes for each.
+
+    kinds: what each of them is.
+    """
+
+    def __init__(self) -> None:
+        self._type = pl.Categorical(pl.Categories.random(namespace="entropyguard"))
+        self._kept = pl.Series([], dtype=self._type)  # the numbers live as long as a series that has them
+        self._words = pl.Series(dtype=pl.String)
+        self.kinds: Bytes = np.empty(0, dtype=np.uint8)
+
+    def numbered(self, words: pl.Series) -> UInt32s:
+        """The number of each word; the same word has the same one."""
+        codes: UInt32s = words.cast(self._type).to_physical().to_numpy()
+        if len(codes) and codes.max() >= len(self.kinds):
+            self._learn(words.gather(np.flatnonzero(codes >= len(self.kinds))).unique())
+        return codes
+
+    def _learn(self, words: pl.Series) -> None:
+        words = words.gather(words.cast(self._type).to_physical().arg_sort())
+        kinds = np.zeros(len(words), dtype=np.uint8)
+        kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
+        kinds[[is_number(word) for word in words]] |= NUMBER
+        kinds[words.is_in(NEGATIONS).to_numpy()] |= NEGATION
+        kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
+        self._words = pl.concat([self._words, words], rechunk=False)
+        self.kinds = np.concatenate([self.kinds, kinds])
+
+    def words(self, codes: UInt32s) -> list[str]:
+        """The words with these numbers."""
+        if self._words.n_chunks() > 1:
+            self._words = self._words.rechunk()
+        return self._words.gather(codes).to_list()
+
+
+class RowWords:
+    """The words of rows, by their index: written once, row after row, then read in any order.
+
+    On disk 4 bytes a word. In memory 56 bytes a row: words, how many there are; counted, the same with two letters of
+    a script without spaces as one; sketches, shape (rows, SKETCH_BINS): how many words fall into each bin.
+    """
+
+    def __init__(self, file: Path, rows: int) -> None:
+        self._file = file.open("w+b")
+        self.vocabulary = Vocabulary()
+        self.ends: Ints = np.zeros(rows + 1, dtype=np.int64)
+        self.words: Int32s = np.zeros(rows, dtype=np.int32)
+        self.counted: Int32s = np.zeros(rows, dtype=np.int32)
+        self.sketches: Bytes = np.zeros((rows, SKETCH_BINS), dtype=np.uint8)
+        self._rows = 0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def add(self, texts: Words) -> None:
+        """The next rows' words and, after them, their marks."""
+        codes = self.vocabulary.numbered(texts.all.explode(empty_as_null=False))
+        lengths = texts.all.list.len().to_numpy().astype(np.int64)
+        row = np.repeat(np.arange(len(lengths)), lengths)
+        kinds = self.vocabulary.kinds[codes]
+        is_word = kinds & MARK == 0
+        part = slice(self._rows, self._rows + len(lengths))
+        self.words[part] = np.bincount(row[is_word], minlength=len(lengths))
+        unspaced = np.bincount(row[kinds & UNSPACED_LETTER != 0], minlength=len(lengths))
+        self.counted[part] = self.words[part] - unspaced // 2
+        bins = np.bincount(
+            row[is_word] * SKETCH_BINS + codes[is_word] % SKETCH_BINS, minlength=len(lengths) * SKETCH_BINS
+        )
+        self.sketches[part] = np.minimum(bins, _MOST_IN_BIN).reshape(-1, SKETCH_BINS)
+        self.ends[self._rows + 1 : part.stop + 1] = self.ends[self._rows] + np.cumsum(lengths)
+        self._rows = part.stop
+        self._file.write(codes.astype("<u4").tobytes())
+
+    def codes(self) -> UInt32s:
+        """The words of all rows one after another: those of row i from ends[i] to ends[i + 1]. A mapped file."""
+        self._file.flush()
+        if not self.ends[-1]:
+            return np.empty(0, dtype=np.uint32)
+        return np.memmap(self._file, dtype="<u4", mode="r", shape=(int(self.ends[-1]),))

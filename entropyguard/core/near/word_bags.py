@@ -1,0 +1,148 @@
+"""Pairs of rows compared word by word, many at a time: the words of a pair are sorted together, and what is left over
+on one side is what the other lacks. Only pairs with words left over on both sides are looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from entropyguard.core.arrays import Bools, Int32s, Ints, UInt64s
+from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, RowWords
+from entropyguard.core.near.verdict import (
+    allows,
+    find_difference,
+    is_too_far_by_length,
+    may_lack_negations,
+    may_lack_numbers,
+    most_of_both,
+    similarity,
+)
+from entropyguard.core.params import NearParams
+
+UInt32s = npt.NDArray[np.uint32]
+
+NO_DUPLICATE = -1
+_WORDS_TOGETHER = 1 << 21
+_SIDE, _CODE_BITS = np.uint64(1), np.uint64(33)
+
+
+@dataclass(frozen=True)
+class _LeftOver:
+    """The words of which one side of a pair has more: which pair, which word, how many more the first side has."""
+
+    pair: Ints
+    code: UInt32s
+    more: Ints
+
+
+class Judge:
+    """The verdicts on pairs of rows by their indices."""
+
+    def __init__(self, words: RowWords, near: NearParams) -> None:
+        self._words = words
+        self._near = near
+        self._codes = words.codes()
+
+    def judge(self, one: Ints, other: Ints) -> Int32s:
+        """The similarity of each pair in millionths, NO_DUPLICATE where they are no duplicates whatever it is."""
+        verdicts = np.empty(len(one), dtype=np.int32)
+        ends = self._words.ends
+        total = np.cumsum(ends[one + 1] - ends[one] + ends[other + 1] - ends[other])
+        start = 0
+        while start < len(one):
+            before = int(total[start - 1]) if start else 0
+            stop = max(start + 1, int(np.searchsorted(total, before + _WORDS_TOGETHER, side="right")))
+            verdicts[start:stop] = self._judge(one[start:stop], other[start:stop])
+            start = stop
+        return verdicts
+
+    def _judge(self, one: Ints, other: Ints) -> Int32s:
+        words, near, pairs = self._words, self._near, len(one)
+        left = self._left_over(one, other)
+        kinds = words.vocabulary.kinds[left.code]
+        is_word = kinds & MARK == 0
+        own, their = (_sum(left.pair, np.maximum(more, 0) * is_word, pairs) for more in (left.more, -left.more))
+        total = words.words[one] + words.words[other]
+        counted = np.minimum(words.counted[one], words.counted[other])
+        short = counted < near.min_words
+        possible = ~is_too_far_by_length(words.words[one], words.words[other])
+        if near.changed_words == "protect":
+            possible &= np.minimum(own, their) <= most_of_both(counted)
+            possible &= ~self._marks_replaced(left, is_word, pairs)
+        fine = may_lack_numbers(counted, near) | ~_any(left.pair[kinds & NUMBER != 0], pairs)
+        fine &= may_lack_negations(counted) | ~_any(left.pair[kinds & NEGATION != 0], pairs)
+        one_sided = (own == 0) | (their == 0)
+        verdicts = np.full(pairs, NO_DUPLICATE, dtype=np.int32)
+        plain = possible & one_sided & fine & ~short
+        verdicts[plain] = similarity((own + their)[plain], 0, total[plain])
+        for pair in np.flatnonzero(possible & short & (own + their == 0)):
+            if self._order(one[pair], []) == self._order(other[pair], []):
+                verdicts[pair] = similarity(0, 0, total[pair])
+        for pair, lacking, theirs in self._both_sided(left, is_word, possible & ~one_sided):
+            difference = find_difference(lacking, theirs, int(counted[pair]), whole=near.changed_words == "count")
+            same_order = bool(short[pair]) and self._order(one[pair], lacking) == self._order(other[pair], theirs)
+            if allows(difference, int(counted[pair]), near, same_order=same_order):
+                verdicts[pair] = similarity(difference.missing, len(difference.misspelt), total[pair])
+        return verdicts
+
+    def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
+        keys = np.concatenate([self._keys(one), self._keys(other) | _SIDE])
+        keys.sort()
+        word, side = keys >> _SIDE, (keys & _SIDE).astype(np.int64)
+        starts = np.flatnonzero(np.concatenate([[True], word[1:] != word[:-1]])[: len(word)])
+        counts = np.diff(starts, append=len(word))
+        more = counts - 2 * (np.add.reduceat(side, starts) if len(starts) else counts)
+        some = np.flatnonzero(more)
+        word = word[starts[some]]
+        return _LeftOver((word >> _CODE_BITS).astype(np.int64), word.astype(np.uint32), more[some])
+
+    def _keys(self, rows: Ints) -> UInt64s:
+        """For each word of the rows: the number of the pair, of the word, and a bit for the side."""
+        starts, lengths = self._words.ends[rows], self._words.ends[rows + 1] - self._words.ends[rows]
+        pair = np.repeat(np.arange(len(rows), dtype=np.uint64), lengths)
+        at = np.arange(len(pair)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+        keys: UInt64s = (pair << _CODE_BITS | self._codes[at]) << _SIDE
+        return keys
+
+    @staticmethod
+    def _marks_replaced(left: _LeftOver, is_word: Bools, pairs: int) -> Bools:
+        """Whether each side has marks that the other lacks."""
+        return _any(left.pair[~is_word & (left.more > 0)], pairs) & _any(left.pair[~is_word & (left.more < 0)], pairs)
+
+    def _both_sided(self, left: _LeftOver, is_word: Bools, wanted: Bools) -> Iterator[tuple[int, list[str], list[str]]]:
+        """Of the pairs that are wanted the words that one side has alone, and those that the other has."""
+        chosen = np.flatnonzero(is_word & wanted[left.pair])
+        pair, more = left.pair[chosen].tolist(), left.more[chosen].tolist()
+        sides: tuple[list[str], list[str]] = ([], [])
+        before = None
+        for number, count, word in zip(pair, more, self._words.vocabulary.words(left.code[chosen]), strict=True):
+            if number != before and before is not None:
+                yield before, *sides
+                sides = ([], [])
+            before = number
+            sides[count < 0].extend([word] * abs(count))
+        if before is not None:
+            yield before, *sides
+
+    def _order(self, row: int, left_over: list[str]) -> list[str]:
+        """The words of a row in their order, without those that are left over."""
+        start = self._words.ends[row]
+        in_order = self._words.vocabulary.words(self._codes[start : start + self._words.words[row]])
+        for word in left_over:
+            in_order.remove(word)
+        return in_order
+
+
+def _sum(pair: Ints, amounts: Ints, pairs: int) -> Ints:
+    summed: Ints = np.bincount(pair, amounts, pairs).astype(np.int64)
+    return summed
+
+
+def _any(pair: Ints, pairs: int) -> Bools:
+    found = np.zeros(pairs, dtype=np.bool_)
+    found[pair] = True
+    return found

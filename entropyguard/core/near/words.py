@@ -1,0 +1,59 @@
+"""What of a text is compared word by word: its words, and the marks that a word's meaning can depend on.
+
+Case, white space and punctuation say nothing here. A number keeps its sign and its inner signs; operators, currency
+signs and emoji are marks: a text may lack them, but not have others.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from entropyguard.core.arrays import Ints
+
+WORDS_VERSION = 1
+"""Raised when a text gets other words or marks: what was stored of it must not be found again."""
+
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+"""Scripts that write no spaces between words: each of their characters is one here."""
+
+_MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
+_NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
+_LETTERS = rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
+_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{_NUMBER}|{_LETTERS})+"  # c++ and c# are no c
+_MARK = r"[-+*/=<>&|^~]+|!=|%|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|[\p{Extended_Pictographic}--[\p{N}]]"
+_BULLET = r"(?m)^[ \t]*[-*+][ \t]"
+
+
+class Words:
+    """The words of some texts: a list of strings for each text, in its order; `all`: and after them its marks."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        plain = _plain(texts)
+        self.words = plain.str.extract_all(_WORD)
+        self.all = self.words.list.concat(plain.str.replace_all(_BULLET, "").str.extract_all(_MARK))
+
+    def run_together(self) -> pl.Series:
+        """The words joined by spaces, but for scripts that have none: what MinHash is taken of."""
+        joined = self.words.list.join(" ")
+        unspaced = joined.str.contains(f"[{UNSPACED}]")
+        if not unspaced.any():
+            return joined
+        closed = joined.filter(unspaced).str.replace_all(f"([{UNSPACED}]) ", "$1")
+        return joined.scatter(unspaced.arg_true(), closed)
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    """The texts in NFKC and lower case, apostrophes within words gone, the minus before a number told from a hyphen."""
+    foreign: Ints = (texts.str.len_bytes() != texts.str.len_chars()).arg_true().to_numpy()
+    if len(foreign):
+        texts = texts.clone().scatter(foreign, _compatible(texts.gather(foreign)))
+    texts = texts.str.to_lowercase()
+    texts = texts.str.replace_all(r"(\p{L})['\x{2019}\x{02BC}](\p{L})", "${1}${2}")
+    return texts.str.replace_all(r"(^|[^\p{L}\p{M}\p{N})\]-])-(\p{N})", f"${{1}}{_MINUS}${{2}}")
+
+
+def _compatible(texts: pl.Series) -> pl.Series:
+    """NFKC, without what it would run together: 10² is not 102, and a word is the same with ™."""
+    texts = texts.str.replace_all(r"[™℠©®]", " ").str.replace_all(_MINUS, "-", literal=True)
+    texts = texts.str.replace_all(r"(\p{No})", " $1 ").str.normalize("NFKC")
+    return texts.str.replace_all(r"\p{Cf}", "").str.replace_all("\u2044", "/", literal=True)
