@@ -86,7 +86,7 @@ def _own_removals(file: Path, folder: Path) -> tuple[dict[str, Removed], dict[st
     The rows of exact_dedup count in all of them.
     """
     checkpoints = folder / "checkpoints"
-    run = run_entropyguard(file, folder, resume=checkpoints.exists())
+    run = run_entropyguard(file, folder, "--near-threshold", "0", resume=checkpoints.exists())
     exact = drops(checkpoints / "dropped" / "exact.parquet")
     stage = run_near_dedup(checkpoints, folder / "near")
     lexical = {**exact, **stage.dropped}
