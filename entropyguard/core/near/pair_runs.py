@@ -35,7 +35,7 @@ class PairRuns:
         self._runs: list[UInt64s] = []
 
     def add(self, keys: UInt64s) -> None:
-        """Take pairs, as `as_keys` has them. Runs are merged when one is as long as the last, so each pair log n times."""
+        """Take pairs, as `as_keys` has them. A run is merged when the next one is as long: each pair log n times."""
         self._waiting.append(keys)
         while len(self._waiting) > 1 and len(self._waiting[-2]) < 2 * len(self._waiting[-1]):
             self._waiting[-2:] = [_unique(self._waiting[-2:])]

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints
-from entropyguard.core.near.misspelling import NEGATIONS, is_number
+from entropyguard.core.near.misspelling import is_number
+from entropyguard.core.near.negations import NEGATIONS
 from entropyguard.core.near.words import UNSPACED, Words
 
 UInt32s = npt.NDArray[np.uint32]
@@ -22,9 +23,10 @@ _MOST_IN_BIN = 255
 
 
 class Vocabulary:
-    """The words and marks met so far, each with a number from 0 up; about 60 bytes for each.
+    """The words and marks met so far, each with a number from 0 up; about 80 bytes for each.
 
-    kinds: what each of them is.
+    kinds: what each of them is. spelling: shape (words, 3), its letters' number, their sum and that of their squares,
+    as code points: by these most words can be seen to be no misspellings of each other.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class Vocabulary:
         self._kept = pl.Series([], dtype=self._type)  # the numbers live as long as a series that has them
         self._words = pl.Series(dtype=pl.String)
         self.kinds: Bytes = np.empty(0, dtype=np.uint8)
+        self.spelling: Ints = np.empty((0, 3), dtype=np.int64)
 
     def numbered(self, words: pl.Series) -> UInt32s:
         """The number of each word; the same word has the same one."""
@@ -49,12 +52,22 @@ class Vocabulary:
         kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
         self._words = pl.concat([self._words, words], rechunk=False)
         self.kinds = np.concatenate([self.kinds, kinds])
+        self.spelling = np.concatenate([self.spelling, _spelling(words)])
 
     def words(self, codes: UInt32s) -> list[str]:
         """The words with these numbers."""
         if self._words.n_chunks() > 1:
             self._words = self._words.rechunk()
         return self._words.gather(codes).to_list()
+
+
+def _spelling(words: pl.Series) -> Ints:
+    """Of each word (none is empty) the number of its letters, their sum and that of their squares."""
+    letters = np.frombuffer("".join(words.to_list()).encode("utf-32-le"), dtype="<u4").astype(np.int64)
+    lengths = words.str.len_chars().to_numpy().astype(np.int64)
+    starts = np.cumsum(lengths) - lengths
+    powers = [np.add.reduceat(power, starts) for power in (letters, letters * letters)] if len(words) else [lengths] * 2
+    return np.stack([lengths, *powers], axis=1)
 
 
 class RowWords:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from entropyguard.core.near.misspelling import NEGATIONS, is_joined, is_number, is_same_word
+from entropyguard.core.near.misspelling import is_joined, is_number, is_same_word
+from entropyguard.core.near.negations import NEGATIONS
 from entropyguard.core.params import NearParams
 
 VERDICT_VERSION = 1
@@ -143,17 +144,16 @@ def similarity(missing: Any, misspelt: Any, words: Any) -> Any:
     return np.rint(MILLIONTHS * np.maximum(0.0, 1 - lost)).astype(np.int32)
 
 
-def allows(difference: Difference, counted: int, near: NearParams, *, same_order: bool) -> bool:
+def allows(difference: Difference, counted: int, near: NearParams) -> bool:
     """Whether two texts may be duplicates, by what they do not share.
 
-    same_order: whether the words they share stand in the same order; asked of texts below `near.min_words` alone.
+    Below `near.min_words` the words that they share must stand in the same order besides.
     """
     if difference.replaced and near.changed_words == "protect":
         return False
-    if counted < near.min_words:
-        too_short = counted < _LEAST_WORDS_MISSPELT and bool(difference.misspelt)
-        if difference.missing or too_short or not same_order:
-            return False
+    too_short = counted < _LEAST_WORDS_MISSPELT and bool(difference.misspelt)
+    if counted < near.min_words and (difference.missing or too_short):
+        return False
     lacking = [word for side in difference.own for word in side]
     if not may_lack_negations(counted) and not NEGATIONS.isdisjoint(lacking):
         return False

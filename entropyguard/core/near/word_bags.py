@@ -80,13 +80,17 @@ class Judge:
         plain = possible & one_sided & fine & ~short
         verdicts[plain] = similarity((own + their)[plain], 0, total[plain])
         for pair in np.flatnonzero(possible & short & (own + their == 0)):
-            if self._order(one[pair], []) == self._order(other[pair], []):
+            if np.array_equal(self._in_order(one[pair]), self._in_order(other[pair])):
                 verdicts[pair] = similarity(0, 0, total[pair])
-        for pair, lacking, theirs in self._both_sided(left, is_word, possible & ~one_sided):
-            difference = find_difference(lacking, theirs, int(counted[pair]), whole=near.changed_words == "count")
-            same_order = bool(short[pair]) and self._order(one[pair], lacking) == self._order(other[pair], theirs)
-            if allows(difference, int(counted[pair]), near, same_order=same_order):
-                verdicts[pair] = similarity(difference.missing, len(difference.misspelt), total[pair])
+        asked = possible & ~one_sided
+        if near.changed_words == "protect":
+            asked &= self._may_be_misspelt(left, is_word, own, their, short)
+        for at, lacking, theirs in self._both_sided(left, is_word, asked):
+            difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
+            if allows(difference, int(counted[at]), near) and (
+                not short[at] or self._without(one[at], lacking) == self._without(other[at], theirs)
+            ):
+                verdicts[at] = similarity(difference.missing, len(difference.misspelt), total[at])
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
@@ -128,10 +132,27 @@ class Judge:
         if before is not None:
             yield before, *sides
 
-    def _order(self, row: int, left_over: list[str]) -> list[str]:
-        """The words of a row in their order, without those that are left over."""
+    def _may_be_misspelt(self, left: _LeftOver, is_word: Bools, own: Ints, their: Ints, short: Bools) -> Bools:
+        """False where the words left over are soon seen to be others: by the sums of their letters.
+
+        An extra letter adds as much to the sum as its square to that of the squares; swapped letters, and words
+        written together, add nothing. A short text may lack no word, so its three words can only be one of two.
+        """
+        spelling = self._words.vocabulary.spelling[left.code[is_word]] * left.more[is_word, None]
+        letters, sums, squares = (_sum(left.pair[is_word], column, len(own)) for column in spelling.T)
+        same = (sums == 0) & (squares == 0)
+        single, three = (own == 1) & (their == 1), short & (own + their == 3)
+        one_more = (np.abs(letters) == 1) & (np.abs(squares) == sums * sums)
+        possible: Bools = (~single | (same & (letters == 0)) | one_more) & (~three | same)
+        return possible
+
+    def _in_order(self, row: int) -> UInt32s:
         start = self._words.ends[row]
-        in_order = self._words.vocabulary.words(self._codes[start : start + self._words.words[row]])
+        return self._codes[start : start + self._words.words[row]]
+
+    def _without(self, row: int, left_over: list[str]) -> list[str]:
+        """The words of a row in their order, less those that are left over."""
+        in_order = self._words.vocabulary.words(self._in_order(row))
         for word in left_over:
             in_order.remove(word)
         return in_order
