@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 _NUMBER = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-])")
 _WORD = re.compile(r"(?<![\w'])[^\W\d_]{3,}(?![\w'])")
-_VERB = re.compile(r"\b(is|are|was|were|can|could|will|would|should|must|does|do|did|has|have|had|may|might)\b")
+_VERB = re.compile(r"\b(is|are|was|were|can|could|will|would|should|must|does|do|did|has|have|had|may|might)\b(?!['’])")
 _CONTRACTED = {"can": "can't", "will": "won't", "may": "may not", "might": "might not"}
 _LEAST_LETTERS = 4  # of a look-alike
 _LEAST_SEEN = 2  # times in the corpus: what is seen once may be a slip of its own
