@@ -25,7 +25,7 @@ from pipeline import STAGES, packaged_model, run_entropyguard
 ROOT = Path(__file__).parent.parent
 TRANSFORMER = "embed, MiniLM"
 _FIT_SIZES = 3  # the largest: below, what every run costs whatever its rows hides the growth
-_COLOURS = dict(zip((*STAGES, TRANSFORMER), ("C7", "C1", "C2", "C3", "C4", "C5", "C2"), strict=True))
+_COLOURS = dict(zip((*STAGES, TRANSFORMER), ("C7", "C1", "C6", "C2", "C3", "C4", "C5", "C2"), strict=True))
 
 
 @dataclass(frozen=True)

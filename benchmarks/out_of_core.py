@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from big_files import BigFile, write_big_file
 from measure import Measured, measure, megabytes, print_machine, print_table
 from peers import TOOLS
-from pipeline import make_repo, run_stage
+from pipeline import make_repo, run_stage, switch_near_off
 
 _DISK_TIMES = 4  # the file, three checkpoints, the cleaned file, and what polars writes
-_STAGES = ("ingest", "exact_dedup", "semantic_dedup", "export")
+_STAGES = ("ingest", "exact_dedup", "near_dedup", "semantic_dedup", "export")
 _WITHIN_LIMIT = ("ingest", "exact_dedup", "export")
 CHECKPOINTS = (
     "ingested.parquet",
@@ -59,11 +59,12 @@ def time_stages(size: int, work: Path) -> None:
     yardstick = measure([sys.executable, TOOLS / "rewrite.py", file.path, work / "parsed.parquet"])
     (work / "parsed.parquet").unlink()
     repo = make_repo(work / "repo", file.path)
+    switch_near_off(repo)
     _write_no_pairs(repo)
     runs = {}
     for stage in _STAGES:
         runs[stage] = run_stage(repo, stage)
-        if stage == "exact_dedup":
+        if stage == "near_dedup":
             _write_no_vectors(repo)
     _check(repo, file)
     lines = [["polars: parse, write Parquet", *_numbers(yardstick, yardstick), ""]]
@@ -97,7 +98,7 @@ def _write_no_vectors(repo: Path) -> None:
 
     schema = embeddings_schema(8)
     with TableWriter(repo / "embeddings.parquet", schema) as writer:
-        for table in Checkpoint(repo / "after_exact_dedup.parquet").tables(["row_id"]):
+        for table in Checkpoint(repo / "after_near_dedup.parquet").tables(["row_id"]):
             rows = table.num_rows
             lines = {"row_id": table["row_id"], "window": np.zeros(rows, np.int32), "skipped": ["unreadable"] * rows}
             nothing = {name: pa.nulls(rows, schema.field(name).type) for name in ("key", "vector")}

@@ -16,7 +16,7 @@ from measure import Measured, measure
 
 _MAX_WINDOWS = 64
 _ENV = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
-STAGES = ("ingest", "exact_dedup", "embed", "similar_pairs", "semantic_dedup", "export")
+STAGES = ("ingest", "exact_dedup", "near_dedup", "embed", "similar_pairs", "semantic_dedup", "export")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ def set_param(repo: Path, old: str, new: str) -> None:
     if text.count(old) != 1:
         raise SystemExit(f"params.yaml does not say {old!r} once")
     file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def switch_near_off(repo: Path) -> None:
+    """Let near_dedup of a data repo keep every row, where something else is measured."""
+    set_param(repo, "  threshold: 0.85 ", "  threshold: 0 ")
 
 
 def run_stage(repo: Path, stage: str) -> Measured:

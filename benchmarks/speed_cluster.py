@@ -9,7 +9,7 @@ from corpora import write_rows
 from measure import megabytes, print_table
 from pipeline import kept_ids, packaged_model, run_entropyguard
 
-_STAGES = ("embed", "similar_pairs", "semantic_dedup", "export")
+_STAGES = ("near_dedup", "embed", "similar_pairs", "semantic_dedup", "export")
 
 
 def time_cluster(rows: int, work: Path) -> None:

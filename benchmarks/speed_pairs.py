@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from corpora import made_texts, write_rows, write_static_model
 from measure import measure, megabytes, print_table
 from peers import TOOLS
-from pipeline import make_repo, run_stage
+from pipeline import make_repo, run_stage, switch_near_off
 
 FLOOR = 0.9
 _LEAST_RECALL = 0.99
@@ -33,7 +33,8 @@ def embed(texts: Sequence[str] | None, rows: int, work: Path) -> Path:
     file = write_rows(work / "rows.jsonl", texts or made_texts(rows))
     flags = [] if texts else ["--model-name", write_static_model(work / "model")]
     repo = make_repo(work / "repo", file, *flags)
-    for stage in ("ingest", "exact_dedup", "embed"):
+    switch_near_off(repo)
+    for stage in ("ingest", "exact_dedup", "near_dedup", "embed"):
         run_stage(repo, stage)
     return repo / "embeddings.parquet"
 

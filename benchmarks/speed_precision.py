@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from corpora import docstrings, write_rows
 from measure import Measured, megabytes, print_table
-from pipeline import make_repo, run_stage, set_param
+from pipeline import make_repo, run_stage, set_param, switch_near_off
 
-_STAGES = ("ingest", "exact_dedup", "embed", "similar_pairs")
+_STAGES = ("ingest", "exact_dedup", "near_dedup", "embed", "similar_pairs")
 _PRECISIONS = ("float32", "bfloat16")
 
 
@@ -22,6 +22,7 @@ def time_precision(texts: Sequence[str] | None, rows: int, work: Path) -> None:
     for precision in _PRECISIONS:
         repo = make_repo(work / precision, file)
         set_param(repo, "precision: auto ", f"precision: {precision} ")
+        switch_near_off(repo)
         runs = {stage: run_stage(repo, stage) for stage in _STAGES}
         pairs, search = _found(repo)
         if expected is None:

@@ -1,4 +1,4 @@
-"""entropyguard removes exact and semantic duplicates from text data sets, as an incremental build on DVC."""
+"""entropyguard removes exact, near and semantic duplicates from text data sets, as an incremental build on DVC."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ _LINES = [
     '{"text": "Ω"}',
     json.dumps({"text": " ".join(TEXTS * 8)}),
     json.dumps({"text": "music and dance fill the square on the warm night 7"}),
+    json.dumps({"text": f"{TEXTS[9]} today"}),  # a near-duplicate
 ]
 
 

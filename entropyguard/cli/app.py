@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="entropyguard",
-    help="Remove exact and semantic duplicates from text data sets, on your own machine. Every run is an incremental "
-    "build on DVC: a run that was killed goes on where it stopped, a change redoes only what it touches.",
+    help="Remove exact, near and semantic duplicates from text data sets, on your own machine. Every run is an "
+    "incremental build on DVC: a run that was killed goes on where it stopped, a change redoes only what it touches.",
     epilog="Exit codes: 0 ok, 1 stopped or failed, 2 usage, 64 data format, 65 input, 66 output, 70 bug, "
     "130/143 interrupted.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -156,7 +156,7 @@ def run(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Remove exact and semantic duplicates from text data sets, on your own machine.
+    """Remove exact, near and semantic duplicates from text data sets, on your own machine.
 
     Every run is an incremental build on DVC: a run that was killed goes on where it stopped, a change redoes only
     what it touches.

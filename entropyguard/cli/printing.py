@@ -81,9 +81,10 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     parts = [
         f"{rows['kept']:,} kept",
         f"{dropped['exact']:,} exact duplicates",
-        f"{dropped['near']:,} near-duplicates",
         f"{dropped['semantic']:,} semantic duplicates",
     ]
+    if summary.report["settings"]["near_threshold"]:
+        parts.insert(2, f"{dropped['near']:,} near-duplicates")
     if dropped["min_length"]:
         parts.append(f"{dropped['min_length']:,} too short")
     if rows["rejected"]:

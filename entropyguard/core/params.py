@@ -197,7 +197,10 @@ def _build(kind: type[T], values: Any, prefix: str) -> T:
     given = {}
     for key, hint in hints.items():
         if key not in values:
-            raise UsageError(f"{prefix}{key} is missing from params.yaml. `entropyguard init --upgrade` adds it.")
+            raise UsageError(
+                f"{prefix}{key} is missing from params.yaml. `entropyguard init --upgrade` adds it "
+                "(in a checkpoint dir: a run with --resume)."
+            )
         value = values[key]
         if dataclasses.is_dataclass(hint):
             given[key] = _build(hint, value, f"{prefix}{key}.")  # type: ignore[arg-type]

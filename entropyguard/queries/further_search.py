@@ -81,8 +81,8 @@ def _exact_vectors(project: Project, progress: Progress) -> ExactVectors:
         folder = resolve_model(project.model, allow_download=False)
         check_fingerprint(folder, params.model_fingerprint)
         encoder, store = load_encoder(folder, precision="float32"), PartStore(project.paths.vectors)
-        after_exact = project.checkpoint(AFTER_NEAR)
-        return exact_vectors(after_exact, wanted, encoder, params.max_windows, store, progress)
+        after_near = project.checkpoint(AFTER_NEAR)
+        return exact_vectors(after_near, wanted, encoder, params.max_windows, store, progress)
 
     return embedded
 

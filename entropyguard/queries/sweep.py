@@ -84,7 +84,7 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     check_up_to_date(project)
     params = project.params
     with _unchanged(project, (INGESTED, AFTER_NEAR, EMBEDDINGS, PAIRS)):
-        stored, after_exact = project.checkpoint(PAIRS), project.checkpoint(AFTER_NEAR)
+        stored, after_near = project.checkpoint(PAIRS), project.checkpoint(AFTER_NEAR)
         floor = float(stored.metadata["search"]["floor"])
         first = min(floor, request.last) if request.first is None else request.first
         chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
@@ -94,7 +94,7 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
         steps = []
         with terminal_progress("sweep") as progress:
             for step in sweep_steps(
-                takes, after_exact, params.semantic, params.keep, request.examples, default_max_memory()
+                takes, after_near, params.semantic, params.keep, request.examples, default_max_memory()
             ):
                 steps.append(step)
                 progress(len(steps), len(takes))

@@ -74,7 +74,7 @@ def in_twos(folder: Path) -> Encoder:
 
 
 def write_input(path: Path, texts: Sequence[str], first_row_id: int = 0) -> Path:
-    """An after_exact_dedup.parquet with every third row id missing."""
+    """An after_near_dedup.parquet with every third row id missing."""
     row_ids = [first_row_id + at + at // 2 for at in range(len(texts))]
     columns = {
         "row_id": pa.array(row_ids, pa.int64()),

@@ -18,8 +18,8 @@ from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 from entropyguard.core.storage.digests import digests_to_arrow
 from entropyguard.core.storage.files import content_digest
-from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.key_index import KeyIndex
+from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.temporary import temporary_file
 

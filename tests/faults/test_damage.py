@@ -48,6 +48,7 @@ def flip_and_delete(path: Path) -> None:
 DAMAGE: list[dict[str, Callable[[Path], None]]] = [
     {
         "after_exact_dedup.parquet": flip,
+        "dropped/near.parquet": flip,
         "similar_pairs.parquet": cut,
         "report.json": flip,
     },
@@ -58,10 +59,10 @@ DAMAGE: list[dict[str, Callable[[Path], None]]] = [
         ".entropyguard/export.json": flip,
     },
 ]
-REBUILT = [["exact_dedup", "similar_pairs", "export"], ["ingest", "embed", "semantic_dedup", "export"]]
+REBUILT = [["exact_dedup", "near_dedup", "similar_pairs", "export"], ["ingest", "embed", "semantic_dedup", "export"]]
 
 
-@pytest.mark.parametrize(("harms", "rebuilt"), list(zip(DAMAGE, REBUILT, strict=True)), ids=["three", "four"])
+@pytest.mark.parametrize(("harms", "rebuilt"), list(zip(DAMAGE, REBUILT, strict=True)), ids=["some", "others"])
 def test_damaged_files_are_built_again_and_nothing_else(
     harms: dict[str, Callable[[Path], None]], rebuilt: list[str], bench: Bench
 ) -> None:

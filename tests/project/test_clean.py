@@ -24,6 +24,8 @@ from entropyguard.run.request import default_params
 HEX = "0123456789abcdef" * 2
 OURS = (
     "ingested.parquet dropped/exact.parquet plots/rows.svg cleaned.jsonl.gz dvc.lock report.json "
+    "after_near_dedup.parquet dropped/near.parquet near_pairs.parquet .entropyguard/near_dedup.json "
+    f".entropyguard/near/texts-{HEX}.parquet .entropyguard/near/verdicts/words-{HEX}.parquet "
     f".dvc/cache/files/md5/01/{HEX[2:]} .dvc/cache/files/md5/01/{HEX[2:]}.dir .dvc/tmp/btime "
     f".entropyguard/vectors/model/vectors-{HEX}.parquet .entropyguard/blocks/block-{HEX}.parquet "
     ".entropyguard/tmp/embed/half .entropyguard/ingest.json .entropyguard/sweep/pairs.json"
@@ -31,6 +33,7 @@ OURS = (
 FOREIGN = (
     "mine.txt sub/y dropped/mine.parquet plots/mine.svg stages/mine.py cleaned.xlsx .dvc/config.local "
     ".dvc/cache/files/md5/01/mine .entropyguard/mine.json .entropyguard/vectors/model/embeddings-v1.npy "
+    ".entropyguard/near/mine near_pairs.json after_near_dedup.csv "
     f".entropyguard/vectors/{HEX}.parquet .entropyguard/blocks/block-{HEX[1:]}.parquet .entropyguard/tmp/mine"
 ).split()
 

@@ -78,7 +78,7 @@ def test_plain_dvc_works_after_init(repo: Repo) -> None:
     assert metrics["rows"] == {
         "in": 10,
         "rejected": 0,
-        "dropped": {"min_length": 0, "exact": 1, "semantic": 2},
+        "dropped": {"min_length": 0, "exact": 1, "near": 0, "semantic": 2},
         "kept": 7,
     }
 
@@ -200,6 +200,27 @@ def test_an_upgrade_adds_new_parameters_and_keeps_every_line(repo: Repo) -> None
     assert set(older.splitlines()) <= set(params.read_text().splitlines())
     assert sorted(params.read_text().split()) == sorted(full.split())
     repo.repro()
+
+
+def test_an_upgrade_adds_a_stage_that_an_older_pipeline_has_not(repo: Repo) -> None:
+    names = ("dvc.yaml", "params.yaml", "stages/near_dedup.py", ".gitignore")
+    now = {name: (repo.folder / name).read_text() for name in names}
+    (repo.folder / "stages/near_dedup.py").unlink()
+    older = re.sub(r"\n  near_dedup:\n(    .*\n)+", "", now["dvc.yaml"])
+    older = older.replace("after_near", "after_exact").replace("      - dropped/near.parquet\n", "")
+    older = re.sub(r"      - near(_pairs\.parquet)?\n", "", older)
+    (repo.folder / "dvc.yaml").write_text(older)
+    (repo.folder / "params.yaml").write_text(re.sub(r"\nnear:\n(  .*\n)+", "", now["params.yaml"]))
+    (repo.folder / ".gitignore").write_text(re.sub(r"/.*near.*\n", "", now[".gitignore"]))
+    assert "near is missing from params.yaml. `entropyguard init --upgrade` adds it" in repo.sh(
+        "entropyguard status", code=2
+    )
+    repo.sh("entropyguard init --upgrade")
+    for name in ("dvc.yaml", "stages/near_dedup.py"):
+        assert (repo.folder / name).read_text() == now[name]
+    for name in ("params.yaml", ".gitignore"):
+        assert sorted((repo.folder / name).read_text().split()) == sorted(now[name].split())
+    assert repo.repro() == list(STAGES)
 
 
 def test_an_upgrade_takes_out_what_is_no_parameter_any_more(repo: Repo) -> None:

@@ -106,14 +106,14 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int, str]]:
 def test_a_finished_data_repo_agrees_in_one_line(built: Repo) -> None:
     said = built.sh("entropyguard verify")
     assert said.startswith("verified: ")
-    assert "the input and 12 of 12 outputs are here and agree" in said
+    assert "the input and 15 of 15 outputs are here and agree" in said
     assert said.count("\n") == 1
 
 
 def test_without_any_data_the_lock_is_still_verified(repo: Repo) -> None:
     repo.sh("git clean -qdxf")
     assert not (repo.folder / EMBEDDINGS).exists()
-    assert "no input and 0 of 12 outputs are here" in repo.sh("entropyguard verify")
+    assert "no input and 0 of 15 outputs are here" in repo.sh("entropyguard verify")
 
 
 def test_new_data_are_noticed_in_a_clone_that_has_none(repo: Repo) -> None:
@@ -211,6 +211,18 @@ def test_a_committed_result_that_the_code_does_not_give_is_found_by_a_rebuild(re
     accept(repo, "export", "cleaned.jsonl")
     verdict = verify(Project(repo.folder), strict=True)
     assert verdict.lines() == ["export: a rebuild gives another cleaned.jsonl"]
+
+
+def test_a_near_duplicate_that_the_rule_does_not_give_is_found_by_a_rebuild(repo: Repo) -> None:
+    path = repo.folder / "dropped/near.parquet"
+    about = Checkpoint(path).metadata
+    path.unlink()
+    with TableWriter(path, DROPPED, about) as writer:
+        writer.write(pa.table([[4], ["near"], [3], [0.9]], schema=DROPPED))
+    accept(repo, "near_dedup", "dropped/near.parquet")
+    (line,) = verify(Project(repo.folder), strict=True).lines()
+    told = "row 4 is dropped for row 3 at 0.900000 here, kept in the rebuild"
+    assert line == f"near_dedup: a rebuild gives another dropped/near.parquet; {told}"
 
 
 def moved_towards(repo: Repo, row: int, other: int, distance: float) -> None:
@@ -366,7 +378,7 @@ def test_the_workflow_of_the_docs_verifies_a_fresh_clone(repo: Repo, tmp_path: P
     offline = [step for step in steps if not step.startswith("pip ")]
     assert offline == ["entropyguard verify", "dvc pull", "entropyguard verify", "entropyguard verify --strict"]
     said = [clone.sh(step) for step in offline]
-    assert "no input and 0 of 12 outputs" in said[0]
-    assert "the input and 12 of 12 outputs" in said[2]
+    assert "no input and 0 of 15 outputs" in said[0]
+    assert "the input and 15 of 15 outputs" in said[2]
     assert "every output to the bit" in said[3]
     assert clone.sh("git status --porcelain") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from entropyguard.project.pipeline import STAGES
 from entropyguard.project.project import Project
 from entropyguard.project.repro import dvc_environment
 from tests.conftest import TEXTS, Ended, Workspace, finished_stages
@@ -21,6 +23,7 @@ from tests.static_model import write_static_model
 
 pytestmark = pytest.mark.pipeline
 
+NEAR_DUPLICATE = json.dumps({"id": 10, "text": f"{TEXTS[9]} today"})
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -52,6 +55,11 @@ def append(line: str) -> Callable[[Workspace], Ended]:
         return workspace.run("--resume")
 
     return change
+
+
+def other_near_threshold(workspace: Workspace) -> Ended:
+    append(NEAR_DUPLICATE)(workspace)
+    return workspace.run("--resume", near_threshold="0.99")
 
 
 def model_with_other_vectors(folder: Path) -> Path:
@@ -110,12 +118,15 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "the input's path, same bytes": moved_input,
     "the input: a blank line more": append(""),
     "the input: an exact duplicate appended": append('{"id": 10, "text": "' + TEXTS[5].upper() + '"}'),
+    "the input: a near-duplicate appended": append(NEAR_DUPLICATE),
     "the input: a new row appended": append('{"id": 10, "text": "the farm has a yellow gate"}'),
+    "`--near-threshold`, and the same rows stay": lambda workspace: workspace.run("--resume", near_threshold="0.99"),
+    "`--near-threshold`, and other rows stay": other_near_threshold,
     "`--dedup-threshold`, at or above the floor of 0.90": lambda workspace: workspace.run(
         "--resume", dedup_threshold="0.90"
     ),
     "`--dedup-threshold`, below the floor": lambda workspace: workspace.run("--resume", dedup_threshold="0.8"),
-    "`--keep`, and the same rows stay after exact dedup": lambda workspace: workspace.run(
+    "`--keep`, and the same rows stay after near dedup": lambda workspace: workspace.run(
         "--resume", keep="column:same"
     ),
     "`--keep`, and other texts stay after exact dedup": lambda workspace: workspace.run("--resume", keep="longest"),
@@ -140,7 +151,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Workspace:
     rows = [f'{{"id": {at}, "same": 1, "text": "{text}"}}\n' for at, text in enumerate(TEXTS)]
     made.input.write_text("".join(rows), encoding="utf-8")
     ended = made.run()
-    assert (ended.code, len(ended.ran)) == (0, 6), ended.stderr
+    assert (ended.code, len(ended.ran)) == (0, len(STAGES)), ended.stderr
     return made
 
 

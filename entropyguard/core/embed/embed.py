@@ -37,7 +37,7 @@ class EmbedCounts:
 
 
 def embed_texts(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     out: Path,
     encoder: Encoder,
     max_windows: int,
@@ -45,12 +45,12 @@ def embed_texts(
     progress: Progress,
     save_seconds: float = SAVE_SECONDS,
 ) -> EmbedCounts:
-    """Write embeddings.parquet for after_exact_dedup.parquet: a line per window of its rows, in its order.
+    """Write embeddings.parquet for after_near_dedup.parquet: a line per window of its rows, in its order.
 
     The bytes depend on the texts, the encoder and `max_windows`, not on what the store held. store: where vectors are
     looked up and, at least every `save_seconds` of work, saved; None does neither. Memory holds a few row groups.
     """
-    vectors, rows = open_store(store, encoder), after_exact.rows
+    vectors, rows = open_store(store, encoder), after_near.rows
     metadata = {
         "dimension": encoder.dimension,
         "precision": encoder.precision,
@@ -64,7 +64,7 @@ def embed_texts(
         TableWriter(out, schema, metadata, plain=("vector",)) as writer,
         ThreadPoolExecutor(1) as background,
         VectorWriter(vectors, background, save_seconds) as vector_writer,
-        closing(embedded_batches(after_exact, rows, encoder, max_windows, vectors, vector_writer, progress)) as batches,
+        closing(embedded_batches(after_near, rows, encoder, max_windows, vectors, vector_writer, progress)) as batches,
     ):
         for row_ids, batch in batches:
             vector_writer.run(writer.write, _table(row_ids, batch, schema))

@@ -1,4 +1,4 @@
-"""The rows of after_exact_dedup.parquet on their way to vectors, a batch at a time.
+"""The rows of after_near_dedup.parquet on their way to vectors, a batch at a time.
 
 While one batch is embedded, the next one is read and tokenised in the background, and new vectors are saved.
 """
@@ -27,7 +27,7 @@ _BATCHES_AHEAD = 1
 
 
 def embedded_batches(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     rows: int,
     encoder: Encoder,
     max_windows: int,
@@ -46,7 +46,7 @@ def embedded_batches(
         writer.add(keys, new)
         progress(done + int(len(batch.skipped) * share), rows)
 
-    with closing(prefetched(_batches(after_exact, encoder, max_windows, vectors, wanted), _BATCHES_AHEAD)) as batches:
+    with closing(prefetched(_batches(after_near, encoder, max_windows, vectors, wanted), _BATCHES_AHEAD)) as batches:
         for row_ids, batch in batches:
             batch.embed(listen)
             yield row_ids, batch
@@ -55,19 +55,19 @@ def embedded_batches(
 
 
 def _batches(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     encoder: Encoder,
     max_windows: int,
     vectors: VectorStore | None,
     wanted: Bools | None,
 ) -> Iterator[tuple[pa.ChunkedArray, TextBatch]]:
     start = 0
-    for table in after_exact.tables(["row_id", "record"]):
+    for table in after_near.tables(["row_id", "record"]):
         here = slice(start, start + table.num_rows)
         start = here.stop
         own = table if wanted is None else table.filter(pa.array(wanted[here]))
         if own.num_rows:
-            texts = texts_of(own, after_exact.metadata).to_list()
+            texts = texts_of(own, after_near.metadata).to_list()
             yield own["row_id"], TextBatch(texts, encoder, max_windows, vectors)
 
 
@@ -77,14 +77,14 @@ def open_store(store: PartStore | None, encoder: Encoder) -> VectorStore | None:
 
 
 def exact_vectors(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     wanted: Bools,
     encoder: Encoder,
     max_windows: int,
     store: PartStore | None,
     progress: Progress,
 ) -> Iterator[tuple[Ints, Floats]]:
-    """The vectors of the wanted rows of after_exact_dedup.parquet, in its order: (position, vector) of each window.
+    """The vectors of the wanted rows of after_near_dedup.parquet, in its order: (position, vector) of each window.
 
     wanted: a flag for each row. A row that cannot be embedded has no vector. store: where vectors are looked up; the
     new ones are in it when the last ones have come.
@@ -95,9 +95,7 @@ def exact_vectors(
         ThreadPoolExecutor(1) as background,
         VectorWriter(vectors, background) as writer,
         closing(
-            embedded_batches(
-                after_exact, len(positions), encoder, max_windows, vectors, writer, progress, wanted=wanted
-            )
+            embedded_batches(after_near, len(positions), encoder, max_windows, vectors, writer, progress, wanted=wanted)
         ) as batches,
     ):
         for _, batch in batches:

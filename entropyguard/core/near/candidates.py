@@ -18,21 +18,25 @@ LARGE_BUCKET = 16
 """Of more rows that agree in a band not every pair is compared."""
 
 _FIRST_ROWS = 8  # of a large bucket, in priority order: each of its rows is compared with these
-_NEIGHBOURS = 2  # and with so many that come after it by the hash of the next band
+_NEIGHBOURS = 2  # and with so many that come after it by the hash of the next band,
+_NEIGHBOURLY_BUCKETS = 8  # in so many of its large buckets: a row that is in more has its like many times over
 _PAIRS_TOGETHER = 1 << 20
 
 
 class Candidates:
     """The pairs of rows of which at least one band agrees and nothing in their numbers of words tells them apart.
 
-    capped_buckets: how many buckets were too large for every pair of theirs.
+    protect: pairs in which a word was replaced are not wanted. capped_buckets: how many buckets were too large for
+    every pair of theirs.
     """
 
-    def __init__(self, words: RowWords, rank: Ints | None, pairs: PairRuns) -> None:
+    def __init__(self, words: RowWords, rank: Ints | None, pairs: PairRuns, *, protect: bool) -> None:
         self.pairs = pairs
         self.capped_buckets = 0
         self._words = words
         self._rank = rank
+        self._protect = protect
+        self._large_buckets = np.zeros(len(words.words), dtype=np.uint8)  # that a row was in
 
     def add_band(self, hashes: UInt32s, following: UInt32s, takes_part: Bools) -> None:
         """Collect the pairs of a band. hashes, following: of each row the hash of this band and of the next one."""
@@ -54,8 +58,11 @@ class Candidates:
             self._add_large(rows[large], bucket[large], following)
 
     def _add_large(self, rows: Ints, bucket: Ints, following: UInt32s) -> None:
-        by_hash = np.lexsort((rows, following[rows], bucket))
-        for later, earlier in _neighbours(rows[by_hash], bucket[by_hash], _NEIGHBOURS):
+        neighbourly = self._large_buckets[rows] < _NEIGHBOURLY_BUCKETS
+        self._large_buckets[rows[neighbourly]] += np.uint8(1)
+        some, their = rows[neighbourly], bucket[neighbourly]
+        by_hash = np.lexsort((some, following[some], their))
+        for later, earlier in _neighbours(some[by_hash], their[by_hash], _NEIGHBOURS):
             self._keep(later, earlier)
         by_rank = np.lexsort((rows if self._rank is None else self._rank[rows], bucket))
         rows, bucket = rows[by_rank], bucket[by_rank]
@@ -77,6 +84,10 @@ class Candidates:
     def _may_be_near(self, one: Ints, other: Ints) -> Bools:
         words = self._words
         near: Bools = ~is_too_far_by_length(words.words[one], words.words[other])
+        if not self._protect:
+            return near
+        same_numbers = words.number_hashes[one] == words.number_hashes[other]
+        near &= same_numbers | (words.numbers[one] != words.numbers[other])  # equally many and others: one was replaced
         at = np.flatnonzero(near)
         one, other = one[at], other[at]
         sketch, others = words.sketches[one], words.sketches[other]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,15 @@ UInt32s = npt.NDArray[np.uint32]
 
 SAVE_SECONDS = 20.0
 _PART = "finished"
+
+
+def keep_only(store: PartStore | None, names: Container[str]) -> None:
+    """Remove what lies in the store's other folders: it is of parameters or rules that are no more."""
+    if store is None or not store.folder.is_dir():
+        return
+    for folder in store.folder.iterdir():
+        if folder.is_dir() and not folder.is_symlink() and folder.name not in names:
+            PartStore(folder).remove()
 
 
 class Finished:

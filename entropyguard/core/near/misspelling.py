@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from entropyguard.core.near.negations import NEGATIONS
 
@@ -17,6 +18,7 @@ def is_number(word: str) -> bool:
     return _DIGIT.search(word) is not None or word in _HAN_NUMERALS
 
 
+@lru_cache(maxsize=1 << 16)
 def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
     """Whether one word is the other misspelt: a letter missing or extra, or two neighbours swapped.
 

@@ -17,7 +17,7 @@ import polars as pl
 
 from entropyguard.core.arrays import Int32s, Ints, Keys
 from entropyguard.core.near.candidates import Candidates
-from entropyguard.core.near.finished import Finished
+from entropyguard.core.near.finished import Finished, keep_only
 from entropyguard.core.near.minhash import MINHASH_VERSION, band_hashes
 from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.row_words import RowWords
@@ -70,6 +70,7 @@ class NearPairs:
         rule = f"words{WORDS_VERSION}-polars{pl.__version__}"  # whose tables tell letters from marks
         hashing = f"signatures-{MINHASH_VERSION}-{near.num_hashes}-{near.bands}-{rule}"
         judging = f"verdicts-{VERDICT_VERSION}-{near.min_words}-{near.changed_words}-{near.protect_numbers}-{rule}"
+        self._store, self._names = store, (hashing, judging)
         self._signatures = Finished(store, hashing, near.bands)
         self._verdicts = Finished(store, judging, 1)
         self._words = RowWords(folder / "words", rows.rows)
@@ -89,7 +90,8 @@ class NearPairs:
         """Read all texts and find the pairs that are worth a comparison."""
         hashes = self._read_texts(progress)
         self._signatures.finish()
-        candidates = Candidates(self._words, self._rank, self._pairs)
+        protect = self._near.changed_words == "protect"
+        candidates = Candidates(self._words, self._rank, self._pairs, protect=protect)
         takes_part = self._words.words > 0
         for band in range(self._near.bands):
             candidates.add_band(hashes[band], hashes[(band + 1) % self._near.bands], takes_part)
@@ -105,6 +107,7 @@ class NearPairs:
             yield Found(later[near], earlier[near], millionths[near])
             progress(int(later[-1]), self._rows.rows)
         self._verdicts.finish()
+        keep_only(self._store, self._names)
 
     def _read_texts(self, progress: Progress) -> UInt32s:
         """Take the texts' words and hashes; of each band the hashes of all rows, shape (bands, rows)."""

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.arrays import Bytes, Int32s, Ints
+from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
 from entropyguard.core.near.misspelling import is_number
 from entropyguard.core.near.negations import NEGATIONS
+from entropyguard.core.near.words import NUMBER as NUMBER_IN_WORD
 from entropyguard.core.near.words import UNSPACED, Words
 
 UInt32s = npt.NDArray[np.uint32]
@@ -26,7 +27,8 @@ class Vocabulary:
     """The words and marks met so far, each with a number from 0 up; about 80 bytes for each.
 
     kinds: what each of them is. spelling: shape (words, 3), its letters' number, their sum and that of their squares,
-    as code points: by these most words can be seen to be no misspellings of each other.
+    as code points: by these most words can be seen to be no misspellings of each other. numbers, number_hashes: how
+    many numbers are in a word, with what is before and after, and the sum of their hashes: no spelling changes them.
     """
 
     def __init__(self) -> None:
@@ -35,6 +37,8 @@ class Vocabulary:
         self._words = pl.Series(dtype=pl.String)
         self.kinds: Bytes = np.empty(0, dtype=np.uint8)
         self.spelling: Ints = np.empty((0, 3), dtype=np.int64)
+        self.numbers: Int32s = np.empty(0, dtype=np.int32)
+        self.number_hashes: UInt64s = np.empty(0, dtype=np.uint64)
 
     def numbered(self, words: pl.Series) -> UInt32s:
         """The number of each word; the same word has the same one."""
@@ -53,6 +57,12 @@ class Vocabulary:
         self._words = pl.concat([self._words, words], rechunk=False)
         self.kinds = np.concatenate([self.kinds, kinds])
         self.spelling = np.concatenate([self.spelling, _spelling(words)])
+        numbers = words.str.replace_all(",", "", literal=True).str.extract_all(NUMBER_IN_WORD)
+        self.numbers = np.concatenate([self.numbers, numbers.list.len().to_numpy().astype(np.int32)])
+        hashes = numbers.explode(empty_as_null=False).hash().to_numpy()
+        summed = np.zeros(len(words), dtype=np.uint64)
+        np.add.at(summed, np.repeat(np.arange(len(words)), numbers.list.len().to_numpy()), hashes)
+        self.number_hashes = np.concatenate([self.number_hashes, summed])
 
     def words(self, codes: UInt32s) -> list[str]:
         """The words with these numbers."""
@@ -73,8 +83,9 @@ def _spelling(words: pl.Series) -> Ints:
 class RowWords:
     """The words of rows, by their index: written once, row after row, then read in any order.
 
-    On disk 4 bytes a word. In memory 56 bytes a row: words, how many there are; counted, the same with two letters of
-    a script without spaces as one; sketches, shape (rows, SKETCH_BINS): how many words fall into each bin.
+    On disk 4 bytes a word. In memory 60 bytes a row: words, how many there are; counted, the same with two letters of
+    a script without spaces as one; numbers and number_hashes as in `Vocabulary`; sketches, shape (rows, SKETCH_BINS):
+    how many words fall into each bin.
     """
 
     def __init__(self, file: Path, rows: int) -> None:
@@ -83,6 +94,8 @@ class RowWords:
         self.ends: Ints = np.zeros(rows + 1, dtype=np.int64)
         self.words: Int32s = np.zeros(rows, dtype=np.int32)
         self.counted: Int32s = np.zeros(rows, dtype=np.int32)
+        self.numbers: Int32s = np.zeros(rows, dtype=np.int32)
+        self.number_hashes: UInt64s = np.zeros(rows, dtype=np.uint64)
         self.sketches: Bytes = np.zeros((rows, SKETCH_BINS), dtype=np.uint8)
         self._rows = 0
 
@@ -101,6 +114,10 @@ class RowWords:
         self.words[part] = np.bincount(row[is_word], minlength=len(lengths))
         unspaced = np.bincount(row[kinds & UNSPACED_LETTER != 0], minlength=len(lengths))
         self.counted[part] = self.words[part] - unspaced // 2
+        in_word = self.vocabulary.numbers[codes]
+        some = np.flatnonzero(in_word)
+        np.add.at(self.numbers[part], row[some], in_word[some])
+        np.add.at(self.number_hashes[part], row[some], self.vocabulary.number_hashes[codes[some]])
         bins = np.bincount(
             row[is_word] * SKETCH_BINS + codes[is_word] % SKETCH_BINS, minlength=len(lengths) * SKETCH_BINS
         )

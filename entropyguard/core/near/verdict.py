@@ -26,7 +26,7 @@ _MISSPELT_WEIGHT = 0.4  # of a misspelt word, where a missing one counts 1
 _IN_CONTEXT = 12  # words from which an unlikely misspelling is taken for one
 _LEAST_WORDS_MISSPELT = 5  # a shorter text is the same only in the same words
 _NUMBER_MAY_BE_MISSING = 20
-_NEGATION_MAY_BE_MISSING = 50
+_TOPIC_MAY_BE_MISSING = 50
 
 
 @dataclass(frozen=True)
@@ -133,9 +133,12 @@ def may_lack_numbers(counted: Any, near: NearParams) -> Any:
     return (counted >= _NUMBER_MAY_BE_MISSING) & (not near.protect_numbers)
 
 
-def may_lack_negations(counted: Any) -> Any:
-    """Whether a text is so long that a negation may be missing."""
-    return counted >= _NEGATION_MAY_BE_MISSING
+def may_lack_topics(counted: Any) -> Any:
+    """Whether a text is so long that a word may be missing which the other one has at least twice.
+
+    In a short text that is what it is about: one for arm64 and one for cloud-arm64.
+    """
+    return counted >= _TOPIC_MAY_BE_MISSING
 
 
 def similarity(missing: Any, misspelt: Any, words: Any) -> Any:
@@ -144,10 +147,11 @@ def similarity(missing: Any, misspelt: Any, words: Any) -> Any:
     return np.rint(MILLIONTHS * np.maximum(0.0, 1 - lost)).astype(np.int32)
 
 
-def allows(difference: Difference, counted: int, near: NearParams) -> bool:
+def allows(difference: Difference, topics: set[str], counted: int, near: NearParams) -> bool:
     """Whether two texts may be duplicates, by what they do not share.
 
-    Below `near.min_words` the words that they share must stand in the same order besides.
+    topics: words that one of them has at least twice and the other not at all. Below `near.min_words` the words that
+    they share must stand in the same order besides.
     """
     if difference.replaced and near.changed_words == "protect":
         return False
@@ -155,6 +159,6 @@ def allows(difference: Difference, counted: int, near: NearParams) -> bool:
     if counted < near.min_words and (difference.missing or too_short):
         return False
     lacking = [word for side in difference.own for word in side]
-    if not may_lack_negations(counted) and not NEGATIONS.isdisjoint(lacking):
+    if not NEGATIONS.isdisjoint(lacking) or not (may_lack_topics(counted) or topics.isdisjoint(lacking)):
         return False
     return bool(may_lack_numbers(counted, near)) or not any(map(is_number, lacking))

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.arrays import Bools, Int32s, Ints, UInt64s
-from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, RowWords
+from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     allows,
     find_difference,
     is_too_far_by_length,
-    may_lack_negations,
     may_lack_numbers,
+    may_lack_topics,
     most_of_both,
     similarity,
 )
@@ -32,11 +32,15 @@ _SIDE, _CODE_BITS = np.uint64(1), np.uint64(33)
 
 @dataclass(frozen=True)
 class _LeftOver:
-    """The words of which one side of a pair has more: which pair, which word, how many more the first side has."""
+    """The words of which one side of a pair has more: which pair, which word, how many more the first side has.
+
+    topic: whether one side has it at least twice, and the other not at all.
+    """
 
     pair: Ints
     code: UInt32s
     more: Ints
+    topic: Bools
 
 
 class Judge:
@@ -74,7 +78,8 @@ class Judge:
             possible &= np.minimum(own, their) <= most_of_both(counted)
             possible &= ~self._marks_replaced(left, is_word, pairs)
         fine = may_lack_numbers(counted, near) | ~_any(left.pair[kinds & NUMBER != 0], pairs)
-        fine &= may_lack_negations(counted) | ~_any(left.pair[kinds & NEGATION != 0], pairs)
+        fine &= may_lack_topics(counted) | ~_any(left.pair[left.topic], pairs)
+        fine &= ~_any(left.pair[kinds & NEGATION != 0], pairs)
         one_sided = (own == 0) | (their == 0)
         verdicts = np.full(pairs, NO_DUPLICATE, dtype=np.int32)
         plain = possible & one_sided & fine & ~short
@@ -85,12 +90,16 @@ class Judge:
         asked = possible & ~one_sided
         if near.changed_words == "protect":
             asked &= self._may_be_misspelt(left, is_word, own, their, short)
-        for at, lacking, theirs in self._both_sided(left, is_word, asked):
+        spelled = []
+        for at, lacking, theirs, topics in self._both_sided(left, is_word, asked):
             difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
-            if allows(difference, int(counted[at]), near) and (
+            if allows(difference, topics, int(counted[at]), near) and (
                 not short[at] or self._without(one[at], lacking) == self._without(other[at], theirs)
             ):
-                verdicts[at] = similarity(difference.missing, len(difference.misspelt), total[at])
+                spelled.append((at, difference.missing, len(difference.misspelt)))
+        if spelled:
+            pair, missing, misspelt = np.array(spelled).T
+            verdicts[pair] = similarity(missing, misspelt, total[pair])
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
@@ -102,7 +111,10 @@ class Judge:
         more = counts - 2 * (np.add.reduceat(side, starts) if len(starts) else counts)
         some = np.flatnonzero(more)
         word = word[starts[some]]
-        return _LeftOver((word >> _CODE_BITS).astype(np.int64), word.astype(np.uint32), more[some])
+        pair, code, more = (word >> _CODE_BITS).astype(np.int64), word.astype(np.uint32), more[some]
+        topic = (np.abs(more) > 1) & (counts[some] == np.abs(more))
+        topic &= self._words.vocabulary.kinds[code] & (MARK | UNSPACED_LETTER) == 0
+        return _LeftOver(pair, code, more, topic)
 
     def _keys(self, rows: Ints) -> UInt64s:
         """For each word of the rows: the number of the pair, of the word, and a bit for the side."""
@@ -117,20 +129,19 @@ class Judge:
         """Whether each side has marks that the other lacks."""
         return _any(left.pair[~is_word & (left.more > 0)], pairs) & _any(left.pair[~is_word & (left.more < 0)], pairs)
 
-    def _both_sided(self, left: _LeftOver, is_word: Bools, wanted: Bools) -> Iterator[tuple[int, list[str], list[str]]]:
-        """Of the pairs that are wanted the words that one side has alone, and those that the other has."""
+    def _both_sided(
+        self, left: _LeftOver, is_word: Bools, wanted: Bools
+    ) -> Iterator[tuple[int, list[str], list[str], set[str]]]:
+        """Of the pairs that are wanted: the words that each side has alone, and those that are topics."""
         chosen = np.flatnonzero(is_word & wanted[left.pair])
-        pair, more = left.pair[chosen].tolist(), left.more[chosen].tolist()
-        sides: tuple[list[str], list[str]] = ([], [])
-        before = None
-        for number, count, word in zip(pair, more, self._words.vocabulary.words(left.code[chosen]), strict=True):
-            if number != before and before is not None:
-                yield before, *sides
-                sides = ([], [])
-            before = number
-            sides[count < 0].extend([word] * abs(count))
-        if before is not None:
-            yield before, *sides
+        pairs, more = left.pair[chosen], left.more[chosen].tolist()
+        words, topic = self._words.vocabulary.words(left.code[chosen]), left.topic[chosen].tolist()
+        starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
+        for start, end in zip(starts, [*starts[1:], len(chosen)], strict=True):
+            own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
+            their = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(-count)]
+            topics = {word for word, is_one in zip(words[start:end], topic[start:end], strict=True) if is_one}
+            yield int(pairs[start]), own, their, topics
 
     def _may_be_misspelt(self, left: _LeftOver, is_word: Bools, own: Ints, their: Ints, short: Bools) -> Bools:
         """False where the words left over are soon seen to be others: by the sums of their letters.

@@ -17,9 +17,9 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\
 """Scripts that write no spaces between words: each of their characters is one here."""
 
 _MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
-_NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
+NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
 _LETTERS = rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
-_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{_NUMBER}|{_LETTERS})+"  # c++ and c# are no c
+_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{NUMBER}|{_LETTERS})+"  # c++ and c# are no c
 _MARK = r"[-+*/=<>&|^~]+|!=|%|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|[\p{Extended_Pictographic}--[\p{N}]]"
 _BULLET = r"(?m)^[ \t]*[-*+][ \t]"
 

@@ -17,7 +17,7 @@ from entropyguard.core.pairs.similarity import MILLIONTHS
 from entropyguard.core.pairs.vectors import Windows, scratch
 
 ExactVectors = Callable[[Bools], Iterator[tuple[Ints, Floats]]]
-"""Given which rows of after_exact_dedup.parquet are wanted: their float32 vectors in order, with the row of each."""
+"""Given which rows of after_near_dedup.parquet are wanted: their float32 vectors in order, with the row of each."""
 
 _LEAST_COSINE = -1.0
 
@@ -27,7 +27,7 @@ class Candidates:
     """The pairs that a search of rounded vectors found, some way below the floor.
 
     shards: parts with positions and the stored vectors' similarity, `pairs` in all. Of each position, taken:
-    whether it is in a pair; places: its row of after_exact_dedup.parquet, which has `rows`; further: its windows
+    whether it is in a pair; places: its row of after_near_dedup.parquet, which has `rows`; further: its windows
     beyond the first.
     """
 
@@ -104,5 +104,5 @@ def _checked(pieces: Iterable[tuple[Ints, Floats]], expected: Ints) -> Iterator[
 
 def _strangers() -> ProcessingError:
     return ProcessingError(
-        "embeddings.parquet has other rows or windows than after_exact_dedup.parquet gives. Run embed again."
+        "embeddings.parquet has other rows or windows than after_near_dedup.parquet gives. Run embed again."
     )

@@ -63,10 +63,10 @@ class Vectors:
 
     row_ids: Ints
     rows_of: Ints
-    """Which row of after_exact_dedup.parquet, counted from 0, a position is."""
+    """Which row of after_near_dedup.parquet, counted from 0, a position is."""
     windows: Windows
     rows: int
-    """All rows of after_exact_dedup.parquet."""
+    """All rows of after_near_dedup.parquet."""
     skipped: Counter[str]
     """How many rows take no part, by reason."""
     rounding: float

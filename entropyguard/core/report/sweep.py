@@ -54,7 +54,7 @@ def thresholds_between(first: float, last: float, step: float, marked: float) ->
 
 def sweep_steps(
     thresholds: Sequence[tuple[float, Checkpoint]],
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     semantic: SemanticParams,
     keep: KeepParams,
     examples: int,
@@ -67,7 +67,7 @@ def sweep_steps(
     above = [threshold for threshold, _ in thresholds[1:]] + [np.inf]
     for (threshold, pairs), following in zip(thresholds, above, strict=True):
         at = replace(semantic, dedup_threshold=threshold)
-        decisions = decide(after_exact, pairs, at, keep, max_memory)
+        decisions = decide(after_near, pairs, at, keep, max_memory)
         dropped = int((decisions.keeper != KEPT).sum())
         yield Step(threshold, len(decisions.row_ids), dropped, _borderline(decisions, threshold, following, examples))
 

@@ -36,7 +36,7 @@ class SemanticCounts:
 
 
 def drop_semantic_duplicates(
-    after_exact: Checkpoint,
+    after_near: Checkpoint,
     pairs: Checkpoint,
     out: Path,
     dropped: Path,
@@ -45,16 +45,16 @@ def drop_semantic_duplicates(
     max_memory: int,
     progress: Progress,
 ) -> SemanticCounts:
-    """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_exact`.
+    """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_near`.
 
     A dropped row's keeper is the most similar row kept before it (ties: lowest row id); by components, the first
     row of its group. `dropped` says in its metadata what the protection of numbers does, or would do.
     ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
     """
     metadata = dict(pairs.metadata)
-    stream = _stream(after_exact, pairs, semantic.dedup_threshold)
-    rank = _rank(after_exact, keep)
-    numbers = NumberFree.of(after_exact, _rows_in(stream))
+    stream = _stream(after_near, pairs, semantic.dedup_threshold)
+    rank = _rank(after_near, keep)
+    numbers = NumberFree.of(after_near, _rows_in(stream))
     unprotected = _decided(stream, rank, semantic.cluster, max_memory)
     decisions = unprotected
     if semantic.protect_numbers:
@@ -63,21 +63,21 @@ def drop_semantic_duplicates(
         "protected": semantic.protect_numbers,
         **_effect_on_numbers(stream, numbers, decisions, unprotected),
     }
-    kept = write_decided(after_exact, out, dropped, "semantic", decisions, metadata, progress)
-    return SemanticCounts(after_exact.rows, kept, after_exact.rows - kept)
+    kept = write_decided(after_near, out, dropped, "semantic", decisions, metadata, progress)
+    return SemanticCounts(after_near.rows, kept, after_near.rows - kept)
 
 
 def decide(
-    after_exact: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
+    after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
 ) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
-    stream = _stream(after_exact, pairs, semantic.dedup_threshold)
+    stream = _stream(after_near, pairs, semantic.dedup_threshold)
     if semantic.protect_numbers:
-        stream = replace(stream, apart=NumberFree.of(after_exact, _rows_in(stream)).only_numbers_differ)
-    return _decided(stream, _rank(after_exact, keep), semantic.cluster, max_memory)
+        stream = replace(stream, apart=NumberFree.of(after_near, _rows_in(stream)).only_numbers_differ)
+    return _decided(stream, _rank(after_near, keep), semantic.cluster, max_memory)
 
 
-def _stream(after_exact: Checkpoint, pairs: Checkpoint, threshold: float) -> PairStream:
+def _stream(after_near: Checkpoint, pairs: Checkpoint, threshold: float) -> PairStream:
     floor = pairs.metadata["search"]["floor"]
     if threshold < floor:
         raise ProcessingError(
@@ -85,7 +85,7 @@ def _stream(after_exact: Checkpoint, pairs: Checkpoint, threshold: float) -> Pai
             f"Set search.floor in params.yaml to at most {threshold}; "
             "similar_pairs then runs again, from stored vectors."
         )
-    return PairStream(pairs, after_exact.row_ids, threshold)
+    return PairStream(pairs, after_near.row_ids, threshold)
 
 
 def _rows_in(stream: PairStream) -> Bools:
@@ -96,8 +96,8 @@ def _rows_in(stream: PairStream) -> Bools:
     return found
 
 
-def _rank(after_exact: Checkpoint, keep: KeepParams) -> Ints | None:
-    return None if is_input_order(keep) else row_priority(after_exact, keep)
+def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
+    return None if is_input_order(keep) else row_priority(after_near, keep)
 
 
 def _decided(stream: PairStream, rank: Ints | None, cluster: str, max_memory: int) -> Decisions:
