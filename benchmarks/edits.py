@@ -8,8 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edits_of_meaning import CorpusWords, look_alike, negated, renumbered, replaced
-from edits_of_words import dropped, joined, letter_extra, letter_missing, letters_swapped, moved, split
-from edits_of_words import tenth_dropped, tenth_swapped
+from edits_of_words import (
+    dropped,
+    joined,
+    letter_extra,
+    letter_missing,
+    letters_swapped,
+    moved,
+    split,
+    tenth_dropped,
+    tenth_swapped,
+)
 
 _REWORDINGS = """
 a lot of/many, a number of/several, about/regarding, achieve/reach, additionally/furthermore, also/too, answer/reply,
@@ -66,7 +75,9 @@ def respaced(text: str, rng: random.Random, corpus: CorpusWords) -> str | None: 
 
 def repunctuated(text: str, rng: random.Random, corpus: CorpusWords) -> str | None:  # noqa: ARG001
     """Half of the marks at a word's end or beginning left out or made others; none beside a digit is touched."""
-    changed = _FREE_MARK.sub(lambda mark: rng.choice(["", *_OTHER_MARKS[mark[0]]]) if rng.random() < 0.5 else mark[0], text)
+    changed = _FREE_MARK.sub(
+        lambda mark: rng.choice(["", *_OTHER_MARKS[mark[0]]]) if rng.random() < 0.5 else mark[0], text
+    )
     return changed if changed != text else f"{text}!"
 
 
@@ -108,7 +119,7 @@ GROUPS: dict[str, dict[str, Edit]] = {
     "other": {"number changed": renumbered, "word replaced": replaced, "negation added": negated},
     "look-alike": {"word replaced by a look-alike": look_alike},
 }
-"""What is done to a text, by what is asked of a tool: to see through all but the last two groups. `light`: to 1-3 words."""
+"""What is done to a text; a tool is to see through all but the last two groups. `light`: to one to three words."""
 
 KINDS: dict[str, Edit] = {kind: edit for group in GROUPS.values() for kind, edit in group.items()}
 _SELDOM_FIT = ("word replaced by a look-alike", "reworded", "number changed", "sentences reordered", "negation added")

@@ -58,7 +58,9 @@ def replaced(text: str, rng: random.Random, corpus: CorpusWords) -> str | None:
         return None
     place, word = rng.choice(places), _other(corpus.words, rng)
     old = place[0].lower()
-    alike = word in {old, *_slips(old + "s")} or old in _slips(word + "s") or old.startswith(word) or word.startswith(old)
+    alike = (
+        word in {old, *_slips(old + "s")} or old in _slips(word + "s") or old.startswith(word) or word.startswith(old)
+    )
     return None if alike else _with(text, place, word.capitalize() if place[0][0].isupper() else word)
 
 

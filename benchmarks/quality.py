@@ -4,10 +4,12 @@
 
 Sentence pairs: precision, recall and F1 against human judgement. Short requests: rows removed from data whose rows
 all mean to be different. Sentences in many scripts: which of them the model cannot read (pairs grow with the square
-of the rows: --rows 100000 takes all). Injected edits: which kinds of copy each tool finds, and what else it removes.
-Then: what a lexical stage would add. DIR holds stsb_multi.parquet (text_a, text_b, score, lang, split),
-clinc150.parquet and banking77.parquet (text, cluster), tatoeba_laser.parquet (text_b, lang_b) and gpteacher.parquet
-(text); what is missing is skipped, and without gpteacher the edits go into docstrings of the packages installed here.
+of the rows: --rows 100000 takes all), and what near_dedup removes of all of them. Injected edits: which kinds of copy
+each tool finds, which changed rows it takes for copies, and what else it removes.
+DIR holds stsb_multi.parquet (text_a, text_b, score, lang, split), clinc150.parquet and banking77.parquet (text,
+cluster), tatoeba_laser.parquet (text_a, text_b, lang_a, lang_b), and gpteacher.parquet, debian_descriptions_en.parquet,
+gsm8k.parquet and alpaca_libre.parquet (text); what is missing is skipped, and without one of the last four the edits go
+into docstrings of the packages installed here.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from measure import print_machine
 from peers import Peer, add_peer_flags, distil_static_model, find_peers
 from pipeline import packaged_model
 from quality_edits import judge_edits, make_corpus, print_all
+from quality_near_scripts import judge_near_scripts
 from quality_pairs import judge_pairs
 from quality_requests import judge_requests
 from quality_scripts import judge_scripts
@@ -52,6 +55,7 @@ def main() -> None:
                 judge_requests(requests, arguments.rows, peers, static, work)
         if arguments.only in (None, "scripts") and (sentences := _found(arguments.data, "tatoeba_laser")):
             judge_scripts(sentences, arguments.rows)
+            judge_near_scripts(sentences, work)
         if arguments.only in (None, "edits"):
             _judge_all_edits(arguments.data, arguments.rows, peers, static, work)
 

@@ -105,14 +105,15 @@ def print_judged(title: str, judged: Mapping[str, Sequence[Judged]]) -> None:
     """A table with a column for each tool; of several corpora the sums."""
     lines: list[list[object]] = []
     for group in _SAME_GROUPS:
-        for kind in GROUPS[group]:
-            lines.append([kind, *(_share(parts, [kind]) for parts in judged.values())])
+        lines += [[kind, *(_share(parts, [kind]) for parts in judged.values())] for kind in GROUPS[group]]
         if len(GROUPS[group]) > 1:
             lines.append([f"all {group}", *(_share(parts, list(GROUPS[group])) for parts in judged.values())])
     for kind in (kind for group in GROUPS if group not in _SAME_GROUPS for kind in GROUPS[group]):
         counts = ([one.corpus.taken_for_copies(one.removed, kind) for one in parts] for parts in judged.values())
         lines.append([f"{kind}: removed", *(sum(map(len, of_tool)) for of_tool in counts)])
-    lines.append(["lone rows removed", *(sum(len(one.corpus.lone(one.removed)) for one in parts) for parts in judged.values())])
+    lines.append(
+        ["lone rows removed", *(sum(len(one.corpus.lone(one.removed)) for one in parts) for parts in judged.values())]
+    )
     lines.append(["of these false", *(sum(len(one.false) for one in parts) for parts in judged.values())])
     lines.append(["seconds", *(_seconds(parts) for parts in judged.values())])
     print_table(title, ["found, %", *judged], lines)
@@ -123,8 +124,8 @@ def print_all(judged: Sequence[dict[str, Judged]]) -> None:
     title = f"all: {_described([next(iter(one.values())).corpus for one in judged])}"
     print_judged(title, {label: [one[label] for one in judged] for label in judged[0]})
     print(
-        "Found: not both the copy and what it was made of stay. Removed: the changed row for its parent or the parent for"
-        f" it. False: lone rows whose cosine to their keeper is < {_FALSE_COSINE} and 5-word Jaccard < {_FALSE_JACCARD}."
+        "Found: not both the copy and what it was made of stay. Removed: the changed row for its parent or the parent"
+        f" for it. False: lone rows, cosine to their keeper < {_FALSE_COSINE} and 5-word Jaccard < {_FALSE_JACCARD}."
     )
 
 

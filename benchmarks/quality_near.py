@@ -26,7 +26,7 @@ _DEFAULTS = MappingProxyType(
 
 @dataclass(frozen=True)
 class Stage:
-    """What the stage did to the rows of exact_dedup. seconds: of the processor. pairs: those it stored, by similarity."""
+    """What the stage did to the rows of exact_dedup. seconds: of the processor. pairs: the stored similarities."""
 
     dropped: dict[int, Drop]
     seconds: float
@@ -34,7 +34,7 @@ class Stage:
 
 
 def run_near_dedup(checkpoints: Path, out: Path, **near: float | str | bool) -> Stage:
-    """Run the stage on after_exact_dedup.parquet of a checkpoint dir, with other `near.*` than the defaults if named."""
+    """Run the stage on after_exact_dedup.parquet of a checkpoint dir; near: what is not to be the default."""
     from entropyguard.core.near.near_dedup import drop_near_duplicates
     from entropyguard.core.params import KeepParams, NearParams
     from entropyguard.core.storage.checkpoint import Checkpoint

@@ -108,7 +108,7 @@ def text_dedup(rows: list[Row], arguments: argparse.Namespace) -> Removed:
         (work / "config.toml").write_text(_TEXT_DEDUP.format(threshold=arguments.threshold or 0.7))
         environment = {**os.environ, "HF_HOME": str(work / "cache")}
         command = [sys.executable, "-m", "text_dedup.minhash"]
-        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, cwd=work, env=environment, capture_output=True, text=True)
         if done.returncode != 0:
             raise SystemExit(done.stderr[-2000:])
         marked = load_from_disk(work / "output")
