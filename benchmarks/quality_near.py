@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 import pyarrow.parquet as pq
 from pipeline import Drop
 
 _MAX_MEMORY = 1 << 30
-_DEFAULTS = MappingProxyType(
-    {
-        "threshold": 0.85,
-        "min_words": 8,
-        "num_hashes": 128,
-        "bands": 32,
-        "changed_words": "protect",
-        "protect_numbers": False,
-    }
-)
+_PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 @dataclass(frozen=True)
@@ -33,21 +25,21 @@ class Stage:
     pairs: dict[tuple[int, int], float]
 
 
-def run_near_dedup(checkpoints: Path, out: Path, **near: float | str | bool) -> Stage:
+def run_near_dedup(checkpoints: Path, out: Path, **near: Any) -> Stage:
     """Run the stage on after_exact_dedup.parquet of a checkpoint dir; near: what is not to be the default."""
     from entropyguard.core.near.near_dedup import drop_near_duplicates
-    from entropyguard.core.params import KeepParams, NearParams
+    from entropyguard.core.params import Params
     from entropyguard.core.storage.checkpoint import Checkpoint
 
     out.mkdir(parents=True, exist_ok=True)
     files = out / "after_near_dedup.parquet", out / "dropped.parquet", out / "near_pairs.parquet"
-    keep = KeepParams(policy="first", source_column="", source_priority=())
+    params = Params.load(_PARAMS)
     start = _processor_seconds()
     drop_near_duplicates(
         Checkpoint(checkpoints / "after_exact_dedup.parquet"),
         *files,
-        NearParams(**{**_DEFAULTS, **near}),  # type: ignore[arg-type]
-        keep,
+        dataclasses.replace(params.near, **near),
+        params.keep,
         None,
         _MAX_MEMORY,
         lambda done, rows: None,  # noqa: ARG005
