@@ -1,4 +1,4 @@
-"""embed: a vector for each text, taken from the vector store where it was embedded before."""
+"""embed: a vector for each text, taken from the vector store where it was embedded before; none without a model."""
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
@@ -6,7 +6,11 @@ STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.embed.embed import embed_texts
+    from entropyguard.core.embed.embed import embed_texts, write_no_embeddings
+
+    if not run.params.semantic.enabled:
+        write_no_embeddings(run.output("embeddings.parquet"))
+        return {"embedded": 0, "reused": 0, "unreadable": 0, "over_long": 0}
     from entropyguard.core.embed.loader import load_encoder
     from entropyguard.core.embed.model import check_fingerprint, resolve_model
 

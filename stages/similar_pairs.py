@@ -15,7 +15,11 @@ STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:
-    from entropyguard.core.pairs.similar_pairs import find_similar_pairs
+    from entropyguard.core.pairs.similar_pairs import find_similar_pairs, write_no_pairs
+
+    if not run.params.semantic.enabled:
+        write_no_pairs(run.output("similar_pairs.parquet"))
+        return {"pairs": 0, "blocks": 0, "blocks_reused": 0}
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
         from entropyguard.core.embed import row_vectors

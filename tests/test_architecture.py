@@ -38,7 +38,8 @@ def test_the_library_speaks_of_no_command_of_dvc() -> None:
 def test_every_output_is_named_once_in_the_package() -> None:
     from entropyguard.project import layout
 
-    names = [*layout.PUBLISHED.values(), *layout.DROPPED.values(), layout.INGESTED, layout.EMBEDDINGS, layout.PAIRS]
+    further = [layout.INGESTED, layout.AFTER_NEAR, layout.NEAR_PAIRS, layout.EMBEDDINGS, layout.PAIRS]
+    names = [*layout.PUBLISHED.values(), *layout.DROPPED.values(), *further]
     found: dict[str, list[Path]] = {name: [] for name in names}
     for module in modules(outside="_pipeline"):
         for _, text in spoken(module):

@@ -65,6 +65,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Use the checkpoints in DIR that are still valid, build the others.")
     ] = False,
+    no_semantic: Annotated[
+        bool, typer.Option("--no-semantic", help="Exact and near-duplicates only: no model is loaded.")
+    ] = False,
     dedup_threshold: Annotated[
         float | None,
         typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]"),
@@ -174,6 +177,7 @@ def run(
         text_column=text_column,
         checkpoint_dir=checkpoint_dir,
         resume=resume,
+        no_semantic=no_semantic,
         dedup_threshold=dedup_threshold,
         near_threshold=near_threshold,
         min_length=min_length,

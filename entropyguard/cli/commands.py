@@ -29,6 +29,9 @@ def init(
     ] = None,
     text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
+    no_semantic: Annotated[
+        bool, typer.Option("--no-semantic", help="Exact and near-duplicates only: no model is needed.")
+    ] = False,
     upgrade: Annotated[
         bool, typer.Option("--upgrade", help="Renew the pipeline's files and the model's fingerprint, edited or not.")
     ] = False,
@@ -40,7 +43,8 @@ def init(
     from entropyguard.cli.printing import to_stderr
     from entropyguard.project.data_repo import Choices, init_repo
 
-    complete = init_repo(Path.cwd(), Choices(input_, text_column, model_name), to_stderr, upgrade=upgrade)
+    choices = Choices(input_, text_column, model_name, semantic=False if no_semantic else None)
+    complete = init_repo(Path.cwd(), choices, to_stderr, upgrade=upgrade)
     raise typer.Exit(0 if complete else 1)
 
 
@@ -49,10 +53,13 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
 
     Nothing is run and nothing is written.
     """
-    from entropyguard.cli.printing import print_status
-    from entropyguard.project.status import project_status
+    from entropyguard.cli.printing import print_line, print_status
+    from entropyguard.project.status import SEMANTIC_OFF, project_status
 
-    print_status(project_status(_project(checkpoint_dir)))
+    project = _project(checkpoint_dir)
+    print_status(project_status(project))
+    if not project.params.semantic.enabled:
+        print_line(SEMANTIC_OFF)
 
 
 def verify(
@@ -94,11 +101,15 @@ def explain(
 
 
 def sweep(
+    stage: Annotated[
+        str, typer.Option(metavar="STAGE", help="semantic, or near: thresholds of near_dedup.")
+    ] = "semantic",
     first: Annotated[
-        float | None, typer.Option("--from", metavar="COSINE", help="The lowest threshold. [default: search.floor]")
+        float | None,
+        typer.Option("--from", metavar="SIMILARITY", help="The lowest threshold. [default: that of the stored pairs]"),
     ] = None,
-    last: Annotated[float, typer.Option("--to", metavar="COSINE", help="The highest.")] = 0.99,
-    step: Annotated[float, typer.Option(metavar="COSINE", help="From one to the next.")] = 0.01,
+    last: Annotated[float, typer.Option("--to", metavar="SIMILARITY", help="The highest.")] = 0.99,
+    step: Annotated[float, typer.Option(metavar="SIMILARITY", help="From one to the next.")] = 0.01,
     extend: Annotated[
         bool, typer.Option("--extend", help="Below search.floor: search the stored vectors again, beside the pipeline.")
     ] = False,
@@ -123,7 +134,7 @@ def sweep(
 
     project = _project(checkpoint_dir)
     check_sweep_targets(project, json_file, plot)
-    found = decide(project, SweepRequest(first, last, step, extend, examples), to_stderr)
+    found = decide(project, SweepRequest(first, last, step, extend, examples, stage), to_stderr)
     if plot is not None:
         draw_sweep(found, plot)
     if json_file is not None:

@@ -24,6 +24,7 @@ from entropyguard.run.publish import whole_file
 if TYPE_CHECKING:
     from entropyguard.core.report.explain import Explanation
     from entropyguard.core.report.lineage import Row
+    from entropyguard.core.report.word_marks import Piece
     from entropyguard.core.storage.own_files import Removed
     from entropyguard.project.status import StageLine
     from entropyguard.project.validity import StageStatus
@@ -76,20 +77,10 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     """A line for each stage, then the rows."""
     for stage, outcome in summary.stages.items():
         say(_stage_line(stage, outcome, memory=memory))
-    rows = summary.report["rows"]
-    dropped = rows["dropped"]
-    parts = [
-        f"{rows['kept']:,} kept",
-        f"{dropped['exact']:,} exact duplicates",
-        f"{dropped['semantic']:,} semantic duplicates",
-    ]
-    if summary.report["settings"]["near_threshold"]:
-        parts.insert(2, f"{dropped['near']:,} near-duplicates")
-    if dropped["min_length"]:
-        parts.append(f"{dropped['min_length']:,} too short")
-    if rows["rejected"]:
-        parts.append(f"{rows['rejected']:,} rejected")
-    say(f"{rows['in']:,} rows in: {', '.join(parts)} ({summary.seconds:.1f} s)")
+    rows, settings = summary.report["rows"], summary.report["settings"]
+    say(f"{rows['in']:,} rows in: {', '.join(_row_counts(rows, settings))} ({summary.seconds:.1f} s)")
+    if not settings["semantic_dedup"]:
+        say("semantic dedup was off (--no-semantic)")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
     aside = summary.report["no_part_in_semantic_dedup"]
@@ -107,6 +98,21 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
     told = summary.reading.lines() if summary.reading else []
     for line in [*drop_warnings(summary.report), *reading_warnings(summary.report), *told]:
         say(line)
+
+
+def _row_counts(rows: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """What became of the rows by the stages that were on; too short and rejected ones only where there are some."""
+    dropped = rows["dropped"]
+    parts = [f"{rows['kept']:,} kept", f"{dropped['exact']:,} exact duplicates"]
+    if settings["near_threshold"]:
+        parts.append(f"{dropped['near']:,} near-duplicates")
+    if settings["semantic_dedup"]:
+        parts.append(f"{dropped['semantic']:,} semantic duplicates")
+    if dropped["min_length"]:
+        parts.append(f"{dropped['min_length']:,} too short")
+    if rows["rejected"]:
+        parts.append(f"{rows['rejected']:,} rejected")
+    return parts
 
 
 def _stage_line(stage: str, outcome: StageOutcome, *, memory: bool) -> str:
@@ -160,15 +166,26 @@ def print_status(lines: list[StageLine]) -> None:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """What became of a row, with its text beside its keeper's."""
+    """What became of a row, with its text beside its keeper's; of a near-duplicate the words that differ, marked."""
+    from entropyguard.core.report.word_marks import marked_texts, spelled_out  # polars, for those who ask about rows
+
     row, keeper = explanation.row, explanation.keeper
     print_line(f"{_named(row)}: {_outcome(explanation)}")
     shown = [row, *([keeper] if keeper else explanation.examples)]
+    texts = [one.text for one in shown]
+    if keeper and explanation.difference:
+        print_line(spelled_out(explanation.difference))
+        texts = [_with_marks(pieces) for pieces in marked_texts(row.text, keeper.text, explanation.difference)]
     table = Table(box=HORIZONTALS, pad_edge=False)
     for one in shown:
         table.add_column(f"row {one.row_id}", ratio=1)
-    table.add_row(*(Text(visible(one.text, keep="\n\t")) for one in shown))
+    table.add_row(*(Text(visible(text, keep="\n\t")) for text in texts))
     terminal().print(table)
+
+
+def _with_marks(pieces: list[Piece]) -> str:
+    """A text with marks that need no colour."""
+    return "".join(f"[-{piece}-]" if marked else piece for piece, marked in pieces)
 
 
 def _named(row: Row) -> str:

@@ -14,7 +14,7 @@ from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
 from entropyguard.core.visible import visible
 from entropyguard.project.project import Project
-from entropyguard.queries.sweep import Sweep, share
+from entropyguard.queries.sweep import NEAR, Sweep, share
 from entropyguard.run.publish import whole_file
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import check_input, check_targets, targets
@@ -22,15 +22,15 @@ from entropyguard.run.targets import check_input, check_targets, targets
 
 def print_sweep(sweep: Sweep) -> None:
     """The answer on stdout."""
-    semantic = sweep.params.semantic
-    print_line(f"{sweep.steps[0].rows:,} rows come into semantic dedup; it would drop (* is the threshold in params)")
+    into = "near_dedup" if sweep.stage == NEAR else "semantic dedup"
+    print_line(f"{sweep.steps[0].rows:,} rows come into {into}; it would drop (* is the threshold in params)")
     table = Table(box=None, pad_edge=False)
     for name in ("threshold", "", "dropped", "share", "change"):
         table.add_column(name, justify="right" if name else "left")
     before: Step | None = None
     for step in sweep.steps:
         change = "" if before is None else f"{step.dropped - before.dropped:+,}"
-        mark = "*" if step.threshold == semantic.dedup_threshold else ""
+        mark = "*" if step.threshold == sweep.threshold else ""
         table.add_row(f"{step.threshold:g}", mark, f"{step.dropped:,}", f"{share(step):.2%}", change)
         before = step
     terminal().print(table)
@@ -59,7 +59,8 @@ def _plot_kind(plot: Path) -> str:
 def draw_sweep(sweep: Sweep, out: Path) -> None:
     """The plot, whole or not at all."""
     with whole_file(out, "--plot") as temporary:
-        write_sweep_plot(sweep.steps, sweep.params.semantic.dedup_threshold, temporary, _plot_kind(out))
+        near = sweep.stage == NEAR
+        write_sweep_plot(sweep.steps, sweep.threshold, temporary, _plot_kind(out), near=near)
 
 
 def write_sweep(sweep: Sweep, target: str) -> None:

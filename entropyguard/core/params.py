@@ -117,6 +117,7 @@ class SearchParams:
 
 @dataclass(frozen=True)
 class SemanticParams:
+    enabled: bool
     dedup_threshold: float
     cluster: str
     protect_numbers: bool

@@ -42,7 +42,7 @@ def agreement(project: Project) -> str:
     here = sum((project.root / out).is_file() for out in outs)
     source = "the input" if input_files(project) else "no input"
     return (
-        f"{LOCK} agrees with {DEFINITION}, {PARAMS}, scripts and model; "
+        f"{LOCK} agrees with {DEFINITION}, {PARAMS}, scripts{' and model' if project.params.semantic.enabled else ''}; "
         f"of the data, {source} and {here} of {len(outs)} outputs are here and agree"
     )
 

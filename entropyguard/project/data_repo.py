@@ -26,6 +26,7 @@ class Choices:
     input: str | None = None
     text_column: str | None = None
     model_name: str | None = None
+    semantic: bool | None = None
 
 
 def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgrade: bool) -> bool:
@@ -100,7 +101,7 @@ def _with_choices(text: str, choices: Choices, say: Callable[[str], None] | None
 
     `say` is told of each value that is another one now, if there is somebody to tell.
     """
-    names = ("input", "ingest.text_column", "embed.model")
+    names = ("input", "ingest.text_column", "embed.model", "semantic.enabled")
     for name, value in zip(names, dataclasses.astuple(choices), strict=True):
         before = value_at(parse_yaml(text), name)
         if value is None or value == before:
@@ -112,12 +113,15 @@ def _with_choices(text: str, choices: Choices, say: Callable[[str], None] | None
 
 
 def _with_fingerprint(text: str, *, renew: bool) -> str:
-    """`text` with the fingerprint of the installed model, where it is empty or to be renewed."""
+    """`text` with the fingerprint of the installed model, where it is empty or to be renewed.
+
+    Without semantic dedup no model is needed, so none is looked for.
+    """
     values = parse_yaml(text)
     model, stated = (value_at(values, f"embed.{name}") for name in ("model", "model_fingerprint"))
     if model is None:
         raise UsageError(f"{PARAMS} has no embed.model. Add it, or delete the file and run again.")
-    if stated and not renew:
+    if (stated and not renew) or value_at(values, "semantic.enabled") is False:
         return text
     folder = resolve_model(str(model), allow_download=False)
     return with_value(text, "embed.model_fingerprint", model_fingerprint(folder))

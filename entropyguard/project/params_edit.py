@@ -18,25 +18,26 @@ def value_at(values: Any, name: str) -> Any:
     return values
 
 
-def with_value(text: str, name: str, value: str) -> str:
-    """`text` with `value`, in quotes, at a dotted name. UsageError where its line is laid out in another way than ours.
+def with_value(text: str, name: str, value: str | bool) -> str:
+    """`text` with `value` at a dotted name. UsageError where its line is laid out in another way than ours.
 
-    A value that YAML takes for something else, or that ends at a `#`, is thus read as it was given.
+    Texts are quoted: one that YAML takes for something else, or that ends at a `#`, is thus read as it was given.
     """
+    written = quoted(value) if isinstance(value, str) else str(value).lower()
     section, _, key = name.rpartition(".")
     head = rf"(?:^{re.escape(section)}:[^\n]*\n(?:(?:[ #][^\n]*)?\n)*?)" if section else ""
     indent = " +" if section else ""
     # The old value is a quoted text, or runs to a comment or the line's end.
     old = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[^\n]*?)"""
     line = rf"(?m)({head}^{indent}{re.escape(key)}:)[ \t]*{old}([ \t]+#[^\n]*)?$"
-    changed = re.sub(line, lambda match: f"{match[1]} {quoted(value)}{match[2] or ''}", text, count=1)
+    changed = re.sub(line, lambda match: f"{match[1]} {written}{match[2] or ''}", text, count=1)
     try:
         done = _others(parse_yaml(changed), name) == _others(parse_yaml(text), name)
         done = done and value_at(parse_yaml(changed), name) == value
     except (YAMLError, ValueError):
         done = False
     if not done:
-        raise UsageError(f"params.yaml: {name} could not be set to {quoted(value)}. Set it by hand, then run again.")
+        raise UsageError(f"params.yaml: {name} could not be set to {written}. Set it by hand, then run again.")
     return changed
 
 

@@ -14,6 +14,9 @@ from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus,
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 
 
+SEMANTIC_OFF = "semantic dedup is off (semantic.enabled: false)"
+
+
 @dataclass(frozen=True)
 class StageLine:
     """One line of `status`: the stage's state and what its last run left."""
@@ -41,6 +44,8 @@ def upgrades_needed(project: Project) -> dict[str, str]:
             needed[stage] = f"{script_name(stage)} is missing; {UPGRADE}"
         elif (stated := script_version(script)) != version:
             needed[stage] = f"{script_name(stage)} is version {stated}, the installed one is {version}; {UPGRADE}"
+    if not project.params.semantic.enabled:
+        return needed
     installed = model_fingerprint(resolve_model(project.model, allow_download=False))
     if installed != project.params.embed.model_fingerprint:
         needed["embed"] = f"the model is not the one of embed.model_fingerprint; {UPGRADE}"

@@ -114,12 +114,17 @@ def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 def _short(name: str) -> str:
     """A parameter by the name its flag has."""
-    flags = {"keep.policy": "keep", "embed.model": "model_name", "near.threshold": "near_threshold"}
+    flags = {
+        "keep.policy": "keep",
+        "embed.model": "model_name",
+        "near.threshold": "near_threshold",
+        "semantic.enabled": "semantic",
+    }
     return flags.get(name, name.rpartition(".")[2])
 
 
 def _value(value: Any) -> str:
-    text = str(value)
+    text = str(value) or "none"
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -1,4 +1,7 @@
-"""A project's sweep: what other thresholds would drop, from its stored pairs or a further search of its vectors."""
+"""A project's sweep: what other thresholds would drop, from its stored pairs or a further search of its vectors.
+
+Of semantic_dedup, or of near_dedup from the pairs that it stored.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,35 @@ from typing import Any
 
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
-from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step, examples_of, sweep_steps, thresholds_between
+from entropyguard.core.report.sweep import (
+    TEXT_CHARS,
+    Example,
+    Step,
+    examples_of,
+    near_steps,
+    sweep_steps,
+    thresholds_between,
+)
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.watch import Watched
-from entropyguard.project.layout import AFTER_NEAR, EMBEDDINGS, INGESTED, PAIRS
+from entropyguard.project.layout import AFTER_EXACT, AFTER_NEAR, EMBEDDINGS, INGESTED, NEAR_PAIRS, PAIRS
 from entropyguard.project.project import Project
-from entropyguard.project.status import project_status
+from entropyguard.project.status import SEMANTIC_OFF, project_status
 from entropyguard.project.validity import UP_TO_DATE
 from entropyguard.queries.further_search import cost, known_pairs, search_further
 from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
 
+SEMANTIC, NEAR = "semantic", "near"
+"""The stages whose thresholds can be swept, as reasons of dropped rows have them."""
+
 _NEEDED = ("ingest", "exact_dedup", "near_dedup", "embed", "similar_pairs")
+_NEEDED_BY_NEAR = ("ingest", "exact_dedup", "near_dedup")
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """Which thresholds to look at, lowest first; `first` None stands for the floor of the stored pairs.
+    """Which thresholds of which stage to look at, lowest first; `first` None stands for the floor of the stored pairs.
 
     extend: search again where `first` is below the floor. examples: borderline pairs to show at each threshold.
     """
@@ -36,6 +51,7 @@ class SweepRequest:
     step: float
     extend: bool
     examples: int
+    stage: str = SEMANTIC
 
 
 @dataclass(frozen=True)
@@ -46,19 +62,27 @@ class Sweep:
     floor: float
     steps: Sequence[Step]
     examples: Sequence[Sequence[Example]]
+    stage: str = SEMANTIC
+
+    @property
+    def threshold(self) -> float:
+        """The stage's threshold in the project's parameters."""
+        return self.params.near.threshold if self.stage == NEAR else self.params.semantic.dedup_threshold
 
     def as_dict(self) -> dict[str, Any]:
         """What --json writes."""
         before = [None, *self.steps][:-1]
+        settings = dataclasses.asdict(self.params.near if self.stage == NEAR else self.params.semantic)
         return {
+            "stage": self.stage,
             "rows": self.steps[0].rows,
-            "settings": {**dataclasses.asdict(self.params.semantic), "keep": self.params.keep.policy},
+            "settings": {**settings, "keep": self.params.keep.policy},
             "floor": self.floor,
             "text_chars": TEXT_CHARS,
             "thresholds": [
                 {
                     "threshold": step.threshold,
-                    "in_params": step.threshold == self.params.semantic.dedup_threshold,
+                    "in_params": step.threshold == self.threshold,
                     "dropped": step.dropped,
                     "share": share(step),
                     "change": None if previous is None else step.dropped - previous.dropped,
@@ -70,7 +94,7 @@ class Sweep:
 
 
 def share(step: Step) -> float:
-    """The share of the rows that come into semantic dedup which the step drops."""
+    """The share of the rows that come into the stage which the step drops."""
     return round(step.dropped / max(1, step.rows), 6)
 
 
@@ -78,10 +102,15 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     """What each threshold of the request would drop.
 
     UsageError below the floor without --extend, and for thresholds that are none; ProcessingError when a checkpoint
-    is missing or out of date. Nothing of the pipeline is written.
+    is missing or out of date, or the stage is off. Nothing of the pipeline is written.
     """
     check_range(request)
-    check_up_to_date(project)
+    check_on(project, request.stage)
+    check_up_to_date(project, _NEEDED_BY_NEAR if request.stage == NEAR else _NEEDED)
+    return _near_sweep(project, request) if request.stage == NEAR else _semantic_sweep(project, request, say)
+
+
+def _semantic_sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -> Sweep:
     params = project.params
     with _unchanged(project, (INGESTED, AFTER_NEAR, EMBEDDINGS, PAIRS)):
         stored, after_near = project.checkpoint(PAIRS), project.checkpoint(AFTER_NEAR)
@@ -91,22 +120,54 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
         # The stored pairs where they reach: what a run at that threshold decides from.
         further = stored if chosen[0] >= floor else _further(project, chosen[0], request, say)
         takes = [(threshold, stored if threshold >= floor else further) for threshold in chosen]
-        steps = []
-        with terminal_progress("sweep") as progress:
-            for step in sweep_steps(
-                takes, after_near, params.semantic, params.keep, request.examples, default_max_memory()
-            ):
-                steps.append(step)
-                progress(len(steps), len(takes))
+        steps = _counted(
+            sweep_steps(takes, after_near, params.semantic, params.keep, request.examples, default_max_memory()),
+            len(takes),
+        )
         examples = examples_of(project.lineage(), steps)
     return Sweep(params, floor, steps, examples)
 
 
+def _near_sweep(project: Project, request: SweepRequest) -> Sweep:
+    params = project.params
+    with _unchanged(project, (INGESTED, AFTER_EXACT, NEAR_PAIRS)):
+        stored, after_exact = project.checkpoint(NEAR_PAIRS), project.checkpoint(AFTER_EXACT)
+        floor = float(stored.metadata["near"]["floor"])
+        first = min(floor, request.last) if request.first is None else request.first
+        if first < floor:
+            raise UsageError(
+                f"{first:g} is below {floor:g}, from where near_dedup stored pairs. "
+                f"A run with --resume --near-threshold {first:g} (near.threshold) stores those from there up."
+            )
+        chosen = thresholds_between(first, request.last, request.step, params.near.threshold)
+        steps = _counted(
+            near_steps(chosen, after_exact, stored, params.near, params.keep, request.examples, default_max_memory()),
+            len(chosen),
+        )
+        examples = examples_of(project.lineage(), steps)
+    return Sweep(params, floor, steps, examples, NEAR)
+
+
+def _counted(found: Iterator[Step], number: int) -> list[Step]:
+    """All of the steps, with their progress shown."""
+    steps: list[Step] = []
+    with terminal_progress("sweep") as progress:
+        for step in found:
+            steps.append(step)
+            progress(len(steps), number)
+    return steps
+
+
 def check_range(request: SweepRequest) -> None:
-    """UsageError for values that are no thresholds."""
+    """UsageError for values that are no thresholds, and for a stage that has none."""
+    if request.stage not in (SEMANTIC, NEAR):
+        raise UsageError(f"--stage is {request.stage!r}; it must be {SEMANTIC} or {NEAR}.")
+    if request.stage == NEAR and request.extend:
+        raise UsageError("--extend searches vectors again: it goes with --stage semantic. Leave it out.")
+    kind = "word similarity" if request.stage == NEAR else "cosine"
     for flag, value in (("--from", request.first), ("--to", request.last)):
         if value is not None and not 0 < value <= 1:
-            raise UsageError(f"{flag} is {value:g}; it must be a cosine above 0 and at most 1.")
+            raise UsageError(f"{flag} is {value:g}; it must be a {kind} above 0 and at most 1.")
     if request.first is not None and request.first > request.last:
         raise UsageError(
             f"--from {request.first:g} is above --to {request.last:g}: there is no threshold between them."
@@ -115,11 +176,24 @@ def check_range(request: SweepRequest) -> None:
         raise UsageError(f"--step is {request.step:g}; it must be from 0.000001, as exact as similarities are, to 1.")
 
 
-def check_up_to_date(project: Project) -> None:
+def check_on(project: Project, stage: str) -> None:
+    """ProcessingError where no pairs are stored, because the stage is off."""
+    off, flag, cure = SEMANTIC_OFF, "--no-semantic", "semantic.enabled: true"
+    if stage == NEAR:
+        off, flag, cure = "near_dedup is off (near.threshold: 0)", "--near-threshold 0", "near.threshold above 0"
+    if project.params.near.threshold > 0 if stage == NEAR else project.params.semantic.enabled:
+        return
+    raise ProcessingError(
+        f"{project.root}: {off}, so there are no pairs to sweep. Run again with --resume and without {flag} "
+        f"(in a data repo: set {cure} in params.yaml, then `dvc repro`)."
+    )
+
+
+def check_up_to_date(project: Project, needed: Sequence[str] = _NEEDED) -> None:
     """ProcessingError where the stored pairs are not those of its input."""
     for line in project_status(project):
         status = line.status
-        if status.stage in _NEEDED and status.state != UP_TO_DATE:
+        if status.stage in needed and status.state != UP_TO_DATE:
             raise ProcessingError(
                 f"{project.root}: {status.stage} is not up to date ({status.reason}), so a sweep would not be true. "
                 "Run again with --resume (in a data repo: `dvc repro`)."

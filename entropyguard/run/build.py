@@ -90,7 +90,7 @@ def run_build(request: Request, say: Say) -> Summary:
         report = _report(built)
         names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
         _finish(built, request, params, sources, names)
-        if stages["embed"].ran:
+        if stages["embed"].ran and params.semantic.enabled:  # else they wait for the next run that needs them
             free_old_vectors(built)
         _publish(built, request, stages)
         reading = with_rejected(reading_of(found), built, request, names, report["rows"])

@@ -37,6 +37,7 @@ class Request:
     dedup_threshold: float | None = None
     near_threshold: float | None = None
     min_length: int | None = None
+    no_semantic: bool = False
     model_name: str | None = None
     allow_download: bool = False
     required_columns: tuple[str, ...] = ()
@@ -137,14 +138,20 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     params = _with_settings(default_params(), request)
     column = _text_column(request, sources, params.ingest.text_column)
     _check_fit(sources[0], column, params.output.format)
-    folder = resolve_model(params.embed.model, allow_download=request.allow_download)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
         ingest=dataclasses.replace(params.ingest, text_column=column),
-        embed=dataclasses.replace(params.embed, model_fingerprint=model_fingerprint(folder)),
+        embed=dataclasses.replace(params.embed, model_fingerprint=_fingerprint(params, request)),
     )
     return Params.from_dict(params.as_dict())  # the same checks as those of a params.yaml
+
+
+def _fingerprint(params: Params, request: Request) -> str:
+    """The model's; empty where no model is needed, so that one that is not there does not matter."""
+    if not params.semantic.enabled:
+        return ""
+    return model_fingerprint(resolve_model(params.embed.model, allow_download=request.allow_download))
 
 
 def _check_fit(source: Source, text_column: str, output: str) -> None:
@@ -195,6 +202,7 @@ def _with_settings(params: Params, request: Request) -> Params:
         search=dataclasses.replace(params.search, floor=min(params.search.floor, threshold)),
         semantic=_changed(
             params.semantic,
+            enabled=False if request.no_semantic else None,
             dedup_threshold=threshold,
             cluster=request.cluster,
             protect_numbers=request.protect_numbers or None,

@@ -534,7 +534,13 @@ def pipeline(folder: Path, data: Path) -> CheckpointManager:
 
 
 EXACT_KEYS = {"ingest.text_column": "text", "exact.min_length": 0, "exact.lowercase": True, "keep.policy": "first"}
-SEMANTIC_KEYS = {**EXACT_KEYS, "embed.model": "all-MiniLM-L6-v2", "semantic.dedup_threshold": 0.95}
+SEMANTIC_KEYS = {
+    **EXACT_KEYS,
+    "near.threshold": 0.85,
+    "embed.model": "all-MiniLM-L6-v2",
+    "semantic.enabled": True,
+    "semantic.dedup_threshold": 0.95,
+}
 
 
 def publish(folder: Path, spec: str) -> None:
@@ -582,6 +588,10 @@ def test_a_pipelines_latest_checkpoint_is_its_last_stage(pipeline: CheckpointMan
         ({"semantic": {"dedup_threshold": 0.8}}, True, False),
         ({"model_name": "sentence-transformers/all-MiniLM-L6-v2"}, True, True),
         ({"model_name": "another-model"}, True, False),
+        ({"no_semantic": False}, True, True),
+        ({"no_semantic": True}, True, False),
+        ({"near_threshold": 0.85, "near.min_words": 3}, True, True),
+        ({"near_threshold": 0}, True, False),
         ({"min_length": 1}, False, False),
         ({"min_length": False}, False, False),
         ({"keep": "longest"}, False, False),
@@ -627,7 +637,7 @@ def test_a_pipelines_damaged_checkpoint_names_the_flag_that_builds_it_again(
         pipeline.load_checkpoint("after_exact_dedup", data, {})
 
 
-@pytest.mark.parametrize("stage", ["after_exact_dedup", "after_semantic_dedup", "embeddings"])
+@pytest.mark.parametrize("stage", ["after_exact_dedup", "after_near_dedup", "after_semantic_dedup", "embeddings"])
 def test_the_api_never_writes_a_file_of_the_pipeline(
     pipeline: CheckpointManager, folder: Path, data: Path, stage: str
 ) -> None:

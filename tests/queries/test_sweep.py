@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,22 @@ import polars as pl
 import pytest
 
 from entropyguard.cli.printing_sweep import check_sweep_targets
+from entropyguard.core.decisions.greedy import KEPT
 from entropyguard.core.errors import OutputError, UsageError
+from entropyguard.core.near import near_dedup
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.report import sweep as core_sweep
 from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.pair_stats import Pair
-from entropyguard.core.report.sweep import TEXT_CHARS, Example, sweep_steps, thresholds_between
+from entropyguard.core.report.sweep import TEXT_CHARS, Example, near_steps, sweep_steps, thresholds_between
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.visible import visible
 from entropyguard.project.project import Project
 from entropyguard.queries.further_search import known_pairs, search_further
 from entropyguard.queries.sweep import SweepRequest, check_range
+from entropyguard.run.request import default_params
 from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.made_near import write_near
 from tests.project.test_data_repo import Repo
 from tests.semantic.test_semantic import BIG, dedup, write_pairs, write_rows
 from tests.static_model import WORDS
@@ -55,7 +60,7 @@ def test_each_step_drops_what_a_run_at_that_threshold_drops(
     rows, pairs = write_rows(tmp_path / "a.parquet", list(range(5)), scores or [0] * 5), tmp_path / "p.parquet"
     write_pairs(pairs, CHAIN)
     keep = KeepParams("column:score" if scores else "first", "", ())
-    semantic = SemanticParams(0.95, cluster, protect_numbers=False)
+    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster=cluster, protect_numbers=False)
     steps = sweep_steps(
         [(threshold, Checkpoint(pairs)) for threshold in GRID], Checkpoint(rows), semantic, keep, 0, BIG
     )
@@ -64,11 +69,32 @@ def test_each_step_drops_what_a_run_at_that_threshold_drops(
         assert (step.rows, step.dropped) == (5, len(dropped))
 
 
+@pytest.mark.parametrize("scores", [None, [1, 2, 5, 4, 3]])
+def test_each_step_of_near_dedup_drops_what_a_run_at_that_threshold_drops(
+    tmp_path: Path, scores: list[int] | None
+) -> None:
+    rows = Checkpoint(write_rows(tmp_path / "after_exact_dedup.parquet", list(range(5)), scores or [0] * 5))
+    pairs = tmp_path / "near_pairs.parquet"
+    (tmp_path / "dropped").mkdir()
+    write_near(tmp_path, [(a, b, similarity) for (a, b), similarity in CHAIN.items()])
+    near, keep = default_params().near, KeepParams("column:score" if scores else "first", "", ())
+    steps = list(near_steps(GRID, rows, Checkpoint(pairs), near, keep, 2, BIG))
+    for threshold, step in zip(GRID, steps, strict=True):
+        decisions = near_dedup.decide(rows, Checkpoint(pairs), replace(near, threshold=threshold), keep, BIG)
+        assert (step.threshold, step.rows, step.dropped) == (threshold, 5, (decisions.keeper != KEPT).sum())
+    assert steps[0].dropped > steps[-2].dropped > steps[-1].dropped == 0
+    if scores is None:
+        assert steps[1].borderline == (Pair(0.91, 2, 0),)  # 3 stays without it, and 4 is nearer to 3 than to 0
+
+
 def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path: Path) -> None:
     texts = ["version 1", "version 2", "another text"]
     rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
     write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
-    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=True), KeepParams("first", "", ())
+    semantic, keep = (
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=True),
+        KeepParams("first", "", ()),
+    )
     (step,) = sweep_steps([(0.95, Checkpoint(pairs))], Checkpoint(rows), semantic, keep, 5, BIG)
     assert step.borderline == (Pair(0.96, 2, 0),)
 
@@ -76,7 +102,10 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
 def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_path: Path) -> None:
     pairs = {(0, 1): 0.93, (0, 2): 0.92, (3, 4): 0.924, (5, 6): 0.921, (5, 7): 0.95}
     rows = write_rows(tmp_path / "a.parquet", list(range(8)), [0] * 8)
-    semantic, keep = SemanticParams(0.95, "stars", protect_numbers=False), KeepParams("first", "", ())
+    semantic, keep = (
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
+        KeepParams("first", "", ()),
+    )
     chosen = [(threshold, Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))) for threshold in (0.9, 0.93)]
     low, high = sweep_steps(chosen, Checkpoint(rows), semantic, keep, 2, BIG)
     assert low.borderline == (Pair(0.92, 2, 0), Pair(0.921, 6, 5))
@@ -265,6 +294,46 @@ def test_the_plot_is_a_picture_and_the_table_marks_the_threshold(finished: Works
 def test_values_that_make_no_sweep_are_named(first: float | None, last: float, step: float, says: str) -> None:
     with pytest.raises(UsageError, match=re.escape(says)):
         check_range(SweepRequest(first, last, step, extend=False, examples=0))
+
+
+def test_a_stage_without_thresholds_or_vectors_is_named() -> None:
+    with pytest.raises(UsageError, match="--stage is 'exact'; it must be semantic or near"):
+        check_range(SweepRequest(0.9, 0.99, 0.01, extend=False, examples=0, stage="exact"))
+    with pytest.raises(UsageError, match="--extend searches vectors again: it goes with --stage semantic"):
+        check_range(SweepRequest(0.5, 0.99, 0.01, extend=True, examples=0, stage="near"))
+
+
+@pytest.mark.pipeline
+def test_near_thresholds_are_swept_without_a_model_from_where_pairs_are_stored(workspace: Workspace) -> None:
+    text = "seven students walk across the long bridge near the castle every morning before lunch"
+    workspace.write_rows([*TEXTS, text, *(text.split(" ", less)[less] for less in (1, 2, 3))])
+    assert workspace.run("--no-semantic").code == 0
+    before = stage_outputs(workspace.checkpoints)
+    found = swept(workspace, "--stage", "near", "--to", "0.99", "--step", "0.04", "--examples", "1")
+    assert stage_outputs(workspace.checkpoints) == before
+    assert (found["stage"], found["rows"], found["floor"]) == ("near", len(TEXTS) + 3, 0.75)
+    assert found["settings"]["changed_words"] == "protect"
+    steps = {step["threshold"]: step for step in found["thresholds"]}
+    assert [at for at, step in steps.items() if step["in_params"]] == [0.85]
+    assert len({step["dropped"] for step in steps.values()}) >= 3
+    for threshold in (0.75, 0.95):
+        assert workspace.run("--resume", "--no-semantic", near_threshold=str(threshold)).code == 0
+        report = json.loads((workspace.checkpoints / "report.json").read_text())
+        assert report["rows"]["dropped"]["near"] == steps[threshold]["dropped"]
+    here = ("--checkpoint-dir", workspace.checkpoints)
+    ended = workspace.call("sweep", "--stage", "near", *here)
+    assert "13 rows come into near_dedup; it would drop (* is the threshold in params)" in ended.stdout
+    assert "row 11: students walk across" in ended.stdout
+    ended = workspace.call("sweep", "--stage", "near", "--from", "0.5", *here)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert (
+        "0.5 is below 0.75, from where near_dedup stored pairs. A run with --resume --near-threshold 0.5"
+        in ended.stderr
+    )
+    assert workspace.run("--resume", "--no-semantic", near_threshold="0").code == 0
+    ended = workspace.call("sweep", "--stage", "near", *here)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert "near_dedup is off (near.threshold: 0), so there are no pairs to sweep" in ended.stderr
 
 
 def test_files_that_cannot_be_written_are_named_before_any_work(tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ class Run:
         return pl.read_parquet(self.folder / "after_semantic_dedup.parquet")["row_id"].to_list()
 
 
+def as_lines(texts: Sequence[str]) -> str:
+    return "".join(json.dumps({"text": text}) + "\n" for text in texts)
+
+
 def run(
     folder: Path,
     files: dict[str, str],
@@ -141,6 +145,9 @@ def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(pro
         "keeper_line": 1,
         "final_keeper_row_id": 0,
         "similarity": None,
+        "missing_words": None,
+        "extra_words": None,
+        "misspelt_words": None,
         "text": "A  cat sat",
         "keeper_text": "a cat sat",
     }
@@ -169,6 +176,17 @@ def test_the_final_keeper_is_in_the_output_although_the_keeper_was_dropped_later
     assert (near["stage"], near["reason"], near["similarity"]) == ("near_dedup", "near", 0.9)
 
 
+def test_a_near_duplicate_names_the_words_of_the_whole_texts_in_which_it_differs(tmp_path: Path) -> None:
+    keeper = "the guide to caseutils and the old notes"
+    lines = [keeper, "The guide to case utils, and ntoes", "the end"]
+    made = run(tmp_path, {"a.jsonl": as_lines(lines)}, [], near=[(0, 1, 0.9)])
+    (record,) = made.records(text_chars=5)
+    assert record["text"] == "The g…"
+    assert record["missing_words"] == "the old"
+    assert record["extra_words"] == ""
+    assert record["misspelt_words"] == "case utils -> caseutils; ntoes -> notes"
+
+
 def test_every_format_holds_the_same_records(project: Run) -> None:
     expected = project.records()
     assert json.loads(project.write("audit.json").read_text(encoding="utf-8")) == expected
@@ -194,7 +212,7 @@ def test_line_breaks_quotes_and_other_scripts_survive_in_every_format(tmp_path: 
 def test_an_audit_without_records_is_empty_but_whole(tmp_path: Path, ending: str, content: str) -> None:
     project = run(tmp_path, {"a.jsonl": '{"text": "alone"}\n'}, [])
     assert project.write(f"audit.{ending}").read_text() == content
-    assert pl.read_csv(project.write("audit.csv")).shape == (0, 12)
+    assert pl.read_csv(project.write("audit.csv")).shape == (0, 15)
     assert pl.read_parquet(project.write("audit.parquet")).schema == AUDIT_SCHEMA
 
 
@@ -303,7 +321,11 @@ def test_a_dropped_row_is_explained_with_both_whole_texts(project: Run) -> None:
 def test_a_near_duplicate_is_explained_as_one(project: Run, capsys: pytest.CaptureFixture[str]) -> None:
     print_explanation(project.explain(7))
     told = "dropped by near_dedup: near-duplicate at similarity 0.900000 to row 3 (data/a.jsonl, line 4)"
-    assert f"{told}, itself dropped for row 0" in capsys.readouterr().out
+    first, words, *table = capsys.readouterr().out.splitlines()
+    assert f"{told}, itself dropped for row 0" in first
+    assert words == "extra: small"
+    assert any(line.split() == ["the", "[-small-]", "cat", "sat", "the", "cat", "sat"] for line in table)
+    assert project.explain(3).difference is None
 
 
 def test_a_row_dropped_through_others_has_a_keeper_and_no_similarity_in_every_format(

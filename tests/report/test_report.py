@@ -302,8 +302,9 @@ def test_the_numbers_on_the_page_are_those_of_the_report(tmp_path: Path) -> None
         "semantic_dedup 5 2 semantic duplicates" in words
     )
     assert "web 10 4 6 60.0 % book 1 1 0 0 %" in words
-    assert "0.900000 row 7 dropped for row 2" in words
-    assert "0.800000 row 9 kept beside row 4" in words
+    assert "0.900000 row 7 dropped for row 2 extra: small" in words
+    assert "0.800000 row 9 kept beside row 4 extra: away" in words
+    assert "the <mark>small</mark> cat sat" in made.page()
     assert "pairs compared word by word 7" in words
     assert "2 pairs below the threshold 2 pairs at or above it" in words
     assert "0.960000 row 6 dropped for row 4" in words

@@ -135,6 +135,7 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "normalisation (`exact.unicode`), and the same rows stay": other_normalisation,
     "`--model-name`": other_model,
     "the model's weights": other_weights,
+    "`--no-semantic`, given or left out": lambda workspace: workspace.run("--resume", "--no-semantic"),
     "the output's format": lambda workspace: workspace.run("--resume", output=workspace.folder / "cleaned.parquet"),
     "a stage of entropyguard, by an upgrade that changes nothing in its output": upgraded_script,
 }

@@ -64,6 +64,7 @@ def dedup(
     texts: list[str] | None = None,
     cluster: str = "stars",
     protect_numbers: bool = False,
+    enabled: bool = True,
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
     counts = drop_semantic_duplicates(
@@ -71,7 +72,7 @@ def dedup(
         Checkpoint(write_pairs(folder / "pairs.parquet", pairs)),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        SemanticParams(threshold, cluster, protect_numbers),
+        SemanticParams(enabled, threshold, cluster, protect_numbers),
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
@@ -81,6 +82,12 @@ def dedup(
     assert [row["row_id"] for row in lost] == sorted(row["row_id"] for row in lost)
     assert {row["reason"] for row in lost} <= {"semantic"}
     return kept, {row["row_id"]: (row["keeper_row_id"], row["similarity"]) for row in lost}, counts
+
+
+@pytest.mark.parametrize("cluster", ["stars", "components"])
+def test_without_semantic_dedup_every_row_stays_whatever_pairs_are_stored(tmp_path: Path, cluster: str) -> None:
+    kept, dropped, counts = dedup(tmp_path, [3, 5, 9], {(3, 5): 1.0}, 0.2, cluster=cluster, enabled=False)
+    assert (kept, dropped, counts) == ([3, 5, 9], {}, SemanticCounts(3, 3, 0))
 
 
 def oracle(row_ids: list[int], pairs: Pairs, threshold: float, scores: list[int]) -> tuple[list[int], Dropped]:
@@ -238,7 +245,7 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
     _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
     before = sorted(path.name for path in tmp_path.iterdir())
     semantic, keep = (
-        SemanticParams(0.95, "stars", protect_numbers=False),
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
         KeepParams("column:score", "", ()),
     )
     found = decide(Checkpoint(tmp_path / "rows.parquet"), Checkpoint(tmp_path / "pairs.parquet"), semantic, keep, BIG)

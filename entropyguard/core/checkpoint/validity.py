@@ -130,8 +130,15 @@ def pipeline_config_matches(keys: dict[str, Any], config: Any) -> bool:
     no parameter at all, is ignored; so is a parameter that `config` does not name.
     """
     depends_on = canonical_config(keys)
-    given = [(FLAG_NAMES.get(name, name), value) for name, value in _flat(canonical_config(config), "")]
+    given = [_as_parameter(name, value) for name, value in _flat(canonical_config(config), "")]
     return all(_comparable(name, depends_on[name]) == _comparable(name, value) for name, value in given if name in keys)
+
+
+def _as_parameter(flag: str, value: Any) -> tuple[str, Any]:
+    """A setting by the name of its parameter; `no_semantic` is the one flag that sets the opposite of its own value."""
+    if flag == "no_semantic" and isinstance(value, bool):
+        return "semantic.enabled", not value
+    return FLAG_NAMES.get(flag, flag), value
 
 
 def _flat(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -21,6 +21,8 @@ from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 
+_ANY_DIMENSION = -1  # lists of no fixed length: no model was asked for one
+
 
 @dataclass(frozen=True)
 class EmbedCounts:
@@ -72,6 +74,12 @@ def embed_texts(
     if vectors is not None:
         vectors.link(out)
     return EmbedCounts(**counts)
+
+
+def write_no_embeddings(out: Path) -> None:
+    """Write an embeddings.parquet without rows: without semantic dedup no text has a vector, whatever the model."""
+    with TableWriter(out, embeddings_schema(_ANY_DIMENSION)):
+        pass
 
 
 def embeddings_schema(dimension: int) -> pa.Schema:

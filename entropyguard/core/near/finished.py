@@ -90,6 +90,8 @@ class Finished:
         tables = [pq.read_table(path, memory_map=False) for path in paths]
         keys = [digests_from_arrow(table["key"]) for table in tables]
         chunks = [chunk for table in tables for chunk in table["value"].chunks]
-        values = [np.frombuffer(chunk.buffers()[1], np.uint32).reshape(-1, self._width) for chunk in chunks]
+        width = self._width
+        flat = [np.frombuffer(c.buffers()[1], np.uint32)[c.offset * width :][: len(c) * width] for c in chunks]
+        values = [numbers.reshape(-1, width) for numbers in flat]
         no_keys, no_values = np.empty((0, 2), dtype=np.uint64), np.empty((0, self._width), dtype=np.uint32)
         return np.concatenate([no_keys, *keys]), np.concatenate([no_values, *values])

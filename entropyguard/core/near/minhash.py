@@ -21,7 +21,7 @@ MINHASH_VERSION = 1
 _GRAM = 4
 _LETTER = [np.uint32(constant) for constant in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F)]
 _MIX = np.uint32(0x2C1B3C6D)
-_TEXTS = 256  # at a time: their 4-grams stay in the processor's cache
+_CHARACTERS_TOGETHER = 1 << 17  # their 4-grams stay in the processor's cache
 
 
 def band_hashes(texts: pl.Series, num_hashes: int, bands: int) -> UInt32s:
@@ -31,10 +31,15 @@ def band_hashes(texts: pl.Series, num_hashes: int, bands: int) -> UInt32s:
     """
     factors = _odd_constants(num_hashes)
     signatures = np.zeros((len(texts), num_hashes), dtype=np.uint32)
-    for start in range(0, len(texts), _TEXTS):
-        grams, starts, some = _grams(texts[start : start + _TEXTS])
+    ends = np.cumsum(texts.str.len_chars().to_numpy(), dtype=np.int64)
+    start = 0
+    while start < len(texts):
+        before = int(ends[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + _CHARACTERS_TOGETHER, side="right")))
+        grams, starts, some = _grams(texts[start:stop])
         if len(some):
             signatures[start + some] = _minima(grams, starts, factors).T
+        start = stop
     return _banded(signatures.reshape(len(texts), bands, num_hashes // bands))
 
 

@@ -20,7 +20,6 @@ from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
-from entropyguard.core.near.verdict import MILLIONTHS
 from entropyguard.core.params import KeepParams, NearParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
@@ -28,6 +27,7 @@ from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.words.difference import MILLIONTHS
 
 NEAR_PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 """The columns of `near_pairs.parquet`, sorted by (row_b, row_a); row_a < row_b."""

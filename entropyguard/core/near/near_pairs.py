@@ -23,17 +23,17 @@ from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import VERDICT_VERSION
 from entropyguard.core.near.word_bags import Judge
-from entropyguard.core.near.words import WORDS_VERSION, Words
 from entropyguard.core.params import NearParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.normalise import content_hash
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.words.split import WORDS_VERSION, Words
 
 UInt32s = npt.NDArray[np.uint32]
 
-_PAIRS_TOGETHER = 1 << 18
+_PAIRS_TOGETHER = 1 << 15  # between two looks at whether to save
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], dtype=np.uint64)  # odd, of no meaning
 
 
@@ -93,6 +93,8 @@ class NearPairs:
         protect = self._near.changed_words == "protect"
         candidates = Candidates(self._words, self._rank, self._pairs, protect=protect)
         takes_part = self._words.words > 0
+        # First what agrees in all bands: of many texts of the same words each meets the one that is kept.
+        candidates.add_band(_mixed(hashes), hashes[0], takes_part)
         for band in range(self._near.bands):
             candidates.add_band(hashes[band], hashes[(band + 1) % self._near.bands], takes_part)
         self.capped_buckets = candidates.capped_buckets
@@ -144,6 +146,15 @@ class NearPairs:
         self.judged += len(new)
         self.reused += len(later) - len(new)
         return verdicts
+
+
+def _mixed(hashes: UInt32s) -> UInt32s:
+    """For each row one hash of those of all its bands."""
+    mixed = np.zeros(hashes.shape[1], dtype=np.uint32)
+    for band in hashes:
+        mixed = (mixed ^ band) * np.uint32(_FACTORS[0] & np.uint64(0xFFFFFFFF))
+        mixed ^= mixed >> np.uint32(15)
+    return mixed
 
 
 def _pair_keys(one: Keys, other: Keys) -> Keys:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
-from entropyguard.core.near.misspelling import is_number
-from entropyguard.core.near.negations import NEGATIONS
-from entropyguard.core.near.words import NUMBER as NUMBER_IN_WORD
-from entropyguard.core.near.words import UNSPACED, Words
+from entropyguard.core.words.misspelling import is_number
+from entropyguard.core.words.negations import NEGATIONS
+from entropyguard.core.words.split import HYPHEN, UNSPACED, Words
+from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
 UInt32s = npt.NDArray[np.uint32]
 
@@ -26,15 +26,17 @@ _MOST_IN_BIN = 255
 class Vocabulary:
     """The words and marks met so far, each with a number from 0 up; about 80 bytes for each.
 
-    kinds: what each of them is. spelling: shape (words, 3), its letters' number, their sum and that of their squares,
-    as code points: by these most words can be seen to be no misspellings of each other. numbers, number_hashes: how
-    many numbers are in a word, with what is before and after, and the sum of their hashes: no spelling changes them.
+    kinds: what each of them is; hyphen: the number of that mark, -1 where there was none. spelling: shape (words, 3),
+    of a word its letters' number, their sum and that of their squares, as code points: by these most words can be seen
+    to be no misspellings of each other. numbers, number_hashes: how many numbers are in a word, with what is before
+    and after, and the sum of their hashes: no spelling changes them.
     """
 
     def __init__(self) -> None:
         self._type = pl.Categorical(pl.Categories.random(namespace="entropyguard"))
         self._kept = pl.Series([], dtype=self._type)  # the numbers live as long as a series that has them
         self._words = pl.Series(dtype=pl.String)
+        self.hyphen = -1  # its number, once it was met
         self.kinds: Bytes = np.empty(0, dtype=np.uint8)
         self.spelling: Ints = np.empty((0, 3), dtype=np.int64)
         self.numbers: Int32s = np.empty(0, dtype=np.int32)
@@ -54,6 +56,8 @@ class Vocabulary:
         kinds[[is_number(word) for word in words]] |= NUMBER
         kinds[words.is_in(NEGATIONS).to_numpy()] |= NEGATION
         kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
+        if (hyphen := words.index_of(HYPHEN)) is not None:
+            self.hyphen = len(self._words) + hyphen
         self._words = pl.concat([self._words, words], rechunk=False)
         self.kinds = np.concatenate([self.kinds, kinds])
         self.spelling = np.concatenate([self.spelling, _spelling(words)])
@@ -118,9 +122,8 @@ class RowWords:
         some = np.flatnonzero(in_word)
         np.add.at(self.numbers[part], row[some], in_word[some])
         np.add.at(self.number_hashes[part], row[some], self.vocabulary.number_hashes[codes[some]])
-        bins = np.bincount(
-            row[is_word] * SKETCH_BINS + codes[is_word] % SKETCH_BINS, minlength=len(lengths) * SKETCH_BINS
-        )
+        bin_of = self.vocabulary.spelling[codes[is_word], 1] % SKETCH_BINS  # the word's own, whatever its number is
+        bins = np.bincount(row[is_word] * SKETCH_BINS + bin_of, minlength=len(lengths) * SKETCH_BINS)
         self.sketches[part] = np.minimum(bins, _MOST_IN_BIN).reshape(-1, SKETCH_BINS)
         self.ends[self._rows + 1 : part.stop + 1] = self.ends[self._rows] + np.cumsum(lengths)
         self._rows = part.stop

@@ -14,14 +14,15 @@ from entropyguard.core.arrays import Bools, Int32s, Ints, UInt64s
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     allows,
-    find_difference,
+    in_order_below,
     is_too_far_by_length,
+    keeps_order,
     may_lack_numbers,
     may_lack_topics,
     most_of_both,
-    similarity,
 )
 from entropyguard.core.params import NearParams
+from entropyguard.core.words.difference import find_difference, similarity
 
 UInt32s = npt.NDArray[np.uint32]
 
@@ -82,24 +83,23 @@ class Judge:
         fine &= ~_any(left.pair[kinds & NEGATION != 0], pairs)
         one_sided = (own == 0) | (their == 0)
         verdicts = np.full(pairs, NO_DUPLICATE, dtype=np.int32)
-        plain = possible & one_sided & fine & ~short
+        plain = possible & one_sided & fine & (~short | (own + their == 0))
         verdicts[plain] = similarity((own + their)[plain], 0, total[plain])
-        for pair in np.flatnonzero(possible & short & (own + their == 0)):
-            if np.array_equal(self._in_order(one[pair]), self._in_order(other[pair])):
-                verdicts[pair] = similarity(0, 0, total[pair])
         asked = possible & ~one_sided
         if near.changed_words == "protect":
             asked &= self._may_be_misspelt(left, is_word, own, their, short)
         spelled = []
         for at, lacking, theirs, topics in self._both_sided(left, is_word, asked):
             difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
-            if allows(difference, topics, int(counted[at]), near) and (
-                not short[at] or self._without(one[at], lacking) == self._without(other[at], theirs)
-            ):
+            if allows(difference, topics, int(counted[at]), near):
                 spelled.append((at, difference.missing, len(difference.misspelt)))
         if spelled:
             pair, missing, misspelt = np.array(spelled).T
             verdicts[pair] = similarity(missing, misspelt, total[pair])
+        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & (counted < in_order_below(near))).tolist():
+            (words_of, marks_of), (others, other_marks) = self._in_order(one[at]), self._in_order(other[at])
+            if not keeps_order((words_of, others), (marks_of, other_marks), int(counted[at]), near):
+                verdicts[at] = NO_DUPLICATE
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
@@ -137,7 +137,7 @@ class Judge:
         pairs, more = left.pair[chosen], left.more[chosen].tolist()
         words, topic = self._words.vocabulary.words(left.code[chosen]), left.topic[chosen].tolist()
         starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
-        for start, end in zip(starts, [*starts[1:], len(chosen)], strict=True):
+        for start, end in zip(starts, [*starts, len(chosen)][1:], strict=True):
             own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
             their = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(-count)]
             topics = {word for word, is_one in zip(words[start:end], topic[start:end], strict=True) if is_one}
@@ -157,16 +157,12 @@ class Judge:
         possible: Bools = (~single | (same & (letters == 0)) | one_more) & (~three | same)
         return possible
 
-    def _in_order(self, row: int) -> UInt32s:
-        start = self._words.ends[row]
-        return self._codes[start : start + self._words.words[row]]
-
-    def _without(self, row: int, left_over: list[str]) -> list[str]:
-        """The words of a row in their order, less those that are left over."""
-        in_order = self._words.vocabulary.words(self._in_order(row))
-        for word in left_over:
-            in_order.remove(word)
-        return in_order
+    def _in_order(self, row: int) -> tuple[list[int], list[int]]:
+        """The words of a row in their order, and its marks but for hyphens."""
+        start, end = self._words.ends[row], self._words.ends[row + 1]
+        first_mark = start + self._words.words[row]
+        marks = self._codes[first_mark:end]
+        return self._codes[start:first_mark].tolist(), marks[marks != self._words.vocabulary.hyphen].tolist()
 
 
 def _sum(pair: Ints, amounts: Ints, pairs: int) -> Ints:

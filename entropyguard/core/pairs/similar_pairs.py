@@ -75,6 +75,11 @@ def find_similar_pairs(
     return counts
 
 
+def write_no_pairs(out: Path) -> None:
+    """Write a similar_pairs.parquet without rows, for a run without semantic dedup."""
+    _write(out, {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"method": "off"}}, np.empty(0, np.int64), [])
+
+
 def is_exhaustive(rows: int, search: SearchParams) -> bool:
     """Whether every pair of so many rows is looked at: decided by the data's size and the parameters alone."""
     return rows < max(1, search.exact_below_rows) or search.target_recall == 1

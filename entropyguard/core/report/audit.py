@@ -11,7 +11,9 @@ import polars as pl
 
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.report.lineage import Lineage
+from entropyguard.core.report.word_marks import as_columns
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.words.word_diff import word_diffs
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 """The formats of an audit by the ending of its path."""
@@ -28,11 +30,20 @@ AUDIT_SCHEMA = pl.Schema(
         "keeper_line": pl.Int64,
         "final_keeper_row_id": pl.Int64,
         "similarity": pl.Float64,
+        "missing_words": pl.String,
+        "extra_words": pl.String,
+        "misspelt_words": pl.String,
         "text": pl.String,
         "keeper_text": pl.String,
     }
 )
-"""The columns of an audit."""
+"""The columns of an audit.
+
+The three of words are of near-duplicates: words that the row lacks and its keeper has, words that it has alone, and
+`teh -> the; caseutils -> case utils`, from the row to its keeper. They are in lower case, without punctuation.
+"""
+
+_COMPARED_AT_ONCE = 10_000
 
 
 def audit_format(path: Path) -> str:
@@ -56,9 +67,12 @@ def write_audit(
     format: jsonl, json (one array), csv (with a header) or parquet.
     text_chars: longer texts are cut there and end in "…".
 
+    The words of a near-duplicate are found in the whole texts.
+
     Memory: 80 bytes for each dropped or rejected row, one row group, and at a time so many records that their
     texts have at most `characters_at_once` (by default 50,000 records of 1,000 characters for each of two texts).
-    The rows they need are read anew for each such slice, but for row groups that hold none of them.
+    The rows they need are read anew for each such slice, but for row groups that hold none of them; so are the whole
+    texts of 10,000 near-duplicates and their keepers at a time.
     """
     if text_chars < 1:
         raise UsageError(f"text_chars is {text_chars}; it must be 1 or more.")
@@ -96,7 +110,22 @@ def _dropped_records(lineage: Lineage, dropped: pl.DataFrame, text_chars: int) -
     rows = lineage.gather(pl.concat([dropped["row_id"], dropped["keeper_row_id"]]), text_chars)
     keepers = rows.rename({name: f"keeper_{name}" for name in rows.columns})
     joined = dropped.join(rows, on="row_id", how="left").join(keepers, on="keeper_row_id", how="left")
+    joined = joined.join(_words(lineage, dropped.filter(reason="near")), on="row_id", how="left")
     return joined.select(AUDIT_SCHEMA.names())
+
+
+def _words(lineage: Lineage, near: pl.DataFrame) -> pl.DataFrame:
+    """The words in which near-duplicates and their keepers differ, by row_id."""
+    found: list[tuple[int, str, str, str]] = []
+    for rows in near.iter_slices(_COMPARED_AT_ONCE):
+        texts = lineage.gather(pl.concat([rows["row_id"], rows["keeper_row_id"]])).select("row_id", "text")
+        pairs = rows.join(texts, on="row_id", how="left", maintain_order="left").join(
+            texts, left_on="keeper_row_id", right_on="row_id", how="left", maintain_order="left", suffix="_keeper"
+        )
+        differences = word_diffs(pairs["text"], pairs["text_keeper"])
+        found += [(row, *as_columns(one)) for row, one in zip(pairs["row_id"], differences, strict=True)]
+    names = ("row_id", "missing_words", "extra_words", "misspelt_words")
+    return pl.DataFrame(found, schema={name: AUDIT_SCHEMA[name] for name in names}, orient="row")
 
 
 def _rejected_records(rejected: list[dict[str, Any]]) -> pl.DataFrame:

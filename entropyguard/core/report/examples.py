@@ -12,6 +12,7 @@ from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.pair_stats import Histogram, Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.report.text_diff import TEXT_CHARS
 from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.words.word_diff import WordDiff, word_diffs
 
 _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 
@@ -20,7 +21,8 @@ _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 class Examples:
     """dropped, kept: pairs next to the threshold, at or above and below it; near_dropped, near_kept: of near_dedup.
 
-    texts: by row id, of all rows named.
+    texts: by row id, of all rows named, those of near_dropped and near_kept whole. differences: of the pairs of
+    near_dedup, by row and other row.
     """
 
     histogram: Histogram
@@ -30,6 +32,7 @@ class Examples:
     near_kept: list[Pair]
     clusters: list[Cluster]
     texts: dict[int, str]
+    differences: dict[tuple[int, int], WordDiff]
 
 
 def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, report: dict[str, Any]) -> Examples:
@@ -47,7 +50,9 @@ def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, r
     named = {row for pair in shown for row in (pair.row, pair.other)}
     named |= {cluster.keeper for cluster in clusters}
     named |= {row for cluster in clusters for row, _ in (*cluster.members, *cluster.near_members)}
-    texts = lineage.gather(pl.Series(sorted(named), dtype=pl.Int64), TEXT_CHARS)
+    near = [(pair.row, pair.other) for pair in (*near_above, *near_below)]
+    texts = _texts(lineage, named, TEXT_CHARS) | _texts(lineage, {row for pair in near for row in pair}, None)
+    differences = word_diffs([texts[row] for row, _ in near], [texts[other] for _, other in near])
     return Examples(
         count_pairs(pairs, report["settings"]["search_floor"], threshold),
         above,
@@ -55,5 +60,11 @@ def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, r
         near_above,
         near_below,
         clusters,
-        dict(texts.select("row_id", "text").iter_rows()),
+        texts,
+        dict(zip(near, differences, strict=True)),
     )
+
+
+def _texts(lineage: Lineage, row_ids: set[int], text_chars: int | None) -> dict[int, str]:
+    rows = lineage.gather(pl.Series(sorted(row_ids), dtype=pl.Int64), text_chars)
+    return dict(rows.select("row_id", "text").iter_rows())

@@ -10,6 +10,7 @@ import polars as pl
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.report.lineage import Lineage, Row
+from entropyguard.core.words.word_diff import WordDiff, word_diff
 
 _EXAMPLES = 5
 
@@ -23,6 +24,7 @@ class Explanation:
     keeper: the row that was kept instead by that stage; None when there is none (kept, rejected, too short).
     final_keeper: the row of the output that stands for it: the keeper, unless a later stage dropped that one.
     similarity: of row and keeper: for a near-duplicate of their words, for a semantic duplicate their cosine.
+    difference: the words that row and keeper do not share, for a near-duplicate.
     stands_for: how many dropped rows a kept row is the final keeper of; `examples` are the first five of them.
     """
 
@@ -33,6 +35,7 @@ class Explanation:
     keeper: Row | None = None
     final_keeper: Row | None = None
     similarity: float | None = None
+    difference: WordDiff | None = None
     stands_for: int = 0
     examples: tuple[Row, ...] = ()
 
@@ -55,14 +58,16 @@ def explain(lineage: Lineage, row_id: int) -> Explanation:
 
 def _dropped(lineage: Lineage, entry: dict[str, Any]) -> Explanation:
     rows = lineage.rows([entry["row_id"], entry["keeper_row_id"], entry["final_keeper_row_id"]])
+    row, keeper = rows[entry["row_id"]], rows.get(entry["keeper_row_id"])
     return Explanation(
-        rows[entry["row_id"]],
+        row,
         "dropped",
         entry["stage"],
         entry["reason"],
-        rows.get(entry["keeper_row_id"]),
+        keeper,
         rows.get(entry["final_keeper_row_id"]),
         entry["similarity"],
+        word_diff(row.text, keeper.text) if keeper and entry["reason"] == "near" else None,
     )
 
 

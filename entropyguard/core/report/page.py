@@ -8,12 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from entropyguard.core.report.text_diff import one_line, shown, shown_beside
+from entropyguard.core.report.text_diff import one_line, shown, shown_beside, shown_marked
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from entropyguard.core.report.examples import Examples
+    from entropyguard.core.words.word_diff import WordDiff
 
 _TEMPLATES = Path(__file__).parent / "pages"
 _STAGES_PLACE = "<!-- time and memory -->"
@@ -52,6 +54,7 @@ _LABELS = {
     "cluster": "rule",
 }
 _EXPLAINED = {
+    "off": "Semantic dedup was off: no model was loaded, and no texts were compared by their meaning.",
     "exact": "Every row was compared with every other: no pair at or above the floor is missed.",
     "ivf": "Each row was compared with the rows of the lists nearest to it, so some pairs are missed: "
     "the recall is the share that was found, measured on sampled rows by an exhaustive search.",
@@ -75,7 +78,7 @@ def render_page(report: dict[str, Any], findings: Examples) -> str:
         .render(
             report=report,
             found=findings,
-            parts=_parts(report["rows"]),
+            parts=_parts(report["rows"], semantic=report["settings"]["semantic_dedup"]),
             steps=row_steps(report["rows"]),
             plots=[("wide", _plot(findings, threshold, *_WIDE)), ("narrow", _plot(findings, threshold, *_NARROW))],
             pairs_below=int(histogram.below.sum()),
@@ -113,10 +116,10 @@ def row_steps(rows: dict[str, Any]) -> list[Step]:
     return steps
 
 
-def _parts(rows: dict[str, Any]) -> list[tuple[str, str, int]]:
+def _parts(rows: dict[str, Any], *, semantic: bool) -> list[tuple[str, str, int]]:
     """What became of all rows: (name in the style sheet, name for people, rows)."""
     counts = {**rows["dropped"], "kept": rows["kept"], "rejected": rows["rejected"]}
-    always = ("kept", "exact", "near", "semantic")
+    always = ("kept", "exact", "near", *(["semantic"] if semantic else []))
     return [(kind, label, counts[kind]) for kind, label in _KINDS if counts[kind] or kind in always]
 
 
@@ -145,8 +148,29 @@ def _environment() -> Environment:
         "one_line": one_line,
         "shown": shown,
     }
-    made.globals |= {"beside": shown_beside, "labels": _LABELS, "explained": _EXPLAINED}
+    made.globals |= {
+        "beside": shown_beside,
+        "both_marked": _both_marked,
+        "told": _told,
+        "labels": _LABELS,
+        "explained": _EXPLAINED,
+    }
     return made
+
+
+def _both_marked(text: str, other: str, difference: WordDiff) -> list[Markup]:
+    """Two near-duplicates as HTML; marked are the words in which they differ, or where there are none, their order."""
+    from entropyguard.core.report.word_marks import marked_texts  # polars: a page is published without it
+
+    if difference.missing or difference.extra or difference.misspelt:
+        return [shown_marked(pieces) for pieces in marked_texts(text, other, difference)]
+    return [shown_beside(text, other), shown_beside(other, text)]
+
+
+def _told(difference: WordDiff) -> str:
+    from entropyguard.core.report.word_marks import spelled_out
+
+    return spelled_out(difference)
 
 
 def _percent(part: float, whole: float) -> str:

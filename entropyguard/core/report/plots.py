@@ -100,14 +100,19 @@ def plot_format(path: Path) -> str:
     return ending
 
 
-def write_sweep_plot(steps: Sequence[Step], marked: float, out: Path, kind: str) -> None:
-    """Draw how many rows each threshold drops, with a line at the threshold `marked`, as a PNG or SVG."""
+def write_sweep_plot(steps: Sequence[Step], marked: float, out: Path, kind: str, *, near: bool = False) -> None:
+    """Draw how many rows each threshold drops, with a line at the threshold `marked`, as a PNG or SVG.
+
+    near: it is a threshold of near_dedup.
+    """
     from matplotlib.figure import Figure
 
     with drawn_with(_SWEEP_SETTINGS):
         figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained", facecolor=PALETTE["card"])
         axes = figure.add_subplot()
         _draw_sweep(axes, steps, marked)
+        axes.set_xlabel(f"threshold ({'word similarity' if near else 'cosine'})")
+        axes.set_ylabel(f"rows dropped as {'near-duplicates' if near else 'semantic duplicates'}")
         nothing = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
         figure.savefig(out, format=kind, metadata=nothing)
 
@@ -188,8 +193,6 @@ def _draw_sweep(axes: Axes, steps: Sequence[Step], marked: float) -> None:
     axes.set_ylim(0, max(1, *dropped) * 1.05)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel("threshold (cosine)")
-    axes.set_ylabel("rows dropped as semantic duplicates")
 
     def as_share(count: Any) -> Any:
         return count / rows

@@ -62,7 +62,7 @@ def build_report(
             "over_long": semantic.get("over_long", 0),
         },
         "near": {name: judging.get(name, 0) for name in ("judged", "capped_buckets")},
-        "scripts": count_by_script(lineage.ingested, embeddings),
+        "scripts": count_by_script(lineage.ingested, embeddings if params.semantic.enabled else lineage.kept),
         "losses": for_report(rates),
         "numbers": semantic.get("numbers", {}),
         "settings": {
@@ -70,6 +70,7 @@ def build_report(
             "near_min_words": params.near.min_words,
             "near_changed_words": params.near.changed_words,
             "near_protect_numbers": params.near.protect_numbers,
+            "semantic_dedup": params.semantic.enabled,
             "dedup_threshold": params.semantic.dedup_threshold,
             "cluster": params.semantic.cluster,
             "protect_numbers": params.semantic.protect_numbers,
@@ -85,9 +86,10 @@ def build_report(
     }
 
 
-def count_by_script(ingested: Checkpoint, embeddings: Checkpoint) -> dict[str, dict[str, int]]:
+def count_by_script(ingested: Checkpoint, judged: Checkpoint) -> dict[str, dict[str, int]]:
     """{script: {"rows", "unreadable"}} of the rows in embeddings.parquet, the script of most rows first.
 
+    judged: that, or the rows that are left where nothing is embedded; of those no model says that it cannot read one.
     Memory holds a row group, and a byte a row.
     """
     import numpy as np
@@ -96,7 +98,7 @@ def count_by_script(ingested: Checkpoint, embeddings: Checkpoint) -> dict[str, d
     from entropyguard.core.embed.scripts import main_scripts, script_names
     from entropyguard.core.rows.text import texts_of
 
-    names, outcomes = [*script_names(), NO_SCRIPT], _outcomes(ingested, embeddings)
+    names, outcomes = [*script_names(), NO_SCRIPT], _outcomes(ingested, judged)
     counts = np.zeros(len(names) * 3, dtype=np.int64)
     for table in ingested.tables(["row_id", "record"]):
         outcome = outcomes[table["row_id"].to_numpy()]
@@ -109,17 +111,20 @@ def count_by_script(ingested: Checkpoint, embeddings: Checkpoint) -> dict[str, d
     )
 
 
-def _outcomes(ingested: Checkpoint, embeddings: Checkpoint) -> Any:
-    """By row id, int8: 0 not in embeddings.parquet, 1 readable, 2 unreadable."""
+def _outcomes(ingested: Checkpoint, judged: Checkpoint) -> Any:
+    """By row id, int8: 0 not in `judged`, 1 readable, 2 unreadable."""
     import numpy as np
     import pyarrow.compute as pc
 
     from entropyguard.core.embed.tokenizer import UNREADABLE
 
     outcomes = np.zeros(ingested.last_row_id() + 1, dtype=np.int8)
-    for table in embeddings.tables(["row_id", "skipped"]):
-        unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
-        outcomes[table["row_id"].to_numpy()] = 1 + unreadable.to_numpy()
+    is_embedded = "skipped" in judged.schema.names
+    for table in judged.tables(["row_id", "skipped"] if is_embedded else ["row_id"]):
+        outcomes[table["row_id"].to_numpy()] = 1
+        if is_embedded:
+            unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
+            outcomes[table["row_id"].filter(unreadable).to_numpy()] = 2
     return outcomes
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from entropyguard.core.decisions.greedy import KEPT, Decisions
+from entropyguard.core.near import near_dedup
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.params import KeepParams, SemanticParams
+from entropyguard.core.params import KeepParams, NearParams, SemanticParams
 from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.report.pair_stats import Pair
 from entropyguard.core.semantic.semantic import decide
@@ -33,7 +34,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Step:
-    """What one threshold would drop as semantic duplicates, of `rows` that come into semantic dedup.
+    """What one threshold would drop of the `rows` that come into a stage.
 
     borderline: dropped rows and their keepers between this threshold and the next one, the least similar first, one
     for each keeper.
@@ -64,10 +65,34 @@ def sweep_steps(
 
     Memory is that of one decision. Errors as in `decide`.
     """
-    above = [threshold for threshold, _ in thresholds[1:]] + [np.inf]
-    for (threshold, pairs), following in zip(thresholds, above, strict=True):
-        at = replace(semantic, dedup_threshold=threshold)
-        decisions = decide(after_near, pairs, at, keep, max_memory)
+
+    def decided(at: int) -> Decisions:
+        threshold, pairs = thresholds[at]
+        return decide(after_near, pairs, replace(semantic, dedup_threshold=threshold), keep, max_memory)
+
+    return _steps([threshold for threshold, _ in thresholds], decided, examples)
+
+
+def near_steps(
+    thresholds: Sequence[float],
+    after_exact: Checkpoint,
+    pairs: Checkpoint,
+    near: NearParams,
+    keep: KeepParams,
+    examples: int,
+    max_memory: int,
+) -> Iterator[Step]:
+    """The same of near_dedup, from its stored pairs."""
+
+    def decided(at: int) -> Decisions:
+        return near_dedup.decide(after_exact, pairs, replace(near, threshold=thresholds[at]), keep, max_memory)
+
+    return _steps(thresholds, decided, examples)
+
+
+def _steps(thresholds: Sequence[float], decided: Callable[[int], Decisions], examples: int) -> Iterator[Step]:
+    for at, (threshold, following) in enumerate(zip(thresholds, [*thresholds[1:], np.inf], strict=True)):
+        decisions = decided(at)
         dropped = int((decisions.keeper != KEPT).sum())
         yield Step(threshold, len(decisions.row_ids), dropped, _borderline(decisions, threshold, following, examples))
 

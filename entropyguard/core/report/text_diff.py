@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import SequenceMatcher
-from itertools import islice
+from itertools import islice, takewhile
 from os.path import commonprefix
 
 from markupsafe import Markup, escape
@@ -57,6 +58,20 @@ def shown_beside(text: str, other: str) -> Markup:
     return Markup("").join(visible(part) if equal else _marked(part) for part, equal in parts)
 
 
+def shown_marked(pieces: Sequence[tuple[str, bool]]) -> Markup:
+    """The part of a text, given in pieces, where its first marked one stands, as HTML with those in <mark>."""
+    text = "".join(piece for piece, _ in pieces)
+    before = sum(len(piece) for piece, _ in takewhile(lambda one: not one[1], pieces))
+    start = _start_before(text, before) if before < len(text) else 0
+    end = start + len(_lines(text, start))
+    parts, place = [], 0
+    for piece, marked in pieces:
+        part = piece[max(0, start - place) : max(0, end - place)]
+        parts.append(_marked(part) if marked else visible(part))
+        place += len(piece)
+    return Markup("").join(["…" if start else "", *parts, "…" if end < len(text) else ""])
+
+
 def _marked(text: str) -> Markup:
     """A text as HTML with each of its lines in <mark>, but for the white space around it."""
     pieces = [visible(piece) for piece in re.split(r"(\S(?:.*\S)?)", text)]
@@ -67,13 +82,21 @@ def _marked(text: str) -> Markup:
 def _start(text: str, other: str) -> int:
     """Where to begin so that the first difference is shown: 0, or at a word a little before it."""
     same = len(commonprefix([text, other]))  # noqa: RUF071  of characters is what is meant
-    in_sight = same < _SHOWN_CHARS - 2 * _CONTEXT_CHARS and text.count("\n", 0, same) < _SHOWN_LINES - 2
-    if in_sight or text == other:
-        return 0
-    return text.rfind(" ", 0, same - _CONTEXT_CHARS) + 1
+    return 0 if text == other else _start_before(text, same)
+
+
+def _start_before(text: str, place: int) -> int:
+    """Where to begin so that a place in the text is shown."""
+    in_sight = place < _SHOWN_CHARS - 2 * _CONTEXT_CHARS and text.count("\n", 0, place) < _SHOWN_LINES - 2
+    return 0 if in_sight else text.rfind(" ", 0, place - _CONTEXT_CHARS) + 1
+
+
+def _lines(text: str, start: int) -> str:
+    """As much of a text as is shown."""
+    lines = text[start : start + _SHOWN_CHARS].split("\n")
+    return "\n".join(islice(lines, _SHOWN_LINES))
 
 
 def _cut(text: str, start: int) -> str:
-    lines = text[start : start + _SHOWN_CHARS].split("\n")
-    cut = "\n".join(islice(lines, _SHOWN_LINES))
+    cut = _lines(text, start)
     return ("…" if start else "") + cut + ("…" if start + len(cut) < len(text) else "")

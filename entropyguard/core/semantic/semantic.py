@@ -24,6 +24,7 @@ from entropyguard.core.semantic.numeric_diff import NumberFree
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LEAST_COSINE = -1.0
+_NO_COSINE = np.inf  # no pair reaches it
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,14 @@ def drop_semantic_duplicates(
 ) -> SemanticCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_near`.
 
+    Without semantic dedup every row stays.
+
     A dropped row's keeper is the most similar row kept before it (ties: lowest row id); by components, the first
     row of its group. `dropped` says in its metadata what the protection of numbers does, or would do.
     ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
     """
     metadata = dict(pairs.metadata)
-    stream = _stream(after_near, pairs, semantic.dedup_threshold)
+    stream = _stream(after_near, pairs, semantic)
     rank = _rank(after_near, keep)
     numbers = NumberFree.of(after_near, _rows_in(stream))
     unprotected = _decided(stream, rank, semantic.cluster, max_memory)
@@ -71,13 +74,16 @@ def decide(
     after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
 ) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
-    stream = _stream(after_near, pairs, semantic.dedup_threshold)
+    stream = _stream(after_near, pairs, semantic)
     if semantic.protect_numbers:
         stream = replace(stream, apart=NumberFree.of(after_near, _rows_in(stream)).only_numbers_differ)
     return _decided(stream, _rank(after_near, keep), semantic.cluster, max_memory)
 
 
-def _stream(after_near: Checkpoint, pairs: Checkpoint, threshold: float) -> PairStream:
+def _stream(after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
+    if not semantic.enabled:
+        return PairStream(pairs, after_near.row_ids, _NO_COSINE)
+    threshold = semantic.dedup_threshold
     floor = pairs.metadata["search"]["floor"]
     if threshold < floor:
         raise ProcessingError(

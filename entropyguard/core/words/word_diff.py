@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from entropyguard.core.near.verdict import MILLIONTHS, find_difference, similarity
-from entropyguard.core.near.words import UNSPACED, Words
+from entropyguard.core.words.difference import MILLIONTHS, find_difference, moved, similarity
+from entropyguard.core.words.split import UNSPACED, Words
 
 
 @dataclass(frozen=True)
@@ -29,37 +30,32 @@ class WordDiff:
 
 def word_diff(text: str, other: str) -> WordDiff:
     """Compare two texts. Each group of words comes in the order in which they stand in their text."""
-    found = Words(pl.Series([text, other]))
-    words, others = (list(one) for one in found.words)
+    (found,) = word_diffs([text], [other])
+    return found
+
+
+def word_diffs(texts: Sequence[str] | pl.Series, others: Sequence[str] | pl.Series) -> Iterator[WordDiff]:
+    """Compare each text with the other one in its place; many at a time take a tenth of the time of each alone."""
+    sides = [Words(pl.Series(side, dtype=pl.String)).words for side in (texts, others)]
+    unspaced = [
+        words.list.eval(pl.element().str.contains(f"^[{UNSPACED}]$").cast(pl.Int64)).list.sum() for words in sides
+    ]
+    for (words, few), (theirs, their_few) in zip(*map(zip, sides, unspaced), strict=True):
+        yield _compared(list(words), list(theirs), min(len(words) - few // 2, len(theirs) - their_few // 2))
+
+
+def _compared(words: list[str], others: list[str], counted: int) -> WordDiff:
+    """The difference of two texts by their words; counted: as `RowWords.counted`, of the shorter one."""
     own, their = Counter(words) - Counter(others), Counter(others) - Counter(words)
-    counted = min(_counted(words), _counted(others))
     difference = find_difference(list(own.elements()), list(their.elements()), counted)
     extra, missing = difference.own
-    shared, others_shared = _without(words, own), _without(others, their)
     return WordDiff(
         float(similarity(len(missing) + len(extra), len(difference.misspelt), len(words) + len(others)) / MILLIONTHS),
         _in_order(missing, others),
         _in_order(extra, words),
         tuple(sorted(difference.misspelt, key=lambda pair: words.index(pair[0].split()[0]))),
-        shared != others_shared,
+        moved(words, others) > 0,
     )
-
-
-def _counted(words: list[str]) -> int:
-    """As `RowWords.counted`: two letters of a script without spaces are one word."""
-    unspaced = pl.Series(words, dtype=pl.String).str.contains(f"^[{UNSPACED}]$").sum()
-    return len(words) - int(unspaced) // 2
-
-
-def _without(words: list[str], gone: Counter[str]) -> list[str]:
-    """The words less as many of each as are gone, the first ones of them."""
-    left, rest = Counter(gone), []
-    for word in words:
-        if left[word]:
-            left[word] -= 1
-        else:
-            rest.append(word)
-    return rest
 
 
 def _in_order(words: tuple[str, ...], text: list[str]) -> tuple[str, ...]:

@@ -18,9 +18,15 @@ UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\
 
 _MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
 NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
-_LETTERS = rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
-_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{NUMBER}|{_LETTERS})+"  # c++ and c# are no c
-_MARK = r"[-+*/=<>&|^~]+|!=|%|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|[\p{Extended_Pictographic}--[\p{N}]]"
+_LETTER, _FURTHER = rf"[\p{{L}}--[{UNSPACED}]]", rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
+_WORD = rf"[{UNSPACED}]|[a-z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
+_MARK = (
+    r"[-+*/=<>&|^~]+|!=|[@%]|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|\p{Regional_Indicator}{2}|[\p{Extended_Pictographic}--[\p{N}]]"
+)
+HYPHEN = "-"
+"""The one mark that is punctuation as often as not."""
+
+_UNSEEN = r"[\p{Cf}\x{FE0E}\x{FE0F}\x{20E3}]"  # joiners, directions, which of two pictures, the frame of a key
 _BULLET = r"(?m)^[ \t]*[-*+][ \t]"
 
 
@@ -48,7 +54,8 @@ def _plain(texts: pl.Series) -> pl.Series:
     if len(foreign):
         texts = texts.clone().scatter(foreign, _compatible(texts.gather(foreign)))
     texts = texts.str.to_lowercase()
-    texts = texts.str.replace_all(r"(\p{L})['\x{2019}\x{02BC}](\p{L})", "${1}${2}")
+    for _ in range(2):  # in rock'n'roll the n stands between two
+        texts = texts.str.replace_all(r"(\p{L})['\x{2019}\x{02BC}](\p{L})", "${1}${2}")
     return texts.str.replace_all(r"(^|[^\p{L}\p{M}\p{N})\]-])-(\p{N})", f"${{1}}{_MINUS}${{2}}")
 
 
@@ -56,4 +63,4 @@ def _compatible(texts: pl.Series) -> pl.Series:
     """NFKC, without what it would run together: 10² is not 102, and a word is the same with ™."""
     texts = texts.str.replace_all(r"[™℠©®]", " ").str.replace_all(_MINUS, "-", literal=True)
     texts = texts.str.replace_all(r"(\p{No})", " $1 ").str.normalize("NFKC")
-    return texts.str.replace_all(r"\p{Cf}", "").str.replace_all("\u2044", "/", literal=True)
+    return texts.str.replace_all(_UNSEEN, "").str.replace_all("\u2044", "/", literal=True)

@@ -1,0 +1,1 @@
+"""What a text says, word by word, and how that of two texts differs."""
