@@ -11,10 +11,8 @@ from corpora import distinct, write_rows
 from edits import GROUPS, Injected, inject
 from measure import print_table
 from peers import Peer, clean_with_peers, clean_with_pypi_tool
-from pipeline import Drop, encoded, packaged_model, run_entropyguard
-from quality_near import drops, run_near_dedup, semantic_drops
+from pipeline import Drop, drops, encoded, packaged_model, run_entropyguard
 
-SEMANTIC = (0.95, 0.90)
 _FALSE_COSINE, _FALSE_JACCARD = 0.8, 0.5
 _SAME_GROUPS = ("exact", "variant", "light", "medium", "reworded")
 _EXAMPLES = 30
@@ -81,24 +79,23 @@ def judge_edits(corpus: Corpus, peers: dict[str, Peer], static: Path | None, wor
 
 
 def _own_removals(file: Path, folder: Path) -> tuple[dict[str, Removed], dict[str, float], dict[int, Drop]]:
-    """entropyguard's own columns: the rows each removes, seconds where they are told, and near_dedup's drops.
+    """The rows that entropyguard removes at its defaults, seconds of its stages, and what near_dedup dropped.
 
-    The rows of exact_dedup count in all of them.
+    The rows of exact_dedup count in all of them; stages that were up to date tell no seconds.
     """
     checkpoints = folder / "checkpoints"
-    run = run_entropyguard(file, folder, "--near-threshold", "0", resume=checkpoints.exists())
-    exact = drops(checkpoints / "dropped" / "exact.parquet")
-    stage = run_near_dedup(checkpoints, folder / "near")
-    lexical = {**exact, **stage.dropped}
-    columns: dict[str, dict[int, Drop]] = {"near_dedup alone": lexical}
-    for threshold in SEMANTIC:
-        columns[f"near, semantic {threshold}"] = {**lexical, **semantic_drops(checkpoints, stage.dropped, threshold)}
-    columns[f"semantic {SEMANTIC[0]} alone"] = {**exact, **semantic_drops(checkpoints, {}, SEMANTIC[0])}
-    seconds = {"near_dedup alone": stage.seconds}
-    if run.seconds("embed"):
-        seconds[f"semantic {SEMANTIC[0]} alone"] = run.measured.seconds
+    alone = run_entropyguard(file, folder, "--near-threshold", "0", resume=checkpoints.exists())
+    exact, semantic = drops(checkpoints, "exact"), drops(checkpoints, "semantic")
+    run = run_entropyguard(file, folder, resume=True)
+    near = drops(checkpoints, "near")
+    columns = {
+        "near_dedup alone": {**exact, **near},
+        "near and semantic": {**exact, **near, **drops(checkpoints, "semantic")},
+        "semantic alone": {**exact, **semantic},
+    }
+    seconds = {"near_dedup alone": run.seconds("near_dedup"), "semantic alone": alone.seconds("embed")}
     removed = {label: {row: drop.keeper for row, drop in gone.items()} for label, gone in columns.items()}
-    return dict(removed), seconds, stage.dropped
+    return dict(removed), {label: taken for label, taken in seconds.items() if taken}, near
 
 
 def print_judged(title: str, judged: Mapping[str, Sequence[Judged]]) -> None:

@@ -10,8 +10,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from corpora import distinct, write_rows
 from measure import print_table
-from pipeline import Drop, make_repo, run_stage
-from quality_near import run_near_dedup
+from pipeline import Drop, drops, make_repo, run_stage
 
 _READ = 20  # removed rows of each script
 
@@ -23,12 +22,12 @@ def judge_near_scripts(path: Path, work: Path) -> None:
         languages = {row[column]: row[language] for row in reversed(table)}
         texts = distinct(row[column] for row in table if row[column])
         repo = make_repo(work / f"{path.stem}-{column}", write_rows(work / f"{path.stem}-{column}.jsonl", texts))
-        for stage in ("ingest", "exact_dedup"):
+        for stage in ("ingest", "exact_dedup", "near_dedup"):
             run_stage(repo, stage)
-        stage_run = run_near_dedup(repo, work / f"{path.stem}-{column}-near")
+        dropped = drops(repo, "near")
         scripts = _scripts(texts)
-        _print_counts(f"{path.stem}, {column}: {len(texts):,} sentences", texts, scripts, stage_run.dropped)
-        _print_removed(texts, [languages[text] for text in texts], scripts, stage_run.dropped)
+        _print_counts(f"{path.stem}, {column}: {len(texts):,} sentences", texts, scripts, dropped)
+        _print_removed(texts, [languages[text] for text in texts], scripts, dropped)
 
 
 def _scripts(texts: Sequence[str]) -> list[str]:

@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 from corpora import write_rows
 from measure import print_table
 from peers import Peer, clean_with_peers, clean_with_pypi_tool
-from pipeline import Drop, packaged_model, run_entropyguard
-from quality_near import drops, run_near_dedup, semantic_drops
+from pipeline import Drop, drops, packaged_model, run_entropyguard
 
 THRESHOLDS = (0.98, 0.95, 0.92, 0.90, 0.85)
 _SHOWN_AT = 0.95
@@ -35,9 +34,10 @@ def judge_requests(path: Path, most: int, peers: dict[str, Peer], static: Path |
         lines.append(_own_line(f"semantic {threshold} alone", run.dropped, topics))
         shown = run.dropped if threshold == _SHOWN_AT else shown
     checkpoints = work / path.stem / "checkpoints"
-    near = run_near_dedup(checkpoints, work / path.stem / "near").dropped
-    lexical = {**drops(checkpoints / "dropped" / "exact.parquet"), **near}
-    both = {**lexical, **semantic_drops(checkpoints, near, _SHOWN_AT)}
+    run_entropyguard(file, work / path.stem, "--dedup-threshold", str(_SHOWN_AT), resume=True)
+    near = drops(checkpoints, "near")
+    lexical = {**drops(checkpoints, "exact"), **near}
+    both = {**lexical, **drops(checkpoints, "semantic")}
     lines += [_own_line("near_dedup alone", lexical, topics), _own_line(f"near, semantic {_SHOWN_AT}", both, topics)]
     for label, _, removed in clean_with_peers(file, peers, static, work):
         lines.append(_line(label, removed, topics))
