@@ -49,7 +49,7 @@ TEMPLATES = (
 
 NEGATIONS = ("not", "no", "never", "nie", "不")
 WORDS = ("green", "house", "of", "a", "copper", "wandering", "2024", "7", "c++")
-MARKS = ("+", "$", "€", "=", "😀", "%")
+MARKS = ("-", "@", "+", "$", "€", "=", "😀", "%")
 
 
 Edit = Callable[[list[str], int, random.Random], list[str]]

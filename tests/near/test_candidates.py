@@ -85,6 +85,24 @@ def test_what_agrees_in_a_band_is_a_candidate_but_for_the_stated_limits(tmp_path
     assert all(why[reason] > 5 for reason in ["no words", "length", "none", *["numbers", "words"] * protect]), why
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "found"),
+    [
+        ("1,200 books in 3 rooms", "1200 books in 3 rooms", True),
+        ("1,200 books in 3 rooms", "3 rooms, 1,200 books", True),
+        ("1,200 books in 3 rooms", "1,300 books in 3 rooms", False),
+        ("1,200 books in 3 rooms", "1,200 books in many rooms", True),  # one was lost
+        ("books of 1999", "books of 1998", False),
+        ("5 books", "-5 books", False),
+        ("a model3", "a model 3", True),
+    ],
+)
+def test_as_many_numbers_but_others_are_told_apart_at_once(tmp_path: Path, one: str, other: str, found: bool) -> None:
+    alike = np.zeros((1, 2), dtype=np.uint32)
+    assert bool(search(tmp_path, [one, other], alike)[0]) is found
+    assert search(tmp_path, [one, other], alike, protect=False)[0] == {(0, 1)}
+
+
 def test_texts_that_share_their_bands_by_their_letters_are_found(tmp_path: Path) -> None:
     texts = made_texts(200, seed=9)
     hashes = band_hashes(Words(pl.Series(texts)).run_together(), 128, 32).T

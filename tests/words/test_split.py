@@ -30,6 +30,7 @@ def words_and_marks(text: str) -> tuple[list[str], list[str]]:
         # apostrophes
         ("It's John's; DON’T", "its johns dont", ""),
         ("'quoted' dogs' bones", "quoted dogs bones", ""),
+        ("Rock'n'roll", "rocknroll", ""),
         # numbers
         ("1,200.50 at 10:30, 2024-05-01 or 1/2.", "1,200.50 at 10:30 2024-05-01 or 1/2", "- - /"),
         ("v1.2.3 and 3d", "v1.2.3 and 3d", ""),
@@ -47,6 +48,10 @@ def words_and_marks(text: str) -> tuple[list[str], list[str]]:
         ("$5 €6 5% £", "5 6 5", "$ € % £"),
         ("≤ 5 ± 3", "5 3", "≤ ±"),
         ("good 😀 job 👍", "good job", "😀 👍"),
+        ("nice ❤️ day ❤", "nice day", "❤ ❤"),
+        ("from 🇵🇱 to 🇩🇪", "from to", "🇵🇱 🇩🇪"),
+        ("1️⃣ first", "1 first", ""),
+        ("me@home", "me home", "@"),
         # a bullet is no minus and no star
         ("- one\n* two\n  + three", "one two three", ""),
         ("one - two", "one two", "-"),
