@@ -14,7 +14,9 @@ T = TypeVar("T")
 
 OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 
-GONE = ("semantic.screening",)
+PROTECTED = ("numbers", "negation", "names", "frame")
+
+GONE = ("semantic.screening", "semantic.protect_numbers")
 """Parameters of earlier versions, which `entropyguard init --upgrade` takes out."""
 
 
@@ -120,11 +122,15 @@ class SemanticParams:
     enabled: bool
     dedup_threshold: float
     cluster: str
-    protect_numbers: bool
+    protect: tuple[str, ...]
 
     def __post_init__(self) -> None:
         _check_cosine("semantic.dedup_threshold", self.dedup_threshold)
         _check(self.cluster in ("stars", "components"), "semantic.cluster", self.cluster, "stars or components")
+        known = set(self.protect) <= set(PROTECTED) and len(set(self.protect)) == len(self.protect)
+        _check(
+            known, "semantic.protect", list(self.protect), f"a list of {', '.join(PROTECTED)}, each once; [] for none"
+        )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_each_step_drops_what_a_run_at_that_threshold_drops(
     rows, pairs = write_rows(tmp_path / "a.parquet", list(range(5)), scores or [0] * 5), tmp_path / "p.parquet"
     write_pairs(pairs, CHAIN)
     keep = KeepParams("column:score" if scores else "first", "", ())
-    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster=cluster, protect_numbers=False)
+    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster=cluster, protect=())
     steps = sweep_steps(
         [(threshold, Checkpoint(pairs)) for threshold in GRID], Checkpoint(rows), semantic, keep, 0, BIG
     )
@@ -92,7 +92,7 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
     rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
     write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
     semantic, keep = (
-        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=True),
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=("numbers",)),
         KeepParams("first", "", ()),
     )
     (step,) = sweep_steps([(0.95, Checkpoint(pairs))], Checkpoint(rows), semantic, keep, 5, BIG)
@@ -103,7 +103,7 @@ def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_pat
     pairs = {(0, 1): 0.93, (0, 2): 0.92, (3, 4): 0.924, (5, 6): 0.921, (5, 7): 0.95}
     rows = write_rows(tmp_path / "a.parquet", list(range(8)), [0] * 8)
     semantic, keep = (
-        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=()),
         KeepParams("first", "", ()),
     )
     chosen = [(threshold, Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))) for threshold in (0.9, 0.93)]

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.core.decisions.greedy import KEPT
+from entropyguard.core.decisions.greedy import KEPT, MOST_COMPARED
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import _join, _roots, decide_components
-from entropyguard.core.semantic.numeric_diff import NumberFree
+from entropyguard.core.semantic.guard import KINDS
 from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -63,7 +63,7 @@ def dedup(
     max_memory: int = BIG,
     texts: list[str] | None = None,
     cluster: str = "stars",
-    protect_numbers: bool = False,
+    protect: tuple[str, ...] = (),
     enabled: bool = True,
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
@@ -72,7 +72,7 @@ def dedup(
         Checkpoint(write_pairs(folder / "pairs.parquet", pairs)),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        SemanticParams(enabled, threshold, cluster, protect_numbers),
+        SemanticParams(enabled, threshold, cluster, protect),
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
@@ -163,8 +163,9 @@ def test_rows_come_out_as_they_went_in_and_the_search_is_told_on(tmp_path: Path)
     after = [row for table in Checkpoint(tmp_path / "out.parquet").tables() for row in table.to_pylist()]
     assert after == [before[0], before[2]]
     assert Checkpoint(tmp_path / "out.parquet").metadata == ABOUT
-    numbers = {"protected": False, "pairs": 0, "kept": 0, "dropped": 0}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {**TOLD, "numbers": numbers}
+    nothing = dict.fromkeys(KINDS, 0)
+    guard = {"protect": [], "apart": nothing, "examples": {kind: [] for kind in KINDS}, "dropped_otherwise": 1}
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {**TOLD, "guard": guard}
 
 
 def test_a_threshold_below_the_floor_says_which_parameter_to_set(tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
     _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
     before = sorted(path.name for path in tmp_path.iterdir())
     semantic, keep = (
-        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=()),
         KeepParams("column:score", "", ()),
     )
     found = decide(Checkpoint(tmp_path / "rows.parquet"), Checkpoint(tmp_path / "pairs.parquet"), semantic, keep, BIG)
@@ -258,73 +259,60 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
 
 KUBERNETES = [
     "Kubernetes 1.32 resource models",
-    "Kubernetes 1.35 resource models",  # differs from 0 in numbers only
+    "Kubernetes 1.35 resource models",  # another number than 0's
     "kubernetes 1.35  Resource models, again",
     "On 2024-01-31 at 10:30",
-    "on 2025-12-01 at 9:05",  # differs from 3 in numbers only
+    "on 2025-12-01 at 9:05",  # other numbers than 3's
 ]
 NEAR_IN_NUMBERS = {(0, 1): 0.99, (1, 2): 0.97, (3, 4): 0.98}
 
 
+def guard_of(folder: Path) -> dict[str, Any]:
+    guard: dict[str, Any] = Checkpoint(folder / "dropped.parquet").metadata["guard"]
+    return guard
+
+
 @pytest.mark.parametrize("cluster", ["stars", "components"])
-def test_rows_that_differ_in_numbers_only_are_kept_when_numbers_are_protected(tmp_path: Path, cluster: str) -> None:
+def test_rows_of_other_numbers_are_kept_when_numbers_are_protected(tmp_path: Path, cluster: str) -> None:
     rows = list(range(5))
-    kept, _, _ = dedup(tmp_path, rows, NEAR_IN_NUMBERS, texts=KUBERNETES, cluster=cluster, protect_numbers=True)
-    assert kept == [0, 1, 3, 4]
-    numbers = {"protected": True, "pairs": 2, "kept": 2, "dropped": 0}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
+    kept, dropped, _ = dedup(tmp_path, rows, NEAR_IN_NUMBERS, texts=KUBERNETES, cluster=cluster, protect=("numbers",))
+    assert (kept, dropped) == ([0, 1, 3, 4], {2: (1, 0.97)})
+    guard = guard_of(tmp_path)
+    assert guard["apart"] == {"numbers": 2, "negation": 0, "names": 0, "frame": 0}
+    assert guard["examples"]["numbers"] == [[1, 0], [4, 3]]
+    assert guard["dropped_otherwise"] == (2 if cluster == "stars" else 3)  # by stars 2 has no row left to go for
 
 
-def test_rows_dropped_though_only_their_numbers_differ_are_counted(tmp_path: Path) -> None:
+def test_what_the_guard_would_do_is_told_where_it_is_off(tmp_path: Path) -> None:
     kept, _, _ = dedup(tmp_path, list(range(5)), NEAR_IN_NUMBERS, texts=KUBERNETES)
     assert kept == [0, 2, 3]
-    numbers = {"protected": False, "pairs": 2, "kept": 0, "dropped": 2}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
+    guard = guard_of(tmp_path)
+    assert (guard["protect"], guard["apart"]["numbers"], guard["dropped_otherwise"]) == ([], 2, 1)
 
 
-def test_a_row_counts_as_kept_by_the_protection_only_if_it_would_go_without(tmp_path: Path) -> None:
-    texts = ["model 1", "model 2", "model one"]
-    pairs = {(0, 1): 0.99, (1, 2): 0.99, (0, 2): 0.99}
-    kept, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, scores=[1, 2, 3], protect_numbers=True)
-    assert (kept, dropped) == ([2], {0: (2, 0.99), 1: (2, 0.99)})  # 0 and 1 go for 2, numbers or not
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"]["kept"] == 0
+def test_a_row_kept_apart_from_its_nearest_goes_for_another_only_if_the_guard_lets_it(tmp_path: Path) -> None:
+    texts = ["model 1 of the press", "the press, its model 3", "model 2 of the press", "the press: model 2"]
+    pairs = {(0, 2): 0.99, (1, 2): 0.96, (0, 3): 0.97, (1, 3): 0.98, (2, 3): 0.955}
+    kept, dropped, _ = dedup(tmp_path, [0, 1, 2, 3], pairs, texts=texts, protect=("numbers",))
+    assert (kept, dropped) == ([0, 1, 2], {3: (2, 0.955)})  # of two templates, but of one number
 
 
-def test_by_components_protected_rows_can_still_fall_together_through_a_third_and_that_is_counted(
-    tmp_path: Path,
-) -> None:
-    texts = ["model 1", "model one", "model 2"]
-    pairs = {(0, 1): 0.97, (1, 2): 0.97, (0, 2): 0.99}
-    _, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, cluster="components", protect_numbers=True)
-    assert dropped == {1: (0, 0.97), 2: (0, 0.99)}
-    numbers = {"protected": True, "pairs": 1, "kept": 0, "dropped": 1}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
+def test_of_very_many_rows_it_is_kept_apart_from_a_row_is_compared_with_the_nearest_alone(tmp_path: Path) -> None:
+    most = MOST_COMPARED
+    names = [f"N{chr(65 + at // 26)}{chr(97 + at % 26)}" for at in range(most + 1)]
+    texts = [f"yesterday the visitors met {name} in the garden" for name in names] + ["yesterday the visitors met him"]
+    pairs = {(at, most + 1): 0.999 - at / 1_000 for at in range(most + 1)}
+    texts[-1] = texts[most].replace("garden", "garden again")  # one name with the last row alone, the least similar
+    assert dedup(tmp_path, list(range(most + 2)), pairs, texts=texts, protect=("names",))[1] == {}
+    pairs[most, most + 1] = 0.9995
+    assert dedup(tmp_path, list(range(most + 2)), pairs, texts=texts, protect=("names",))[1] == {
+        most + 1: (most, 0.9995)
+    }
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "only_numbers"),
-    [
-        ("costs 1,000.50 now", "costs 7 now", True),
-        ("on 2024-01-31", "on 2025/2/1", True),
-        ("at 10:30", "at 9", True),
-        ("version 2", "version 3.", False),  # a full stop is no part of a number
-        ("version 2", "version -2", False),
-        ("version 2", "version two", False),
-        ("page 1 2", "page 1", False),
-        ("B2B", "b4b", True),
-        ("\u0663 rows", "4 rows", True),  # any script's digits
-        ("2  Rows", "3 rows", True),  # what is compared is normalised
-        ("version 2", "version 2", False),  # nothing differs
-    ],
-)
-def test_what_differs_in_numbers_only(tmp_path: Path, one: str, other: str, only_numbers: bool) -> None:
-    rows = write_rows(tmp_path / "rows.parquet", [3, 8], [0, 0], [one, other])
-    numbers = NumberFree.of(Checkpoint(rows), np.array([True, True]))
-    assert numbers.only_numbers_differ(np.array([0]), np.array([1])).tolist() == [only_numbers]
-
-
-def differ_in_digits_only(one: str, other: str) -> bool:
-    return one != other and re.sub("[0-9]", "", one) == re.sub("[0-9]", "", other)
+def other_numbers(one: str, other: str) -> bool:
+    numbers, others = set(re.findall("[0-9]+", one)), set(re.findall("[0-9]+", other))
+    return bool(numbers - others and others - numbers)
 
 
 @settings(max_examples=60)
@@ -336,25 +324,24 @@ def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
     cluster: str,
 ) -> None:
     row_ids, pairs, scores = problem
-    words = st.sampled_from(["a 1", "a 2", "a 35", "b 1", "b 2", "c"])
+    words = st.sampled_from(["a 1", "a 2", "a 35", "b 1", "b 2", "c", "a 1 2", "b 2 3 1"])
     texts = data.draw(st.lists(words, min_size=len(row_ids), max_size=len(row_ids)))
     text_of = dict(zip(row_ids, texts, strict=True))
-    free = {(a, b): near for (a, b), near in pairs.items() if not differ_in_digits_only(text_of[a], text_of[b])}
+    free = {(a, b): near for (a, b), near in pairs.items() if not other_numbers(text_of[a], text_of[b])}
     folder = tmp_path_factory.mktemp("numbers")
-    found = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster, protect_numbers=True)
-    numbers = Checkpoint(folder / "dropped.parquet").metadata["numbers"]
+    found = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster, protect=("numbers",))
+    at_length = guard_of(folder)
+    roomy = dedup(folder, row_ids, pairs, 0.95, scores, BIG, texts, cluster, protect=("numbers",))
+    assert roomy[:2] == found[:2] and guard_of(folder) == at_length  # noqa: PT018
     expected = dedup(folder, row_ids, free, 0.95, scores, 1, texts, cluster)
     unprotected = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster)
     assert found[0] == expected[0]
     assert {row: keeper for row, (keeper, _) in found[1].items()} == {
         row: keeper for row, (keeper, _) in expected[1].items()
     }
-    assert numbers["kept"] == len(set(found[0]) & set(unprotected[1]))
-    lost = [row for row, (keeper, _) in found[1].items() if differ_in_digits_only(text_of[row], text_of[keeper])]
-    assert numbers["dropped"] == len(lost)
-    assert not lost or cluster == "components"
+    assert at_length["dropped_otherwise"] == len(unprotected[1])
 
 
 def test_rows_that_differ_in_their_case_only_are_not_protected(tmp_path: Path) -> None:
     texts = ["Version 2", "version 2"]  # exact_dedup may have been told to tell these apart
-    assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect_numbers=True)[0] == [0]
+    assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect=KINDS)[0] == [0]

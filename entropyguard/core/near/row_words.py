@@ -9,14 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
-from entropyguard.core.words.misspelling import is_number
-from entropyguard.core.words.negations import NEGATIONS
-from entropyguard.core.words.split import HYPHEN, UNSPACED, Words
+from entropyguard.core.words.lists import words_of
+from entropyguard.core.words.numbers import is_number
+from entropyguard.core.words.split import HYPHEN, IDEOGRAPHIC, UNSPACED, Words, counted_words
 from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
 UInt32s = npt.NDArray[np.uint32]
 
-MARK, NUMBER, NEGATION, UNSPACED_LETTER = (np.uint8(1 << bit) for bit in range(4))
+MARK, NUMBER, NEGATION, UNSPACED_LETTER, IDEOGRAPH = (np.uint8(1 << bit) for bit in range(5))
 """What a word is, as bits of `Vocabulary.kinds`."""
 
 SKETCH_BINS = 32
@@ -54,8 +54,9 @@ class Vocabulary:
         kinds = np.zeros(len(words), dtype=np.uint8)
         kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
         kinds[[is_number(word) for word in words]] |= NUMBER
-        kinds[words.is_in(NEGATIONS).to_numpy()] |= NEGATION
+        kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
         kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
+        kinds[words.str.contains(f"^[{IDEOGRAPHIC}]$").to_numpy()] |= IDEOGRAPH
         if (hyphen := words.index_of(HYPHEN)) is not None:
             self.hyphen = len(self._words) + hyphen
         self._words = pl.concat([self._words, words], rechunk=False)
@@ -87,8 +88,8 @@ def _spelling(words: pl.Series) -> Ints:
 class RowWords:
     """The words of rows, by their index: written once, row after row, then read in any order.
 
-    On disk 4 bytes a word. In memory 60 bytes a row: words, how many there are; counted, the same with two letters of
-    a script without spaces as one; numbers and number_hashes as in `Vocabulary`; sketches, shape (rows, SKETCH_BINS):
+    On disk 4 bytes a word. In memory 60 bytes a row: words, how many there are; counted, the same as `counted_words`
+    has it; numbers and number_hashes as in `Vocabulary`; sketches, shape (rows, SKETCH_BINS):
     how many words fall into each bin.
     """
 
@@ -116,8 +117,10 @@ class RowWords:
         is_word = kinds & MARK == 0
         part = slice(self._rows, self._rows + len(lengths))
         self.words[part] = np.bincount(row[is_word], minlength=len(lengths))
-        unspaced = np.bincount(row[kinds & UNSPACED_LETTER != 0], minlength=len(lengths))
-        self.counted[part] = self.words[part] - unspaced // 2
+        unspaced, ideographs = (
+            np.bincount(row[kinds & kind != 0], minlength=len(lengths)) for kind in (UNSPACED_LETTER, IDEOGRAPH)
+        )
+        self.counted[part] = counted_words(self.words[part], unspaced, ideographs)
         in_word = self.vocabulary.numbers[codes]
         some = np.flatnonzero(in_word)
         np.add.at(self.numbers[part], row[some], in_word[some])

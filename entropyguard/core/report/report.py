@@ -64,7 +64,7 @@ def build_report(
         "near": {name: judging.get(name, 0) for name in ("judged", "capped_buckets")},
         "scripts": count_by_script(lineage.ingested, embeddings if params.semantic.enabled else lineage.kept),
         "losses": for_report(rates),
-        "numbers": semantic.get("numbers", {}),
+        "guard": semantic.get("guard", {}),
         "settings": {
             "near_threshold": params.near.threshold,
             "near_min_words": params.near.min_words,
@@ -73,7 +73,7 @@ def build_report(
             "semantic_dedup": params.semantic.enabled,
             "dedup_threshold": params.semantic.dedup_threshold,
             "cluster": params.semantic.cluster,
-            "protect_numbers": params.semantic.protect_numbers,
+            "protect": list(params.semantic.protect),
             "search_floor": params.search.floor,
             "keep": params.keep.policy,
             "source_column": params.keep.source_column,

@@ -10,20 +10,28 @@ from collections.abc import Iterable
 import numpy as np
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.decisions.greedy import KEPT, Decisions, PairBatch
+from entropyguard.core.decisions.greedy import KEPT, Apart, Decisions, PairBatch
 
 
 def decide_components(
-    linked: Iterable[PairBatch], stored: Iterable[PairBatch], row_ids: Ints, rank: Ints | None
+    linked: Iterable[PairBatch],
+    stored: Iterable[PairBatch],
+    row_ids: Ints,
+    rank: Ints | None,
+    apart: Apart | None = None,
 ) -> Decisions:
     """Of each connected component of `linked` keep the row that is first in priority order (`rank`; None: input order).
 
     A row's similarity is that of its pair with the keeper in `stored`, which may be below the threshold, and no
-    number where they are no pair there. Each stream is read once; memory holds a few numbers a row.
+    number where they are no pair there. Rows that are kept `apart` do not link their components; both may still be
+    linked through a third row. Each stream is read once; memory holds a few numbers a row.
     """
     root = np.arange(len(row_ids), dtype=np.int64)
     for b, a, _ in linked:
-        _join(root, b, a)
+        if apart is None:
+            _join(root, b, a)
+        else:
+            _join_one_by_one(root, b, a, apart)
     component = _roots(root, np.arange(len(row_ids)))
     decisions = Decisions(row_ids)
     keeper = _first_of_each(component, rank)[component]
@@ -46,6 +54,22 @@ def _join(root: Ints, one: Ints, other: Ints) -> None:
             return
         one, other = one[apart], other[apart]
         np.minimum.at(root, np.maximum(one, other), np.minimum(one, other))
+
+
+def _join_one_by_one(root: Ints, one: Ints, other: Ints, apart: Apart) -> None:
+    """The same, asking of each pair whether it links two components that are not one yet."""
+    open_pairs = np.flatnonzero(_roots(root, one) != _roots(root, other))
+    for row, its in zip(one[open_pairs].tolist(), other[open_pairs].tolist(), strict=True):
+        high, low = _root(root, row), _root(root, its)
+        if high != low and not apart(row, its):
+            root[max(high, low)] = min(high, low)
+
+
+def _root(root: Ints, row: int) -> int:
+    while (above := int(root[row])) != row:
+        root[row] = root[above]
+        row = above
+    return row
 
 
 def _roots(root: Ints, rows: Ints) -> Ints:

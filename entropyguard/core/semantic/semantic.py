@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Ints
-from entropyguard.core.decisions.greedy import KEPT, Decisions, decide_stars
+from entropyguard.core.decisions.greedy import KEPT, Apart, Decisions, decide_stars
 from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
@@ -20,7 +20,8 @@ from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.semantic.components import decide_components
-from entropyguard.core.semantic.numeric_diff import NumberFree
+from entropyguard.core.semantic.guard import KINDS
+from entropyguard.core.semantic.guarded_rows import GuardedRows
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LEAST_COSINE = -1.0
@@ -50,21 +51,24 @@ def drop_semantic_duplicates(
 
     Without semantic dedup every row stays.
 
-    A dropped row's keeper is the most similar row kept before it (ties: lowest row id); by components, the first
-    row of its group. `dropped` says in its metadata what the protection of numbers does, or would do.
-    ProcessingError when the pairs were made with a floor above the threshold, or for other rows.
+    A dropped row's keeper is the most similar row kept before it (ties: lowest row id) that the guard
+    (`semantic.protect`) does not keep it apart from; by components, the first row of its group. `dropped` says in its
+    metadata what the guard does, or would do. ProcessingError when the pairs were made with a floor above the
+    threshold, or for other rows.
     """
-    metadata = dict(pairs.metadata)
-    stream = _stream(after_near, pairs, semantic)
-    rank = _rank(after_near, keep)
-    numbers = NumberFree.of(after_near, _rows_in(stream))
-    unprotected = _decided(stream, rank, semantic.cluster, max_memory)
-    decisions = unprotected
-    if semantic.protect_numbers:
-        decisions = _decided(replace(stream, apart=numbers.only_numbers_differ), rank, semantic.cluster, max_memory)
-    metadata["numbers"] = {
-        "protected": semantic.protect_numbers,
-        **_effect_on_numbers(stream, numbers, decisions, unprotected),
+    stream, rank = _stream(after_near, pairs, semantic), _rank(after_near, keep)
+    decisions, guarded = _decided(after_near, stream, semantic, rank, max_memory)
+    other = replace(semantic, protect=() if semantic.protect else KINDS)
+    others, would_guard = _decided(after_near, stream, other, rank, max_memory)
+    guard = guarded or would_guard
+    metadata = {
+        **pairs.metadata,
+        "guard": {
+            "protect": list(semantic.protect),
+            "apart": {kind: guard.apart_by[kind] for kind in KINDS} if guard else {},
+            "examples": _examples(guard, after_near.row_ids) if guard else {},
+            "dropped_otherwise": int((others.keeper != KEPT).sum()),
+        },
     }
     kept = write_decided(after_near, out, dropped, "semantic", decisions, metadata, progress)
     return SemanticCounts(after_near.rows, kept, after_near.rows - kept)
@@ -75,9 +79,7 @@ def decide(
 ) -> Decisions:
     """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
     stream = _stream(after_near, pairs, semantic)
-    if semantic.protect_numbers:
-        stream = replace(stream, apart=NumberFree.of(after_near, _rows_in(stream)).only_numbers_differ)
-    return _decided(stream, _rank(after_near, keep), semantic.cluster, max_memory)
+    return _decided(after_near, stream, semantic, _rank(after_near, keep), max_memory)[0]
 
 
 def _stream(after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
@@ -106,25 +108,27 @@ def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
     return None if is_input_order(keep) else row_priority(after_near, keep)
 
 
-def _decided(stream: PairStream, rank: Ints | None, cluster: str, max_memory: int) -> Decisions:
+def _decided(
+    rows: Checkpoint, stream: PairStream, semantic: SemanticParams, rank: Ints | None, max_memory: int
+) -> tuple[Decisions, GuardedRows | None]:
+    """The decisions, and the guard that was asked, where there is one."""
+    wanted = _rows_in(stream) if semantic.protect else np.zeros(rows.rows, dtype=np.bool_)
+    if not wanted.any():
+        return _by_rule(stream, semantic.cluster, rank, max_memory, None), None
+    with GuardedRows(rows, wanted, semantic.protect) as guard:
+        for b, a, _ in stream:
+            guard.count_other_numbers(b, a)
+        stream = replace(stream, apart=guard.other_numbers)
+        return _by_rule(stream, semantic.cluster, rank, max_memory, guard.kept_apart), guard
+
+
+def _by_rule(stream: PairStream, cluster: str, rank: Ints | None, max_memory: int, apart: Apart | None) -> Decisions:
     if cluster == "components":
         stored = replace(stream, threshold=_LEAST_COSINE, apart=None)
-        return decide_components(stream, stored, stream.row_ids, rank)
-    return decide_stars(stream, stream.row_ids, rank, max_memory)
+        return decide_components(stream, stored, stream.row_ids, rank, apart)
+    return decide_stars(stream, stream.row_ids, rank, max_memory, apart)
 
 
-def _effect_on_numbers(
-    stream: PairStream, numbers: NumberFree, decisions: Decisions, unprotected: Decisions
-) -> dict[str, int]:
-    """What protecting numbers does, or would do.
-
-    pairs: those at or above the threshold whose texts differ in numbers only; kept: rows that would be dropped
-    without the protection; dropped: rows that differ from their keeper in numbers only (protected ones too can fall
-    together by components, through a third row).
-    """
-    lost = np.flatnonzero(decisions.keeper != KEPT)
-    return {
-        "pairs": sum(int(numbers.only_numbers_differ(b, a).sum()) for b, a, _ in stream),
-        "kept": int(((decisions.keeper == KEPT) & (unprotected.keeper != KEPT)).sum()),
-        "dropped": int(numbers.only_numbers_differ(lost, decisions.keeper[lost]).sum()),
-    }
+def _examples(guard: GuardedRows, row_ids: Ints) -> dict[str, list[list[int]]]:
+    """By kind the first pairs that the guard keeps apart, as row ids."""
+    return {kind: [[int(row_ids[row]) for row in pair] for pair in pairs] for kind, pairs in guard.examples.items()}

@@ -1,4 +1,4 @@
-"""When two words are one, spelled differently; and which words a text must not lack."""
+"""When two words are one, spelled differently."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from entropyguard.core.words.look_alikes import LOOK_ALIKES, UNITS
-from entropyguard.core.words.negations import NEGATIONS
+from entropyguard.core.words.lists import pairs_of, words_of
+from entropyguard.core.words.numbers import is_number
 
+_LOOK_ALIKES, _UNITS, _NEGATIONS = pairs_of("look_alikes"), words_of("units"), words_of("negations")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _SHORTEST_MISSPELT = 2
 _LONG_WORD = 4
-
-
-def is_number(word: str) -> bool:
-    """Whether a word has a digit in it, of whatever script, or is a Han numeral."""
-    return any(map(str.isnumeric, word))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -25,13 +21,13 @@ def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
     """Whether one word is the other misspelt: a letter missing or extra, or two neighbours swapped.
 
     A replaced letter makes another word; so does any change of a number, a unit, a negation or a word of one letter;
-    so does what looks like a slip but is another word by itself, where `look_alikes` has it. `in_context`: there is
+    so does what looks like a slip but is another word, where the list `look_alikes` has it. `in_context`: there is
     enough text around it to be bold: the first letter may change, a word of under four letters may be misspelt
     anywhere (elsewhere its last letter alone may be missing), and 1,200 is 1200.
     """
     if len(one) > len(other):
         one, other = other, one
-    if len(one) < _SHORTEST_MISSPELT or one in UNITS or other in UNITS:
+    if len(one) < _SHORTEST_MISSPELT or one in _UNITS or other in _UNITS:
         return False
     same = 0
     while same < len(one) and one[same] == other[same]:
@@ -40,7 +36,7 @@ def is_same_word(one: str, other: str, *, in_context: bool) -> bool:
         return in_context and _THOUSANDS.fullmatch(other) is not None and one == other.replace(",", "")
     if not in_context and (same == 0 or (len(one) < _LONG_WORD and same < len(one))):
         return False
-    return NEGATIONS.isdisjoint((one, other)) and (one, other) not in LOOK_ALIKES
+    return _NEGATIONS.isdisjoint((one, other)) and (one, other) not in _LOOK_ALIKES
 
 
 def _differs_by_one_edit(one: str, other: str, same: int) -> bool:
@@ -56,4 +52,4 @@ def is_joined(whole: str, parts: Sequence[str]) -> bool:
     Two numbers make no third one, and no negation is lost or won.
     """
     together = any(part[-1].isdigit() and further[0].isdigit() for part, further in pairwise(parts))
-    return not together and (whole in NEGATIONS or NEGATIONS.isdisjoint(parts))
+    return not together and (whole in _NEGATIONS or _NEGATIONS.isdisjoint(parts))
