@@ -74,13 +74,21 @@ def test_a_second_pass_drops_nothing_but_what_the_first_one_would_not_compare(tm
     assert dedup(again, [text for at, text in enumerate(texts) if 3 * at not in dropped]).dropped == 0
 
 
-def test_of_many_rows_of_one_template_each_finds_the_one_that_says_the_same(tmp_path: Path) -> None:
-    said = [f"{TEMPLATES[5]} Nr {number}: {number * 7919 % 1000}" for number in range(100, 400)]
-    counts = dedup(tmp_path, [*said, *(f"{text.upper()}!" for text in said)])
+def test_of_many_rows_alike_in_each_band_those_alike_in_all_find_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def few_hashes(texts: pl.Series, num_hashes: int, bands: int) -> UInt32s:
+        """In each band one of two hashes: a bit of the number at the end of the text."""
+        numbers = texts.str.split(" ").list.last().cast(pl.UInt32).to_numpy()
+        return np.stack([numbers >> np.uint32(band % 6) & np.uint32(1) for band in range(bands)], axis=1)
+
+    monkeypatch.setattr(near_pairs, "band_hashes", few_hashes)
+    said = [f"{TEMPLATES[5]} {number}" for number in range(64)]
+    counts = dedup(tmp_path, [*said, *(text.upper() for text in said), *(f"({text})" for text in said)])
     assert {row: keeper for row, (keeper, _) in dropped_of(tmp_path).items()} == {
-        3 * (at + len(said)): 3 * at for at in range(len(said))
+        3 * (at + copy * 64): 3 * at for at in range(64) for copy in (1, 2)
     }
-    assert counts.capped_buckets > 0
+    assert counts.capped_buckets == 64
 
 
 ONE = "The river near the old castle is cold in winter and warm in summer"

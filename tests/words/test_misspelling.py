@@ -24,11 +24,12 @@ ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
         ("receive", "eceive", IN_CONTEXT),  # the first letter
         ("receive", "erceive", IN_CONTEXT),
         ("cat", "cats", ALWAYS),  # short: its last letter alone
-        ("a", "an", NEVER),  # of one letter
+        ("i", "if", NEVER),  # of one letter
         ("g", "kg", NEVER),  # units
         ("m", "mm", NEVER),
         ("mb", "mbit", NEVER),
         ("kg", "kgs", NEVER),
+        ("ba", "bar", NEVER),
         ("he", "she", NEVER),  # words that look alike
         ("three", "there", NEVER),
         ("pan", "pani", NEVER),
