@@ -89,26 +89,8 @@ def test_a_number_that_one_side_alone_has_is_no_reason() -> None:
 
 def test_nothing_keeps_a_text_apart_from_itself_and_the_guard_is_symmetric() -> None:
     rng = random.Random(0)
-    template = [
-        "the",
-        "two",
-        "trains",
-        "from",
-        "Paris",
-        "to",
-        "London",
-        "were",
-        "late",
-        "by",
-        "20",
-        "minutes",
-        "and",
-        "nobody",
-        "was",
-        "told",
-        "on",
-        "time",
-    ]
+    said = "the two trains from Paris to London were late by 20 minutes and nobody was told on time"
+    template = said.split(" ")
     others = ["not", "Oslo", "three", "30", "early", "up", "down", "enabled", "disabled", "never", "a"]
     texts = []
     for _ in range(60):

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from entropyguard.core.words.difference import find_difference
-from entropyguard.core.words.misspelling import is_number, is_same_word
+from entropyguard.core.words.misspelling import is_same_word
+from entropyguard.core.words.numbers import is_number
 
 ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
 """Whether two words are one: in a short text, in a long one."""
