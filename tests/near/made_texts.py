@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from entropyguard.core.near.near_dedup import NearCounts, drop_near_duplicates
 from entropyguard.core.near.row_words import RowWords
-from entropyguard.core.near.words import Words
 from entropyguard.core.params import KeepParams, NearParams
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.words.split import Words
 
 NEAR = NearParams(0.85, 8, 128, 32, "protect", protect_numbers=False)
 FIRST = KeepParams("first", "", ())

@@ -19,7 +19,7 @@ from entropyguard.core.near.minhash import band_hashes
 from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
-from entropyguard.core.near.words import Words
+from entropyguard.core.words.split import Words
 from tests.near.made_texts import NEAR, made_texts, row_words
 
 Pairs = set[tuple[int, int]]

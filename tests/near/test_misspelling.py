@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from entropyguard.core.near.misspelling import is_number, is_same_word
 from entropyguard.core.near.verdict import find_difference
+from entropyguard.core.words.misspelling import is_number, is_same_word
 
 ALWAYS, IN_CONTEXT, NEVER = (True, True), (False, True), (False, False)
 """Whether two words are one: in a short text, in a long one."""

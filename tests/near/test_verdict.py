@@ -23,8 +23,8 @@ from entropyguard.core.near.verdict import (
     similarity,
 )
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
-from entropyguard.core.near.words import UNSPACED, Words
 from entropyguard.core.params import NearParams
+from entropyguard.core.words.split import UNSPACED, Words
 from tests.near.made_texts import NEAR, made_texts, row_words
 
 NO = NO_DUPLICATE

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
-from entropyguard.core.near.word_diff import WordDiff, word_diff
+from entropyguard.core.words.word_diff import WordDiff, word_diff
 from tests.near.made_texts import NEAR, made_texts, row_words
 
 CAT = "The black cat sat under the old wooden table"

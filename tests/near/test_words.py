@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.near.words import Words
+from entropyguard.core.words.split import Words
 
 
 def words_and_marks(text: str) -> tuple[list[str], list[str]]:

@@ -88,6 +88,8 @@ class Span:
 
 def kept_apart(text: GuardedText, other: GuardedText, kinds: Collection[Kind]) -> Kind | None:
     """The first kind of difference that keeps two texts apart; None where they may be duplicates. Symmetric."""
+    if other.cased < text.cased:  # of several ways to align two texts one is taken, whichever comes first
+        text, other = other, text
     if "numbers" in kinds and text.numbers - other.numbers and other.numbers - text.numbers:
         return "numbers"
     alike = Indel.normalized_similarity(text.words, other.words) >= _ALIKE
