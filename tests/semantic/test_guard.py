@@ -41,6 +41,8 @@ def kind_of(one: str, other: str) -> Kind | None:
         ("Some 180,000 men were there", "Some 80,000 men were there", "numbers"),
         ("Received block blk_-49 of size 67", "Received block blk_-50 of size 67", "numbers"),
         ("the feature is now enabled by default", "the feature is now disabled by default", "negation"),
+        ("Add 500 g of flour to the bowl", "Add 500 kg of flour to the bowl", "numbers"),
+        ("Return the x coordinate of the point", "Return the y coordinate of the point", "names"),
         ("The door of the house was open", "The door of the house was not open", "negation"),
         ("The price of oil went up on Monday", "The price of oil went down on Monday", "negation"),
         ("Set the flag of the job to true", "Set the flag of the job to false", "negation"),

@@ -23,14 +23,15 @@ from entropyguard.core.words.split import SENTENCE
 
 Kind = Literal["numbers", "negation", "names", "frame"]
 KINDS: tuple[Kind, ...] = ("numbers", "negation", "names", "frame")
-"""numbers: each has a number that the other lacks, or has less often. negation: one denies what the other says, or says
-the opposite. names: a name was replaced, or two changed places. frame: the same beginning and end, another passage
-between."""
+"""numbers: each has a number that the other lacks, or has less often, or another unit. negation: one denies what the
+other says, or says the opposite. names: a name or a symbol was replaced, or two names changed places. frame: the same
+beginning and end, another passage between."""
 
 _ALIKE = 0.7  # word similarity from which a replaced word is looked at by itself
 _OPPOSITE_SPAN, _NAME_SPAN, _NEAR_RELATION = 3, 2, 3
 _SHARED_FRAME = 0.6
 _LONG_TEXT, _PASSAGE, _PASSAGE_OF_LONG = 60, 8, 3
+_SYMBOLS = frozenset("bcdfghjklmnpqrstvwxyz")  # x is a name where the other text has y
 _SHORTEST_SLIP = 3  # letters of a negation that may be misspelt
 _STEM = 4  # letters that words share which are forms of one
 _RELATIONS = frozenset(
@@ -98,9 +99,11 @@ def kept_apart(text: GuardedText, other: GuardedText, kinds: Collection[Kind]) -
         return "numbers"
     alike = Indel.normalized_similarity(text.words, other.words) >= _ALIKE
     spans = list(_replaced(text.words, other.words)) if alike else []
+    if "numbers" in kinds and any(_is_other(text, other, span, words_of("units")) for span in spans):
+        return "numbers"
     if "negation" in kinds and alike and (_denies(text, other) or _says_opposite(text, other, spans)):
         return "negation"
-    if "names" in kinds and ((alike and _name_replaced(text, other, spans)) or _names_swapped(text, other)):
+    if "names" in kinds and (_name_replaced(text, other, spans) or _names_swapped(text, other)):
         return "names"
     if "frame" in kinds and _shares_frame(text.words, other.words):
         return "frame"
@@ -145,9 +148,17 @@ def _says_opposite(text: GuardedText, other: GuardedText, spans: Iterable[Span])
     )
 
 
+def _is_other(text: GuardedText, other: GuardedText, span: Span, known: Collection[str]) -> bool:
+    """Whether a span is one word of the known ones on either side."""
+    words, others = text.words[span.start : span.end], other.words[span.other_start : span.other_end]
+    return len(words) == len(others) == 1 and words[0] in known and others[0] in known
+
+
 def _name_replaced(text: GuardedText, other: GuardedText, spans: Iterable[Span]) -> bool:
-    """Whether a short span has a name on either side, and none is the other in another spelling or form."""
+    """Whether a span is a symbol on either side, or has names of which none is the other in another spelling or form."""
     for span in spans:
+        if _is_other(text, other, span, _SYMBOLS):
+            return True
         if max(span.end - span.start, span.other_end - span.other_start) > _NAME_SPAN:
             continue
         names = [text.words[at] for at in range(span.start, span.end) if text.is_name[at]]
