@@ -155,7 +155,7 @@ def _is_other(text: GuardedText, other: GuardedText, span: Span, known: Collecti
 
 
 def _name_replaced(text: GuardedText, other: GuardedText, spans: Iterable[Span]) -> bool:
-    """Whether a span is a symbol on either side, or has names of which none is the other in another spelling or form."""
+    """Whether a span is a symbol on either side, or has names of which none is the other one spelled otherwise."""
     for span in spans:
         if _is_other(text, other, span, _SYMBOLS):
             return True
