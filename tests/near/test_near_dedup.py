@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from entropyguard.core.near.near_dedup import NearCounts, decide
 from entropyguard.core.params import KeepParams
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
-from tests.near.made_texts import BIG, FIRST, NEAR, dedup, made_texts, outputs
+from tests.near.made_texts import BIG, FIRST, NEAR, TEMPLATES, dedup, made_texts, outputs
 
 TEXTS = made_texts(400)
 Dropped = dict[int, tuple[int, float]]
@@ -71,6 +72,15 @@ def test_a_second_pass_drops_nothing_but_what_the_first_one_would_not_compare(tm
     again.mkdir()
     assert len(dropped) > 5
     assert dedup(again, [text for at, text in enumerate(texts) if 3 * at not in dropped]).dropped == 0
+
+
+def test_of_many_rows_of_one_template_each_finds_the_one_that_says_the_same(tmp_path: Path) -> None:
+    said = [f"{TEMPLATES[5]} Nr {number}: {number * 7919 % 1000}" for number in range(100, 400)]
+    counts = dedup(tmp_path, [*said, *(f"{text.upper()}!" for text in said)])
+    assert {row: keeper for row, (keeper, _) in dropped_of(tmp_path).items()} == {
+        3 * (at + len(said)): 3 * at for at in range(len(said))
+    }
+    assert counts.capped_buckets > 0
 
 
 ONE = "The river near the old castle is cold in winter and warm in summer"
@@ -229,6 +239,9 @@ def test_an_append_compares_only_pairs_with_a_new_row(tmp_path: Path, monkeypatc
     assert outputs(tmp_path) == with_store
     again = dedup(tmp_path, TEXTS, store=store)
     assert (again.judged, again.reused) == (0, alone.judged)
+    reverse = dedup(tmp_path, TEXTS[::-1], store=store)  # a pair is the same one, whichever of its texts comes first
+    assert reverse.judged < 0.01 * reverse.reused
+    again = dedup(tmp_path, TEXTS, store=store)
     fewer = dedup(tmp_path, TEXTS[100:], store=store)
     assert 0 < fewer.reused < alone.judged
     assert fewer.judged < 0.01 * fewer.reused  # what is worth a comparison depends on the other rows, by a hair
@@ -317,7 +330,7 @@ def test_what_is_stored_under_one_setting_serves_no_other(tmp_path: Path) -> Non
     texts, store, alone = TEXTS[:150], PartStore(tmp_path / "near"), {}
     for setting in SETTINGS:
         alone[setting] = dedup(tmp_path, texts, setting), outputs(tmp_path)
-    for setting in [*SETTINGS, *SETTINGS[::-1]]:
+    for setting in chain.from_iterable((setting, NEAR) for setting in SETTINGS):
         counts, found = dedup(tmp_path, texts, setting, store=store), outputs(tmp_path)
         expected, bytes_alone = alone[setting]
         assert found == bytes_alone

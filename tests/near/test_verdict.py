@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, product
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from entropyguard.core.near.verdict import allows, is_too_far_by_length, most_of
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import find_difference, similarity
-from entropyguard.core.words.split import UNSPACED, Words
+from entropyguard.core.words.split import IDEOGRAPHIC, UNSPACED, Words
 from tests.near.made_texts import NEAR, made_texts, row_words
 
 NO = NO_DUPLICATE
@@ -72,6 +73,8 @@ def lost(missing: float, words: int) -> int:
         ("not", "now"),
         ("can", "cannot"),
         ("with", "without"),
+        ("g", "kg"),
+        ("?", "%"),
         ("c++", "c#"),
     ],
 )
@@ -122,7 +125,19 @@ def test_a_word_that_stands_twice_in_a_short_text_and_not_in_the_other_is_its_to
         assert verdict(tmp_path, text(20), text(20, "京京"), near) == lost(2, 42)  # nor is half a word
 
 
-def test_two_letters_of_a_script_without_spaces_are_one_word_where_words_are_counted(tmp_path: Path) -> None:
+def test_a_number_that_a_text_has_three_times_may_never_be_missing(tmp_path: Path) -> None:
+    for near in (NEAR, COUNT):
+        assert verdict(tmp_path, text(54), text(54, "7 7"), near) == lost(2, 110)
+        assert verdict(tmp_path, text(54), text(54, "7 7 7"), near) == NO
+        assert verdict(tmp_path, text(54, "7"), text(54, "7 7 7"), near) == lost(2, 112)
+        assert verdict(tmp_path, text(53, "receive"), text(53, "recieve 7 7 7"), near) == NO
+        assert verdict(tmp_path, text(53, "receive"), text(53, "recieve 7 7"), near) == lost(2.4, 110)
+
+
+def test_letters_of_a_script_without_spaces_are_half_a_word_or_a_third_where_words_are_counted(tmp_path: Path) -> None:
+    thai = "กขฃคฅฆงจฉชซฌญฎฏฐฑฒณดตถทธ"
+    assert verdict(tmp_path, thai[:21], thai[:20]) == NO  # 7 words
+    assert verdict(tmp_path, thai[:23], thai[:22]) == lost(1, 45)
     letters = "東京夏暑毎年月家族海行春秋冬"
     assert verdict(tmp_path, letters[:14], letters[:13]) == NO  # 7 of 8 words
     assert verdict(tmp_path, letters + "花山", letters + "花") == lost(1, 31)
@@ -155,6 +170,7 @@ def test_the_words_of_a_text_must_stand_in_the_same_order_until_it_is_long(tmp_p
 def test_a_misspelt_word_counts_four_tenths_from_min_words_on(tmp_path: Path) -> None:
     assert verdict(tmp_path, text(6, "receive"), text(6, "recieve")) == NO
     assert verdict(tmp_path, text(7, "receive"), text(7, "recieve")) == lost(0.4, 16)
+    assert verdict(tmp_path, text(4, "receive"), text(4, "recieve"), replace(NEAR, min_words=5)) == lost(0.4, 10)
     assert verdict(tmp_path, "may " + text(7, "receive"), "recieve " + text(7, "may")) == NO  # in another order
     assert verdict(tmp_path, text(7, "caseutils"), text(7, "case", "utils")) == lost(0.4, 17)
     assert verdict(tmp_path, text(8, "receive", "believe"), text(8, "recieve", "beleive")) == lost(0.8, 20)
@@ -219,11 +235,15 @@ def known_words(one: str) -> tuple[list[str], list[str], int]:
     """A text's words, its marks, and how many words count."""
     found = Words(pl.Series([one], dtype=pl.String))
     words = found.words[0].to_list()
-    return words, found.all[0].to_list()[len(words) :], len(words) - len(unspaced(words)) // 2
+    ideographs, unspaced = (sum(is_of(scripts, word) for word in words) for scripts in (IDEOGRAPHIC, UNSPACED))
+    counted = len(words) - unspaced + ceil(ideographs / 2) + ceil((unspaced - ideographs) / 3)
+    return words, found.all[0].to_list()[len(words) :], counted
 
 
-def unspaced(words: Sequence[str]) -> set[int]:
-    return set(pl.Series(words, dtype=pl.String).str.contains(f"^[{UNSPACED}]$").arg_true())
+@cache
+def is_of(scripts: str, word: str) -> bool:
+    """Whether a word is one letter of these scripts."""
+    return bool(pl.Series([word]).str.contains(f"^[{scripts}]$")[0])
 
 
 def out_of_order(one: Sequence[str], other: Sequence[str]) -> int:
@@ -259,11 +279,9 @@ def plain_verdict(one: str, other: str, near: NearParams) -> int:
     if near.changed_words == "protect" and (marks_replaced or min(len(own), len(their)) > most_of_both(counted)):
         return NO
     difference = find_difference(own, their, counted)
-    alone = {word: max(bag[word], their_bag[word]) for word in {*own, *their} if not (bag[word] and their_bag[word])}
-    letters = sorted(alone)
-    topics = {word: times for word, times in alone.items() if times > 1}
-    for at in unspaced(letters):
-        topics.pop(letters[at], None)
+    often = {word: bag[word] for word in own if not their_bag[word]}
+    often |= {word: their_bag[word] for word in their if not bag[word]}
+    topics = {word: times for word, times in often.items() if times > 1 and not is_of(UNSPACED, word)}
     if not allows(difference, topics, counted, near) or not is_in_order(one, other, near):
         return NO
     return int(similarity(difference.missing, len(difference.misspelt), len(words) + len(others)))

@@ -52,6 +52,7 @@ def words_and_marks(text: str) -> tuple[list[str], list[str]]:
         ("nice ❤️ day ❤", "nice day", "❤ ❤"),
         ("from 🇵🇱 to 🇩🇪", "from to", "🇵🇱 🇩🇪"),
         ("1️⃣ first", "1 first", ""),
+        ("Really?? Yes! هل؟ 何？", "really yes هل 何", "? ? ?"),
         ("me@home", "me home", "@"),
         # a bullet is no minus and no star
         ("- one\n* two\n  + three", "one two three", ""),
