@@ -178,6 +178,21 @@ def test_a_misspelt_word_counts_four_tenths_from_min_words_on(tmp_path: Path) ->
     assert verdict(tmp_path, text(8, "receive", "house"), text(8, "recieve", "garden")) == NO
 
 
+def test_a_number_that_stands_three_times_may_not_be_missing_from_the_longest_text(tmp_path: Path) -> None:
+    long = text(60)
+    assert verdict(tmp_path, long + " 7 7", long) == lost(2, 122)
+    assert verdict(tmp_path, long + " 7 7 7", long) == NO
+    assert verdict(tmp_path, long + " 7 7 7", long + " 7") == lost(2, 124)
+    assert verdict(tmp_path, long + " again again again", long) == lost(3, 123)
+
+
+def test_a_question_is_not_its_answer_in_a_short_text(tmp_path: Path) -> None:
+    short = text(11)
+    assert verdict(tmp_path, short + "?", short + ".") == NO
+    assert verdict(tmp_path, short + "??", short + "?") == lost(0, 22)
+    assert verdict(tmp_path, text(12) + "?", text(12) + ".") == lost(0, 24)
+
+
 def test_unlikely_misspellings_are_such_in_a_longer_text_alone(tmp_path: Path) -> None:
     for one, other in (("1,200", "1200"), ("the", "teh"), ("receive", "eceive")):
         assert verdict(tmp_path, text(8, one), text(8, other)) == NO

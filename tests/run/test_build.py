@@ -117,6 +117,7 @@ def test_the_summary_as_json_has_rows_settings_and_stages(workspace: Workspace) 
         "rejected": 0,
         "dropped": {"min_length": 0, "exact": 1, "near": 0, "semantic": 2},
         "kept": 7,
+        "nothing_to_compare": 0,
     }
     assert summary["settings"]["semantic"]["dedup_threshold"] == 0.95
     assert list(summary["stages"]) == list(STAGES)

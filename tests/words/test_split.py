@@ -23,6 +23,7 @@ def words_and_marks(text: str) -> tuple[list[str], list[str]]:
         ("", "", ""),
         (" \n\t", "", ""),
         ("!... (;)", "", ""),
+        ("What?? \u061f", "what", "? ?"),
         ("The CAT, the cat!", "the cat the cat", ""),
         ("École e\u0301cole", "école école", ""),
         ("ﬁne １２ Ⅷ", "fine 12 viii", ""),

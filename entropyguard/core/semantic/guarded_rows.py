@@ -48,7 +48,10 @@ class GuardedRows:
                 self._starts[row], self._sizes[row] = end, self._file.write(" ".join(words).encode())
                 end += int(self._sizes[row])
                 numbers = numbers_in(word.lower() for word in words)
-                self._numbers[row], self._number_hashes[row] = min(len(numbers), _MANY), hash(numbers)
+                self._numbers[row], self._number_hashes[row] = (
+                    min(numbers.total(), _MANY),
+                    hash(frozenset(numbers.items())),
+                )
             done += table.num_rows
 
     def other_numbers(self, rows: Ints, others: Ints) -> Bools:
