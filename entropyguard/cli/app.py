@@ -105,8 +105,17 @@ def run(
             metavar="RULE", help="stars: like the kept row; components: like any of a group. [default: stars]"
         ),
     ] = None,
+    protect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="What keeps semantic duplicates apart: numbers,negation,names,frame. [default: all]"
+        ),
+    ] = None,
+    no_protect: Annotated[
+        bool, typer.Option("--no-protect", help="Nothing does: rows of one template with other facts go, too.")
+    ] = False,
     protect_numbers: Annotated[
-        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers only are no duplicates.")
+        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers are no duplicates of any kind.")
     ] = False,
     max_loss: Annotated[
         float | None,
@@ -187,6 +196,8 @@ def run(
         source_column=source_column,
         source_priority=_names(source_priority),
         cluster=cluster,
+        protect=None if protect is None else _names(protect),
+        no_protect=no_protect,
         protect_numbers=protect_numbers,
         max_loss=max_loss,
         chunk_size=chunk_size,

@@ -22,7 +22,7 @@ STAGE_VERSIONS = {
     "embed": 4,
     "similar_pairs": 4,
     "semantic_dedup": 3,
-    "export": 4,
+    "export": 5,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

@@ -12,7 +12,7 @@ from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
 from entropyguard.core.ingest.columns import appears_as_text, input_columns
 from entropyguard.core.ingest.inputs import FoundInput, find_input
-from entropyguard.core.params import Params
+from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
 from entropyguard.project.layout import PARAMS
@@ -45,6 +45,8 @@ class Request:
     source_column: str | None = None
     source_priority: tuple[str, ...] = ()
     cluster: str | None = None
+    protect: tuple[str, ...] | None = None
+    no_protect: bool = False
     protect_numbers: bool = False
     max_loss: float | None = None
     chunk_size: int | None = None
@@ -205,11 +207,25 @@ def _with_settings(params: Params, request: Request) -> Params:
             enabled=False if request.no_semantic else None,
             dedup_threshold=threshold,
             cluster=request.cluster,
-            protect_numbers=request.protect_numbers or None,
+            protect=_protected(params.semantic.protect, request),
         ),
         guard=_changed(params.guard, max_loss=request.max_loss),
         output=dataclasses.replace(params.output, format=output_format(request.output)),
     )
+
+
+def _protected(default: tuple[str, ...], request: Request) -> tuple[str, ...]:
+    """What keeps semantic duplicates apart, in one order; a UsageError names the kinds."""
+    kinds = default if request.protect is None else request.protect
+    if request.protect is not None and (not kinds or not set(kinds) <= set(PROTECTED)):
+        raise UsageError(
+            f"--protect is {','.join(kinds)!r}; it must be one or more of {', '.join(PROTECTED)}, "
+            "with commas between them. For none of them there is --no-protect."
+        )
+    if request.no_protect and request.protect is not None:
+        raise UsageError("--no-protect and --protect say the opposite of each other. Leave one of them out.")
+    wanted = {*(() if request.no_protect else kinds), *(["numbers"] if request.protect_numbers else [])}
+    return tuple(kind for kind in PROTECTED if kind in wanted)
 
 
 def _changed(section: T, **given: Any) -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from hypothesis import strategies as st
 from entropyguard.core.decisions.greedy import KEPT
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.similar_pairs import PAIRS
-from entropyguard.core.params import KeepParams, SemanticParams
+from entropyguard.core.params import PROTECTED, KeepParams, SemanticParams
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import _join, _roots, decide_components
-from entropyguard.core.semantic.numeric_diff import NumberFree
-from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
+from entropyguard.core.semantic.semantic import SemanticCounts, decide_each, drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 
@@ -63,7 +61,7 @@ def dedup(
     max_memory: int = BIG,
     texts: list[str] | None = None,
     cluster: str = "stars",
-    protect_numbers: bool = False,
+    protect: tuple[str, ...] = (),
     enabled: bool = True,
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
@@ -72,7 +70,7 @@ def dedup(
         Checkpoint(write_pairs(folder / "pairs.parquet", pairs)),
         folder / "out.parquet",
         folder / "dropped.parquet",
-        SemanticParams(enabled, threshold, cluster, protect_numbers),
+        SemanticParams(enabled, threshold, cluster, protect),
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
@@ -163,8 +161,9 @@ def test_rows_come_out_as_they_went_in_and_the_search_is_told_on(tmp_path: Path)
     after = [row for table in Checkpoint(tmp_path / "out.parquet").tables() for row in table.to_pylist()]
     assert after == [before[0], before[2]]
     assert Checkpoint(tmp_path / "out.parquet").metadata == ABOUT
-    numbers = {"protected": False, "pairs": 0, "kept": 0, "dropped": 0}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {**TOLD, "numbers": numbers}
+    nothing = dict.fromkeys(PROTECTED, 0)
+    guard = {"protect": [], "apart": nothing, "examples": {kind: [] for kind in PROTECTED}, "dropped_otherwise": 1}
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {**TOLD, "guard": guard}
 
 
 def test_a_threshold_below_the_floor_says_which_parameter_to_set(tmp_path: Path) -> None:
@@ -245,10 +244,12 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
     _, dropped, _ = dedup(tmp_path, [2, 4, 9, 11], pairs, scores=[0, 3, 1, 2])
     before = sorted(path.name for path in tmp_path.iterdir())
     semantic, keep = (
-        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect_numbers=False),
+        SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=()),
         KeepParams("column:score", "", ()),
     )
-    found = decide(Checkpoint(tmp_path / "rows.parquet"), Checkpoint(tmp_path / "pairs.parquet"), semantic, keep, BIG)
+    stored = Checkpoint(tmp_path / "pairs.parquet")
+    (decided,) = decide_each(Checkpoint(tmp_path / "rows.parquet"), [(0.95, stored)], semantic, keep, BIG)
+    found = decided.decisions
     lost = np.flatnonzero(found.keeper != KEPT)
     assert dropped == {
         int(found.row_ids[row]): (int(found.row_ids[found.keeper[row]]), float(found.similarity[row])) for row in lost
@@ -258,103 +259,68 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
 
 KUBERNETES = [
     "Kubernetes 1.32 resource models",
-    "Kubernetes 1.35 resource models",  # differs from 0 in numbers only
+    "Kubernetes 1.35 resource models",  # other numbers than 0
     "kubernetes 1.35  Resource models, again",
-    "On 2024-01-31 at 10:30",
-    "on 2025-12-01 at 9:05",  # differs from 3 in numbers only
+    "the pump is enabled below 25 degrees",
+    "the pump is disabled below 25 degrees",  # the opposite of 3
 ]
-NEAR_IN_NUMBERS = {(0, 1): 0.99, (1, 2): 0.97, (3, 4): 0.98}
+SIMILAR = {(0, 1): 0.99, (1, 2): 0.97, (3, 4): 0.98}
+
+
+def guard_of(folder: Path) -> dict[str, Any]:
+    guard: dict[str, Any] = Checkpoint(folder / "dropped.parquet").metadata["guard"]
+    return guard
 
 
 @pytest.mark.parametrize("cluster", ["stars", "components"])
-def test_rows_that_differ_in_numbers_only_are_kept_when_numbers_are_protected(tmp_path: Path, cluster: str) -> None:
-    rows = list(range(5))
-    kept, _, _ = dedup(tmp_path, rows, NEAR_IN_NUMBERS, texts=KUBERNETES, cluster=cluster, protect_numbers=True)
-    assert kept == [0, 1, 3, 4]
-    numbers = {"protected": True, "pairs": 2, "kept": 2, "dropped": 0}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
-
-
-def test_rows_dropped_though_only_their_numbers_differ_are_counted(tmp_path: Path) -> None:
-    kept, _, _ = dedup(tmp_path, list(range(5)), NEAR_IN_NUMBERS, texts=KUBERNETES)
-    assert kept == [0, 2, 3]
-    numbers = {"protected": False, "pairs": 2, "kept": 0, "dropped": 2}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
-
-
-def test_a_row_counts_as_kept_by_the_protection_only_if_it_would_go_without(tmp_path: Path) -> None:
-    texts = ["model 1", "model 2", "model one"]
-    pairs = {(0, 1): 0.99, (1, 2): 0.99, (0, 2): 0.99}
-    kept, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, scores=[1, 2, 3], protect_numbers=True)
-    assert (kept, dropped) == ([2], {0: (2, 0.99), 1: (2, 0.99)})  # 0 and 1 go for 2, numbers or not
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"]["kept"] == 0
-
-
-def test_by_components_protected_rows_can_still_fall_together_through_a_third_and_that_is_counted(
-    tmp_path: Path,
-) -> None:
-    texts = ["model 1", "model one", "model 2"]
-    pairs = {(0, 1): 0.97, (1, 2): 0.97, (0, 2): 0.99}
-    _, dropped, _ = dedup(tmp_path, [0, 1, 2], pairs, texts=texts, cluster="components", protect_numbers=True)
-    assert dropped == {1: (0, 0.97), 2: (0, 0.99)}
-    numbers = {"protected": True, "pairs": 1, "kept": 0, "dropped": 1}
-    assert Checkpoint(tmp_path / "dropped.parquet").metadata["numbers"] == numbers
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "only_numbers"),
-    [
-        ("costs 1,000.50 now", "costs 7 now", True),
-        ("on 2024-01-31", "on 2025/2/1", True),
-        ("at 10:30", "at 9", True),
-        ("version 2", "version 3.", False),  # a full stop is no part of a number
-        ("version 2", "version -2", False),
-        ("version 2", "version two", False),
-        ("page 1 2", "page 1", False),
-        ("B2B", "b4b", True),
-        ("\u0663 rows", "4 rows", True),  # any script's digits
-        ("2  Rows", "3 rows", True),  # what is compared is normalised
-        ("version 2", "version 2", False),  # nothing differs
-    ],
-)
-def test_what_differs_in_numbers_only(tmp_path: Path, one: str, other: str, only_numbers: bool) -> None:
-    rows = write_rows(tmp_path / "rows.parquet", [3, 8], [0, 0], [one, other])
-    numbers = NumberFree.of(Checkpoint(rows), np.array([True, True]))
-    assert numbers.only_numbers_differ(np.array([0]), np.array([1])).tolist() == [only_numbers]
-
-
-def differ_in_digits_only(one: str, other: str) -> bool:
-    return one != other and re.sub("[0-9]", "", one) == re.sub("[0-9]", "", other)
-
-
-@settings(max_examples=60)
-@given(problem=problems(), data=st.data(), cluster=st.sampled_from(["stars", "components"]))
-def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
-    tmp_path_factory: pytest.TempPathFactory,
-    problem: tuple[list[int], Pairs, list[int]],
-    data: st.DataObject,
-    cluster: str,
-) -> None:
-    row_ids, pairs, scores = problem
-    words = st.sampled_from(["a 1", "a 2", "a 35", "b 1", "b 2", "c"])
-    texts = data.draw(st.lists(words, min_size=len(row_ids), max_size=len(row_ids)))
-    text_of = dict(zip(row_ids, texts, strict=True))
-    free = {(a, b): near for (a, b), near in pairs.items() if not differ_in_digits_only(text_of[a], text_of[b])}
-    folder = tmp_path_factory.mktemp("numbers")
-    found = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster, protect_numbers=True)
-    numbers = Checkpoint(folder / "dropped.parquet").metadata["numbers"]
-    expected = dedup(folder, row_ids, free, 0.95, scores, 1, texts, cluster)
-    unprotected = dedup(folder, row_ids, pairs, 0.95, scores, 1, texts, cluster)
-    assert found[0] == expected[0]
-    assert {row: keeper for row, (keeper, _) in found[1].items()} == {
-        row: keeper for row, (keeper, _) in expected[1].items()
+def test_what_is_protected_is_kept_and_the_guard_tells_by_kind_what_it_did(tmp_path: Path, cluster: str) -> None:
+    rows = [2, 4, 6, 8, 10]
+    pairs = {(rows[a], rows[b]): near for (a, b), near in SIMILAR.items()}
+    kept, _, _ = dedup(tmp_path, rows, pairs, texts=KUBERNETES, cluster=cluster, protect=PROTECTED)
+    assert kept == [2, 4, 8, 10]
+    guard = guard_of(tmp_path)
+    assert guard["apart"] == {"numbers": 1, "negation": 1, "names": 0, "frame": 0}
+    assert {kind: [sorted(pair) for pair in pairs] for kind, pairs in guard["examples"].items()} == {
+        "numbers": [[2, 4]],
+        "negation": [[8, 10]],
+        "names": [],
+        "frame": [],
     }
-    assert numbers["kept"] == len(set(found[0]) & set(unprotected[1]))
-    lost = [row for row, (keeper, _) in found[1].items() if differ_in_digits_only(text_of[row], text_of[keeper])]
-    assert numbers["dropped"] == len(lost)
-    assert not lost or cluster == "components"
+    assert guard["dropped_otherwise"] == (3 if cluster == "components" else 2)  # a star needs a row that stays
+
+
+@pytest.mark.parametrize(("protect", "lost"), [((), [1, 4]), (("numbers",), [2, 4]), (("negation",), [1])])
+def test_only_what_is_asked_for_is_protected(tmp_path: Path, protect: tuple[str, ...], lost: list[int]) -> None:
+    _, dropped, _ = dedup(tmp_path, list(range(5)), SIMILAR, texts=KUBERNETES, protect=protect)
+    assert list(dropped) == lost
+    guard = guard_of(tmp_path)
+    assert guard["protect"] == list(protect)
+    asked = protect or PROTECTED
+    assert {kind for kind, pairs in guard["apart"].items() if pairs} == {"numbers", "negation"} & set(asked)
+
+
+def test_where_nothing_is_protected_the_guard_tells_what_it_would_do(tmp_path: Path) -> None:
+    _, dropped, _ = dedup(tmp_path, list(range(5)), SIMILAR, texts=KUBERNETES)
+    guarded = guard_of(tmp_path)
+    assert (len(dropped), guarded["dropped_otherwise"]) == (2, 1)
+    assert sum(guarded["apart"].values()) == 2
+
+
+def test_each_threshold_counts_for_itself_what_is_kept_apart(tmp_path: Path) -> None:
+    rows = Checkpoint(write_rows(tmp_path / "rows.parquet", list(range(5)), [0] * 5, KUBERNETES))
+    pairs = Checkpoint(write_pairs(tmp_path / "pairs.parquet", SIMILAR))
+    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=PROTECTED)
+    thresholds = [(0.95, pairs), (0.985, pairs), (1.0, pairs)]
+    found = list(decide_each(rows, thresholds, semantic, KeepParams("first", "", ()), BIG))
+    assert [(one.threshold, one.apart["numbers"], one.apart["negation"]) for one in found] == [
+        (0.95, 1, 1),
+        (0.985, 1, 0),
+        (1.0, 0, 0),
+    ]
+    lost = [int((one.decisions.keeper != KEPT).sum()) for one in found]
+    assert (lost, [one.unguarded for one in found]) == ([1, 0, 0], [2, 1, 0])
 
 
 def test_rows_that_differ_in_their_case_only_are_not_protected(tmp_path: Path) -> None:
     texts = ["Version 2", "version 2"]  # exact_dedup may have been told to tell these apart
-    assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect_numbers=True)[0] == [0]
+    assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect=PROTECTED)[0] == [0]
