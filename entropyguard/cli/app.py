@@ -143,6 +143,9 @@ def run(
     audit_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
     ] = None,
+    audit_text: Annotated[
+        str | None, typer.Option(metavar="CHARS|full", help="How much of each text the audit shows. [default: 1000]")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a page about what was removed, to look at.")
     ] = None,
@@ -207,6 +210,7 @@ def run(
         strict=strict,
         report=report,
         audit_log=audit_log,
+        audit_text=audit_text,
         json_file=json_file,
         max_memory=printing.parse_size(max_memory) if max_memory else None,
         threads=threads,

@@ -17,6 +17,7 @@ from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
+from entropyguard.run.audit import check_audit
 from entropyguard.run.publish import output_format
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
@@ -55,6 +56,7 @@ class Request:
     strict: bool = False
     report: Path | None = None
     audit_log: Path | None = None
+    audit_text: str | None = None
     json_file: str | None = None
     max_memory: int | None = None
     threads: int | None = None
@@ -84,25 +86,12 @@ def check_request(request: Request) -> None:
     check_targets(_targets(request))
     if request.input == STDIN:
         _check_stdin(request)
-    if request.audit_log is not None:
-        audit_kind(request.audit_log)
+    check_audit(request.audit_log, request.audit_text)
 
 
 def _targets(request: Request) -> list[Target]:
     """Every file that the run is to write for the user."""
     return targets(output=request.output, audit_log=request.audit_log, report=request.report, json=request.json_file)
-
-
-def audit_kind(audit_log: Path) -> str:
-    """The format of an audit log; a pipe or device whose name tells none takes JSONL."""
-    from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
-
-    try:
-        return audit_format(audit_log)
-    except UsageError:
-        if is_stream(audit_log):
-            return "jsonl"
-        raise
 
 
 def _check_stdin(request: Request) -> None:

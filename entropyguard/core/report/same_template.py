@@ -42,9 +42,9 @@ def pairs_apart(guard: Mapping[str, Any]) -> dict[str, int]:
 
 
 def by_kind(apart: Mapping[str, int]) -> str:
-    """`5 other numbers, 2 other names`, the most first."""
+    """`numbers 5, names 2`, the most first."""
     ordered = sorted(apart.items(), key=lambda one: -one[1])
-    return ", ".join(f"{pairs:,} {DIFFERS.get(kind, kind)}" for kind, pairs in ordered)
+    return ", ".join(f"{kind} {pairs:,}" for kind, pairs in ordered)
 
 
 def rows_otherwise(report: Mapping[str, Any]) -> int:
