@@ -108,8 +108,17 @@ def run(
             metavar="RULE", help="stars: like the kept row; components: like any of a group. [default: stars]"
         ),
     ] = None,
+    protect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B", help="What keeps semantic duplicates apart: numbers,negation,names,frame. [default: all]"
+        ),
+    ] = None,
+    no_protect: Annotated[
+        bool, typer.Option("--no-protect", help="Nothing does: rows of one template with other facts go, too.")
+    ] = False,
     protect_numbers: Annotated[
-        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers only are no duplicates.")
+        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers are no duplicates of any kind.")
     ] = False,
     max_loss: Annotated[
         float | None,
@@ -136,6 +145,9 @@ def run(
     ] = False,
     audit_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
+    ] = None,
+    audit_text: Annotated[
+        str | None, typer.Option(metavar="CHARS|full", help="How much of each text the audit shows. [default: 1000]")
     ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a page about what was removed, to look at.")
@@ -190,6 +202,8 @@ def run(
         source_column=source_column,
         source_priority=_names(source_priority),
         cluster=cluster,
+        protect=None if protect is None else _names(protect),
+        no_protect=no_protect,
         protect_numbers=protect_numbers,
         max_loss=max_loss,
         chunk_size=chunk_size,
@@ -199,6 +213,7 @@ def run(
         strict=strict,
         report=report,
         audit_log=audit_log,
+        audit_text=audit_text,
         json_file=json_file,
         max_memory=printing.parse_size(max_memory) if max_memory else None,
         threads=threads,

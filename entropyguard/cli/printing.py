@@ -18,6 +18,7 @@ from rich.text import Text
 from entropyguard.core.errors import UsageError
 from entropyguard.core.report.drop_rates import drop_warnings
 from entropyguard.core.report.report import nothing_to_compare_lines, reading_warnings
+from entropyguard.core.report.same_template import guard_lines
 from entropyguard.core.visible import visible, visible_json
 from entropyguard.run.publish import whole_file
 
@@ -91,14 +92,13 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
             f"no part in semantic dedup: {aside['unreadable']:,} rows the model cannot read, "
             f"{aside['over_long']:,} longer than it reads"
         )
-    numbers = summary.report["numbers"]
-    if numbers["kept"]:
-        say(f"--protect-numbers kept {numbers['kept']:,} rows that would have been dropped")
-    if numbers["dropped"]:
-        cure = "" if numbers["protected"] else "; --protect-numbers keeps such rows"
-        say(f"{numbers['dropped']:,} semantic duplicates differ from their keepers in numbers only{cure}")
     told = summary.reading.lines() if summary.reading else []
-    for line in [*drop_warnings(summary.report), *reading_warnings(summary.report), *told]:
+    for line in [
+        *guard_lines(summary.report),
+        *drop_warnings(summary.report),
+        *reading_warnings(summary.report),
+        *told,
+    ]:
         say(line)
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from entropyguard.cli.printing import print_line, terminal, write_answer
 from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.plots import plot_format, write_sweep_plot
+from entropyguard.core.report.same_template import DIFFERS
 from entropyguard.core.report.sweep import TEXT_CHARS, Example, Step
 from entropyguard.core.visible import visible
 from entropyguard.project.project import Project
@@ -24,22 +25,44 @@ def print_sweep(sweep: Sweep) -> None:
     """The answer on stdout."""
     into = "near_dedup" if sweep.stage == NEAR else "semantic dedup"
     print_line(f"{sweep.steps[0].rows:,} rows come into {into}; it would drop (* is the threshold in params)")
+    print_line(_in_force(sweep))
+    guarded = sweep.stage != NEAR and bool(sweep.params.semantic.protect)
     table = Table(box=None, pad_edge=False)
-    for name in ("threshold", "", "dropped", "share", "change"):
+    for name in ("threshold", "", "dropped", "share", "change", *(["kept by the guard"] if guarded else [])):
         table.add_column(name, justify="right" if name else "left")
     before: Step | None = None
     for step in sweep.steps:
         change = "" if before is None else f"{step.dropped - before.dropped:+,}"
         mark = "*" if step.threshold == sweep.threshold else ""
-        table.add_row(f"{step.threshold:g}", mark, f"{step.dropped:,}", f"{share(step):.2%}", change)
+        kept = [_kept_by_guard(step)] if guarded else []
+        table.add_row(f"{step.threshold:g}", mark, f"{step.dropped:,}", f"{share(step):.2%}", change, *kept)
         before = step
     terminal().print(table)
     if any(sweep.examples):
         print_line("")
         print_line(
-            f"Rows dropped here and not at the next threshold, with keepers (texts cut to {TEXT_CHARS} characters)"
+            "Rows dropped here and not at the next threshold, drawn at random, with keepers "
+            f"(texts cut to {TEXT_CHARS} characters)"
         )
         _print_examples(sweep)
+
+
+def _in_force(sweep: Sweep) -> str:
+    """Which protections the numbers are with."""
+    if sweep.stage == NEAR:
+        near = sweep.params.near
+        kinds = ["replaced words (near.changed_words)"] if near.changed_words == "protect" else []
+        kinds += ["missing numbers (--protect-numbers)"] if near.protect_numbers else []
+    else:
+        protect = sweep.params.semantic.protect
+        kinds = [f"{', '.join(DIFFERS[kind] for kind in protect)} (--protect {','.join(protect)})"] if protect else []
+    return f"protected: {', '.join(kinds) or 'nothing (--no-protect)'}"
+
+
+def _kept_by_guard(step: Step) -> str:
+    """How many rows more would go without a guard, and the pairs it kept apart."""
+    pairs = sum(step.apart.values())
+    return f"{max(0, step.unguarded - step.dropped):,} ({pairs:,} pairs)" if pairs else "0"
 
 
 def check_sweep_targets(project: Project, json_file: str | None, plot: Path | None) -> None:

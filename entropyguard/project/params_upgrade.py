@@ -13,6 +13,10 @@ from yaml import YAMLError
 from entropyguard.core.errors import UsageError
 from entropyguard.core.params import GONE
 from entropyguard.core.yaml_text import parse_yaml
+from entropyguard.project.params_edit import value_at, with_value
+
+_PROTECTED_NUMBERS = "semantic.protect_numbers"
+"""Of versions in which it stood for near-duplicates too, or in which there were none."""
 
 
 def upgraded_params(text: str, packaged: str) -> str:
@@ -20,6 +24,7 @@ def upgraded_params(text: str, packaged: str) -> str:
 
     Comments come and go with their parameters. UsageError when that cannot be done, as in a section in flow style.
     """
+    before = parse_yaml(text) or {}
     text = _without_gone(text)
     own, wanted = parse_yaml(text) or {}, parse_yaml(packaged)
     for section, values in wanted.items():
@@ -36,6 +41,8 @@ def upgraded_params(text: str, packaged: str) -> str:
         left = missing
     if left:
         raise UsageError(f"params.yaml lacks {', '.join(left)}. Add them by hand, then run again.")
+    if value_at(before, _PROTECTED_NUMBERS) is True and value_at(before, "near.protect_numbers") is None:
+        text = with_value(text, "near.protect_numbers", value=True)
     return text
 
 

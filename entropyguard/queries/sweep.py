@@ -86,11 +86,15 @@ class Sweep:
                     "dropped": step.dropped,
                     "share": share(step),
                     "change": None if previous is None else step.dropped - previous.dropped,
+                    **self._guarded(step),
                     "examples": [dataclasses.asdict(example) for example in examples],
                 }
                 for previous, step, examples in zip(before, self.steps, self.examples, strict=True)
             ],
         }
+
+    def _guarded(self, step: Step) -> dict[str, Any]:
+        return {} if self.stage == NEAR else {"dropped_unguarded": step.unguarded, "kept_apart": dict(step.apart)}
 
 
 def share(step: Step) -> float:

@@ -34,10 +34,11 @@ from entropyguard.project.repair import repair
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.run.at_rest import check_input
+from entropyguard.run.audit import audit_kind, text_chars
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import STDIN, Request, audit_kind, check_request, input_of, params_of
+from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
 
 Say = Callable[[str], None]
 
@@ -253,5 +254,6 @@ def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]
         from entropyguard.core.report.audit import write_audit  # polars, for those who ask for an audit
 
         with whole_file(request.audit_log, "--audit-log") as temporary:
-            write_audit(project.lineage(), temporary, audit_kind(request.audit_log))
+            kind, chars = audit_kind(request.audit_log), text_chars(request.audit_text)
+            write_audit(project.lineage(), temporary, kind, chars)
     publish_once(project, cleaned(output_format(request.output)), request.output)

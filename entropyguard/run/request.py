@@ -12,11 +12,12 @@ from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
 from entropyguard.core.ingest.columns import appears_as_text, input_columns
 from entropyguard.core.ingest.inputs import FoundInput, find_input
-from entropyguard.core.params import Params
+from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
+from entropyguard.run.audit import check_audit
 from entropyguard.run.publish import output_format
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
@@ -45,6 +46,8 @@ class Request:
     source_column: str | None = None
     source_priority: tuple[str, ...] = ()
     cluster: str | None = None
+    protect: tuple[str, ...] | None = None
+    no_protect: bool = False
     protect_numbers: bool = False
     max_loss: float | None = None
     chunk_size: int | None = None
@@ -53,6 +56,7 @@ class Request:
     strict: bool = False
     report: Path | None = None
     audit_log: Path | None = None
+    audit_text: str | None = None
     json_file: str | None = None
     max_memory: int | None = None
     threads: int | None = None
@@ -82,25 +86,12 @@ def check_request(request: Request) -> None:
     check_targets(_targets(request))
     if request.input == STDIN:
         _check_stdin(request)
-    if request.audit_log is not None:
-        audit_kind(request.audit_log)
+    check_audit(request.audit_log, request.audit_text)
 
 
 def _targets(request: Request) -> list[Target]:
     """Every file that the run is to write for the user."""
     return targets(output=request.output, audit_log=request.audit_log, report=request.report, json=request.json_file)
-
-
-def audit_kind(audit_log: Path) -> str:
-    """The format of an audit log; a pipe or device whose name tells none takes JSONL."""
-    from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
-
-    try:
-        return audit_format(audit_log)
-    except UsageError:
-        if is_stream(audit_log):
-            return "jsonl"
-        raise
 
 
 def _check_stdin(request: Request) -> None:
@@ -205,11 +196,25 @@ def _with_settings(params: Params, request: Request) -> Params:
             enabled=False if request.no_semantic else None,
             dedup_threshold=threshold,
             cluster=request.cluster,
-            protect_numbers=request.protect_numbers or None,
+            protect=_protected(params.semantic.protect, request),
         ),
         guard=_changed(params.guard, max_loss=request.max_loss),
         output=dataclasses.replace(params.output, format=output_format(request.output)),
     )
+
+
+def _protected(default: tuple[str, ...], request: Request) -> tuple[str, ...]:
+    """What keeps semantic duplicates apart, in one order; a UsageError names the kinds."""
+    kinds = default if request.protect is None else request.protect
+    if request.protect is not None and (not kinds or not set(kinds) <= set(PROTECTED)):
+        raise UsageError(
+            f"--protect is {','.join(kinds)!r}; it must be one or more of {', '.join(PROTECTED)}, "
+            "with commas between them. For none of them there is --no-protect."
+        )
+    if request.no_protect and request.protect is not None:
+        raise UsageError("--no-protect and --protect say the opposite of each other. Leave one of them out.")
+    wanted = {*(() if request.no_protect else kinds), *(["numbers"] if request.protect_numbers else [])}
+    return tuple(kind for kind in PROTECTED if kind in wanted)
 
 
 def _changed(section: T, **given: Any) -> T:

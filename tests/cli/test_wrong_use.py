@@ -182,6 +182,26 @@ WRONG = {
         {"output": "cleaned.parquet"},
         lambda workspace: workspace.input.write_text('{"text": "a", "n": 1}\n{"text": "b", "n": "x"}\n'),
     ),
+    "unknown kind of protection": Wrong(
+        2,
+        "--protect is 'numbers,colours'; it must be one or more of numbers, negation, names, frame, with commas",
+        {"protect": "numbers,colours"},
+    ),
+    "no kind of protection": Wrong(2, "For none of them there is --no-protect.", {"protect": ","}),
+    "protection and none": Wrong(
+        2,
+        "--no-protect and --protect say the opposite of each other.",
+        {"protect": "numbers"},
+        switches=("--no-protect",),
+    ),
+    "audit texts of no length": Wrong(
+        2,
+        "--audit-text is '0'; it must be a number of characters above 0, or full.",
+        {"audit_text": "0", "audit_log": "audit.csv"},
+    ),
+    "audit texts without an audit": Wrong(
+        2, "--audit-text says how much of each text --audit-log has.", {"audit_text": "9"}
+    ),
     "json and data both on stdout": Wrong(
         2, "--json - and --output - would mix on stdout.", {"json": "-", "output": "-"}
     ),

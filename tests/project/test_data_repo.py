@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from entropyguard.core.params import Params
 from entropyguard.project.pipeline import STAGES
 from tests.conftest import Workspace, finished_stages
 
@@ -232,6 +233,20 @@ def test_an_upgrade_takes_out_what_is_no_parameter_any_more(repo: Repo) -> None:
     assert "`entropyguard init --upgrade` takes it out" in repo.sh("entropyguard status", code=2)
     repo.sh("entropyguard init --upgrade")
     assert params.read_text() == now
+
+
+@pytest.mark.parametrize("near", [True, False], ids=["with near_dedup", "from before near_dedup"])
+def test_an_upgrade_loses_no_protection_of_numbers(repo: Repo, near: bool) -> None:
+    params = repo.folder / "params.yaml"
+    now = params.read_text()
+    old = re.sub(r"  protect: .*\n", "  protect_numbers: true      # mine\n", now)
+    old = old if near else re.sub(r"\nnear:\n(  .*\n)+", "", old)
+    params.write_text(old)
+    assert "semantic.protect_numbers is no parameter any more" in repo.sh("entropyguard status", code=2)
+    repo.sh("entropyguard init --upgrade")
+    upgraded = Params.load(params)
+    assert upgraded.semantic.protect == ("numbers", "negation", "names", "frame")
+    assert upgraded.near.protect_numbers is not near  # a value that stands there stays; before, it stood for both
 
 
 def test_another_model_under_the_same_name_is_refused_and_names_the_cure(repo: Repo, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_each_step_of_near_dedup_drops_what_a_run_at_that_threshold_drops(
         assert steps[1].borderline == (Pair(0.91, 2, 0),)  # 3 stays without it, and 4 is nearer to 3 than to 0
 
 
-def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path: Path) -> None:
+def test_rows_that_differ_in_numbers_stay_where_they_are_protected(tmp_path: Path) -> None:
     texts = ["version 1", "version 2", "another text"]
     rows, pairs = write_rows(tmp_path / "a.parquet", [0, 1, 2], [0] * 3, texts), tmp_path / "p.parquet"
     write_pairs(pairs, {(0, 1): 0.98, (0, 2): 0.96})
@@ -96,6 +96,7 @@ def test_rows_that_differ_in_numbers_only_stay_where_they_are_protected(tmp_path
         KeepParams("first", "", ()),
     )
     (step,) = sweep_steps([(0.95, Checkpoint(pairs))], Checkpoint(rows), semantic, keep, 5, BIG)
+    assert (step.dropped, step.unguarded, step.apart) == (1, 2, {"numbers": 1})
     assert step.borderline == (Pair(0.96, 2, 0),)
 
 
@@ -108,8 +109,26 @@ def test_borderline_pairs_lie_between_two_thresholds_one_for_each_keeper(tmp_pat
     )
     chosen = [(threshold, Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))) for threshold in (0.9, 0.93)]
     low, high = sweep_steps(chosen, Checkpoint(rows), semantic, keep, 2, BIG)
-    assert low.borderline == (Pair(0.92, 2, 0), Pair(0.921, 6, 5))
+    assert len({pair.other for pair in low.borderline}) == 2
+    assert set(low.borderline) < {Pair(0.92, 2, 0), Pair(0.924, 4, 3), Pair(0.921, 6, 5)}
     assert high.borderline == (Pair(0.93, 1, 0), Pair(0.95, 7, 5))
+
+
+def test_borderline_pairs_are_drawn_from_the_whole_band_and_always_the_same(tmp_path: Path) -> None:
+    pairs = {(2 * at, 2 * at + 1): 0.9 + at / 2_000 for at in range(20)}
+    rows = Checkpoint(write_rows(tmp_path / "a.parquet", list(range(40)), [0] * 40))
+    stored = Checkpoint(write_pairs(tmp_path / "p.parquet", pairs))
+    semantic = SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=())
+    drawn = [
+        next(sweep_steps([(0.9, stored), (0.92, stored)], rows, semantic, KeepParams("first", "", ()), count, BIG))
+        for count in (6, 6, 99)
+    ]
+    assert drawn[0] == drawn[1]
+    similarities = [pair.similarity for pair in drawn[0].borderline]
+    assert similarities == sorted(similarities)
+    assert len(similarities) == 6
+    assert similarities[0] < 0.905 < similarities[-1]
+    assert len(drawn[2].borderline) == 20
 
 
 def test_thresholds_are_decimal_and_hold_the_one_in_params() -> None:
@@ -126,7 +145,7 @@ def example(one: str, other: str) -> Example:
 
 
 def test_long_texts_are_cut_to_where_they_begin_to_differ() -> None:
-    same = "x" * 1_000
+    same = "x" * 10_000
     shown = example(same + "one" + same, same + "other" + same)
     for row, own in ((shown.row, "one"), (shown.keeper, "other")):
         assert own in row.text
@@ -257,7 +276,7 @@ def test_a_repo_stays_clean_and_clean_removes_the_further_search(workspace: Work
     repo.sh("dvc repro && git add -A && git commit -qm all")
     shown = repo.sh("entropyguard sweep --from 0.8 --to 0.9 --step 0.05 --extend")
     assert "9 rows come into semantic dedup" in shown
-    assert "row 4: seven students" in shown
+    assert "row 8: music and dance" in shown
     assert repo.sh("dvc status -q; git status --porcelain") == ""
     assert (repo.folder / ".entropyguard" / "sweep" / "pairs.parquet").exists()
     repo.sh("entropyguard clean")

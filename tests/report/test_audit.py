@@ -57,7 +57,7 @@ class Run:
     folder: Path
     names: list[str]
 
-    def write(self, name: str, text_chars: int = 1000, characters_at_once: int = 1 << 20) -> Path:
+    def write(self, name: str, text_chars: int | None = 1000, characters_at_once: int = 1 << 20) -> Path:
         """Write the audit in the format of the name."""
         out = self.folder / name
         write_audit(self.lineage(), out, audit_format(out), text_chars, characters_at_once)
@@ -67,7 +67,7 @@ class Run:
         write_json(self.folder / ".entropyguard" / "inputs.json", {"names": self.names})
         return Project(self.folder).lineage()
 
-    def records(self, text_chars: int = 1000) -> list[dict[str, Any]]:
+    def records(self, text_chars: int | None = 1000) -> list[dict[str, Any]]:
         lines = self.write("audit.jsonl", text_chars).read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line]
 
@@ -148,6 +148,8 @@ def test_each_dropped_or_rejected_row_has_one_record_with_what_stands_for_it(pro
         "missing_words": None,
         "extra_words": None,
         "misspelt_words": None,
+        "numbers": None,
+        "keeper_numbers": None,
         "text": "A  cat sat",
         "keeper_text": "a cat sat",
     }
@@ -185,6 +187,31 @@ def test_a_near_duplicate_names_the_words_of_the_whole_texts_in_which_it_differs
     assert record["missing_words"] == "the old"
     assert record["extra_words"] == ""
     assert record["misspelt_words"] == "case utils -> caseutils; ntoes -> notes"
+    assert (record["numbers"], record["keeper_numbers"]) == ("", "")
+
+
+def test_a_semantic_duplicate_names_words_and_numbers_as_the_guard_sees_them(tmp_path: Path) -> None:
+    lines = ["they sold 1,200 boats in May", "In May they sold 1200 of the boats", "a third text with 3 words"]
+    (record,) = run(tmp_path, {"a.jsonl": as_lines(lines)}, [(0, 1)]).records()
+    assert (record["reason"], record["missing_words"], record["extra_words"]) == (
+        *("semantic", "1,200", "1200 of the"),
+    )
+    assert (record["numbers"], record["keeper_numbers"]) == ("1200", "1200")
+
+
+def test_long_texts_are_cut_where_they_first_differ_or_whole(tmp_path: Path) -> None:
+    same, rest = "the same question about a garden " * 90, " and no more of it" * 200
+    lines = [f"{same}tulips{rest}", f"{same}crocuses{rest}", f"{same}TULIPS{rest}"]
+    made = run(tmp_path, {"a.jsonl": as_lines(lines)}, [(0, 1)])
+    semantic, exact = made.records()
+    assert (semantic["reason"], exact["reason"]) == ("semantic", "exact")
+    for text, own in ((semantic["text"], "crocuses"), (semantic["keeper_text"], "tulips")):
+        assert own in text
+        assert len(text) == 1_002
+        assert text[0] == text[-1] == "…"
+    assert exact["text"] == exact["keeper_text"] == f"{same[:1_000]}…"
+    assert [record["text"] for record in made.records(text_chars=None)] == lines[1:]
+    assert [record["keeper_text"] for record in made.records(text_chars=None)] == [lines[0]] * 2
 
 
 def test_every_format_holds_the_same_records(project: Run) -> None:
@@ -212,7 +239,7 @@ def test_line_breaks_quotes_and_other_scripts_survive_in_every_format(tmp_path: 
 def test_an_audit_without_records_is_empty_but_whole(tmp_path: Path, ending: str, content: str) -> None:
     project = run(tmp_path, {"a.jsonl": '{"text": "alone"}\n'}, [])
     assert project.write(f"audit.{ending}").read_text() == content
-    assert pl.read_csv(project.write("audit.csv")).shape == (0, 15)
+    assert pl.read_csv(project.write("audit.csv")).shape == (0, 17)
     assert pl.read_parquet(project.write("audit.parquet")).schema == AUDIT_SCHEMA
 
 

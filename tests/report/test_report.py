@@ -183,7 +183,7 @@ def test_a_cluster_is_a_kept_row_and_all_that_went_for_it(project: Project) -> N
 
 
 def test_of_equal_clusters_those_of_the_lowest_rows_are_shown_and_the_least_similar_members(tmp_path: Path) -> None:
-    texts = ["a", "b", "b", "c", "c", "a", "d1", "d2", "d3", "d4"]
+    texts = ["a", "b", "b", "c", "c", "a", "da", "db", "dc", "dd"]
     similar = [(6, 7, 0.99), (6, 8, 0.95), (6, 9, 0.97)]
     made = run(tmp_path / "project", as_lines(texts), similar)
     keepers = final_keepers(Checkpoint(made.folder / "ingested.parquet"), made.dropped)
@@ -319,7 +319,6 @@ def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
         "scripts": {"Han": {"rows": 30, "unreadable": 28}},
         "search": {"method": "ivf", "recall": 0.9961, "recall_interval": [0.994, 0.998], "new_thing": 12345},
         "no_part_in_semantic_dedup": {"unreadable": 28, "over_long": 0},
-        "numbers": {"protected": True, "pairs": 5, "kept": 4, "dropped": 0},
     }
     words = Parsed.of(render_page(report, project.find())).words()
     for told in (
@@ -330,7 +329,6 @@ def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
         "28 rows the model cannot read",
     ):
         assert told in words
-    assert "4 rows are kept that would have been dropped" in words
 
 
 SCRIPTS = [

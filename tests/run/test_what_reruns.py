@@ -126,6 +126,7 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
         "--resume", dedup_threshold="0.90"
     ),
     "`--dedup-threshold`, below the floor": lambda workspace: workspace.run("--resume", dedup_threshold="0.8"),
+    "`--protect`, `--no-protect`": lambda workspace: workspace.run("--resume", "--no-protect"),
     "`--keep`, and the same rows stay after near dedup": lambda workspace: workspace.run(
         "--resume", keep="column:same"
     ),

@@ -21,7 +21,7 @@ from entropyguard.core.params import KeepParams, SemanticParams
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import _join, _roots, decide_components
 from entropyguard.core.semantic.guard import KINDS
-from entropyguard.core.semantic.semantic import SemanticCounts, decide, drop_semantic_duplicates
+from entropyguard.core.semantic.semantic import SemanticCounts, decide_each, drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 
@@ -249,7 +249,9 @@ def test_decide_says_what_the_stage_drops_and_writes_nothing(tmp_path: Path) -> 
         SemanticParams(enabled=True, dedup_threshold=0.95, cluster="stars", protect=()),
         KeepParams("column:score", "", ()),
     )
-    found = decide(Checkpoint(tmp_path / "rows.parquet"), Checkpoint(tmp_path / "pairs.parquet"), semantic, keep, BIG)
+    chosen = [(0.95, Checkpoint(tmp_path / "pairs.parquet"))]
+    (at,) = decide_each(Checkpoint(tmp_path / "rows.parquet"), chosen, semantic, keep, BIG)
+    found = at.decisions
     lost = np.flatnonzero(found.keeper != KEPT)
     assert dropped == {
         int(found.row_ids[row]): (int(found.row_ids[found.keeper[row]]), float(found.similarity[row])) for row in lost

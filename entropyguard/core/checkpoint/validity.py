@@ -27,7 +27,8 @@ FLAG_NAMES = {
     "model_name": "embed.model",
     "dedup_threshold": "semantic.dedup_threshold",
     "cluster": "semantic.cluster",
-    "protect_numbers": "semantic.protect_numbers",
+    "protect": "semantic.protect",
+    "protect_numbers": "near.protect_numbers",
     "chunk_size": "chunks.size",
     "chunk_overlap": "chunks.overlap",
     "separators": "chunks.separators",
@@ -135,9 +136,11 @@ def pipeline_config_matches(keys: dict[str, Any], config: Any) -> bool:
 
 
 def _as_parameter(flag: str, value: Any) -> tuple[str, Any]:
-    """A setting by the name of its parameter; `no_semantic` is the one flag that sets the opposite of its own value."""
+    """A setting by the name of its parameter; `no_semantic` and `no_protect` set the opposite of their own value."""
     if flag == "no_semantic" and isinstance(value, bool):
         return "semantic.enabled", not value
+    if flag == "no_protect" and value is True:
+        return "semantic.protect", []
     return FLAG_NAMES.get(flag, flag), value
 
 
@@ -155,4 +158,6 @@ def _comparable(name: str, value: Any) -> tuple[bool, Any]:
         value = PACKAGED_NAMES[0]
     elif name == "embed.model" and isinstance(value, str) and Path(value).is_dir():
         value = os.path.abspath(value)  # noqa: PTH100  as params.yaml has it: links stay as the user wrote them
+    elif name == "semantic.protect" and isinstance(value, list):
+        value = sorted(value, key=str)
     return isinstance(value, bool), value

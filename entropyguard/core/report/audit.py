@@ -10,9 +10,12 @@ from typing import Any
 import polars as pl
 
 from entropyguard.core.errors import ProcessingError, UsageError
+from entropyguard.core.report.excerpt import excerpts
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.word_marks import as_columns
 from entropyguard.core.storage.parquet import TableWriter
+from entropyguard.core.words.numbers import numbers_in
+from entropyguard.core.words.split import Words
 from entropyguard.core.words.word_diff import word_diffs
 
 AUDIT_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
@@ -33,15 +36,21 @@ AUDIT_SCHEMA = pl.Schema(
         "missing_words": pl.String,
         "extra_words": pl.String,
         "misspelt_words": pl.String,
+        "numbers": pl.String,
+        "keeper_numbers": pl.String,
         "text": pl.String,
         "keeper_text": pl.String,
     }
 )
 """The columns of an audit.
 
-The three of words are of near-duplicates: words that the row lacks and its keeper has, words that it has alone, and
-`teh -> the; caseutils -> case utils`, from the row to its keeper. They are in lower case, without punctuation.
+Those of words and numbers are of near and of semantic duplicates: words that the row lacks and its keeper has, words
+that it has alone, and `teh -> the; caseutils -> case utils`, from the row to its keeper. They are in lower case,
+without punctuation. Numbers are those that the guard compares, each in one spelling.
 """
+
+_COMPARED = ("near", "semantic")
+"""Reasons for which two texts were compared that are not the same."""
 
 _COMPARED_AT_ONCE = 10_000
 
@@ -58,23 +67,24 @@ def write_audit(
     lineage: Lineage,
     out: Path,
     format: str,  # noqa: A002  its name everywhere else
-    text_chars: int = 1000,
+    text_chars: int | None = 1000,
     characters_at_once: int = 100_000_000,
 ) -> int:
     """Write a record (`AUDIT_SCHEMA`) for each dropped or rejected row, by row id; their number.
 
     out: written in place; the caller gives a temporary path.
     format: jsonl, json (one array), csv (with a header) or parquet.
-    text_chars: longer texts are cut there and end in "…".
+    text_chars: longer texts are cut to so many characters, with "…" for the rest; those of a near or a semantic
+    duplicate and its keeper where they first differ, the others at their end. None: texts are whole.
 
-    The words of a near-duplicate are found in the whole texts.
+    Words and numbers are found in the whole texts.
 
     Memory: 80 bytes for each dropped or rejected row, one row group, and at a time so many records that their
     texts have at most `characters_at_once` (by default 50,000 records of 1,000 characters for each of two texts).
     The rows they need are read anew for each such slice, but for row groups that hold none of them; so are the whole
-    texts of 10,000 near-duplicates and their keepers at a time.
+    texts of 10,000 near and semantic duplicates and their keepers at a time, or of any 10,000 where none are cut.
     """
-    if text_chars < 1:
+    if text_chars is not None and text_chars < 1:
         raise UsageError(f"text_chars is {text_chars}; it must be 1 or more.")
     writers = {"jsonl": _write_jsonl, "json": _write_json, "csv": _write_csv, "parquet": _write_parquet}
     if format not in writers:
@@ -82,11 +92,11 @@ def write_audit(
     return writers[format](out, _slices(lineage, text_chars, characters_at_once))
 
 
-def _slices(lineage: Lineage, text_chars: int, characters_at_once: int) -> Iterator[pl.DataFrame]:
+def _slices(lineage: Lineage, text_chars: int | None, characters_at_once: int) -> Iterator[pl.DataFrame]:
     """The records, some at a time."""
     dropped = lineage.dropped_rows()
     rejected_ids = pl.Series("row_id", [row["row_id"] for row in lineage.rejected_rows(1)], pl.Int64)
-    size = max(1, characters_at_once // (2 * text_chars))
+    size = _COMPARED_AT_ONCE if text_chars is None else max(1, characters_at_once // (2 * text_chars))
     ids = pl.concat([dropped["row_id"], rejected_ids]).sort()
     if ids.is_duplicated().any():
         raise ProcessingError("A row was dropped or rejected twice. Run the pipeline again.")
@@ -106,26 +116,36 @@ def _slices(lineage: Lineage, text_chars: int, characters_at_once: int) -> Itera
         done = until
 
 
-def _dropped_records(lineage: Lineage, dropped: pl.DataFrame, text_chars: int) -> pl.DataFrame:
+def _dropped_records(lineage: Lineage, dropped: pl.DataFrame, text_chars: int | None) -> pl.DataFrame:
     rows = lineage.gather(pl.concat([dropped["row_id"], dropped["keeper_row_id"]]), text_chars)
     keepers = rows.rename({name: f"keeper_{name}" for name in rows.columns})
     joined = dropped.join(rows, on="row_id", how="left").join(keepers, on="keeper_row_id", how="left")
-    joined = joined.join(_words(lineage, dropped.filter(reason="near")), on="row_id", how="left")
-    return joined.select(AUDIT_SCHEMA.names())
+    compared = _compared(lineage, dropped.filter(pl.col("reason").is_in(_COMPARED)), text_chars)
+    joined = joined.join(compared, on="row_id", how="left", suffix="_compared")
+    texts = {name: pl.coalesce(f"{name}_compared", name) for name in ("text", "keeper_text")}
+    return joined.with_columns(**texts).select(AUDIT_SCHEMA.names())
 
 
-def _words(lineage: Lineage, near: pl.DataFrame) -> pl.DataFrame:
-    """The words in which near-duplicates and their keepers differ, by row_id."""
-    found: list[tuple[int, str, str, str]] = []
-    for rows in near.iter_slices(_COMPARED_AT_ONCE):
+def _compared(lineage: Lineage, dropped: pl.DataFrame, text_chars: int | None) -> pl.DataFrame:
+    """By row_id what rows and their keepers differ in, and both texts, cut where they first differ."""
+    names = ("row_id", *AUDIT_SCHEMA.names()[AUDIT_SCHEMA.names().index("missing_words") :])
+    found: list[tuple[int | str, ...]] = []
+    for rows in dropped.iter_slices(_COMPARED_AT_ONCE):
         texts = lineage.gather(pl.concat([rows["row_id"], rows["keeper_row_id"]])).select("row_id", "text")
         pairs = rows.join(texts, on="row_id", how="left", maintain_order="left").join(
             texts, left_on="keeper_row_id", right_on="row_id", how="left", maintain_order="left", suffix="_keeper"
         )
-        differences = word_diffs(pairs["text"], pairs["text_keeper"])
-        found += [(row, *as_columns(one)) for row, one in zip(pairs["row_id"], differences, strict=True)]
-    names = ("row_id", "missing_words", "extra_words", "misspelt_words")
+        sides = pairs["text"], pairs["text_keeper"]
+        columns = zip(pairs["row_id"], word_diffs(*sides), *map(_numbers, sides), *sides, strict=True)
+        for row, difference, numbers, keepers, text, keeper_text in columns:
+            shown = excerpts(text, keeper_text, text_chars)
+            found.append((row, *as_columns(difference), numbers, keepers, *shown))
     return pl.DataFrame(found, schema={name: AUDIT_SCHEMA[name] for name in names}, orient="row")
+
+
+def _numbers(texts: pl.Series) -> list[str]:
+    """The numbers of each text, as the guard has them."""
+    return [" ".join(sorted(numbers_in(words))) for words in Words(texts).words]
 
 
 def _rejected_records(rejected: list[dict[str, Any]]) -> pl.DataFrame:

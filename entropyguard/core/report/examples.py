@@ -21,8 +21,8 @@ _EXAMPLES, _CLUSTERS, _MEMBERS = 6, 8, 3
 class Examples:
     """dropped, kept: pairs next to the threshold, at or above and below it; near_dropped, near_kept: of near_dedup.
 
-    texts: by row id, of all rows named, those of near_dropped and near_kept whole. differences: of the pairs of
-    near_dedup, by row and other row.
+    texts: by row id, of all rows named; whole ones of the pairs that near_dedup or the guard compared. differences: of
+    the pairs of near_dedup, by row and other row.
     """
 
     histogram: Histogram
@@ -51,7 +51,9 @@ def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, r
     named |= {cluster.keeper for cluster in clusters}
     named |= {row for cluster in clusters for row, _ in (*cluster.members, *cluster.near_members)}
     near = [(pair.row, pair.other) for pair in (*near_above, *near_below)]
-    texts = _texts(lineage, named, TEXT_CHARS) | _texts(lineage, {row for pair in near for row in pair}, None)
+    apart = (pair for pairs in report["guard"].get("examples", {}).values() for pair in pairs)
+    whole = {row for pair in (*near, *apart) for row in pair}
+    texts = _texts(lineage, named, TEXT_CHARS) | _texts(lineage, whole, None)
     differences = word_diffs([texts[row] for row, _ in near], [texts[other] for _, other in near])
     return Examples(
         count_pairs(pairs, report["settings"]["search_floor"], threshold),

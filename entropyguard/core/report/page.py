@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from entropyguard.core.report.same_template import DIFFERS, pairs_apart, rows_otherwise, switch
 from entropyguard.core.report.text_diff import one_line, shown, shown_beside, shown_marked
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _LABELS = {
     "search_floor": "search floor",
     "max_loss": "largest loss allowed",
     "cluster": "rule",
+    "protect": "protected",
 }
 _EXPLAINED = {
     "off": "Semantic dedup was off: no model was loaded, and no texts were compared by their meaning.",
@@ -83,8 +85,23 @@ def render_page(report: dict[str, Any], findings: Examples) -> str:
             plots=[("wide", _plot(findings, threshold, *_WIDE)), ("narrow", _plot(findings, threshold, *_NARROW))],
             pairs_below=int(histogram.below.sum()),
             pairs_above=int(histogram.above.sum()),
+            template=_template(report),
         )
     )
+
+
+def _template(report: dict[str, Any]) -> dict[str, Any]:
+    """What the page says of pairs that the guard keeps apart, or would keep apart where nothing is protected."""
+    guard = report["guard"]
+    apart = pairs_apart(guard)
+    kinds = [(DIFFERS[kind], pairs, guard["examples"].get(kind, [])) for kind, pairs in apart.items()]
+    return {
+        "kinds": kinds,
+        "pairs": sum(apart.values()),
+        "rows": rows_otherwise(report) if apart else 0,
+        "protected": [DIFFERS[kind] for kind in guard.get("protect", [])],
+        "switch": switch(guard) if apart and guard["protect"] else "",
+    }
 
 
 def publish_page(page: Path, out: Path, stages: Mapping[str, Any]) -> None:

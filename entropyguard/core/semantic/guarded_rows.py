@@ -17,7 +17,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.words.numbers import numbers_in
 from entropyguard.core.words.split import cased_words
 
-_TEXTS_AT_HAND = 4_096
+_TEXTS_AT_HAND, _PAIRS_AT_HAND = 4_096, 1 << 18
 _MANY = 255  # numbers and more are compared one by one
 _EXAMPLES = 5  # of each kind
 
@@ -39,6 +39,7 @@ class GuardedRows:
         self._numbers = np.zeros(rows.rows, dtype=np.uint8)
         self._number_hashes: Ints = np.zeros(rows.rows, dtype=np.int64)
         self._text = lru_cache(_TEXTS_AT_HAND)(self._read)
+        self._compared = lru_cache(_PAIRS_AT_HAND)(self._compare)  # again at the next threshold of a sweep
         done = end = 0
         for table in rows.slices(["record"], range(len(rows.group_rows))):
             here = np.flatnonzero(wanted[done : done + table.num_rows])
@@ -53,6 +54,11 @@ class GuardedRows:
                     hash(frozenset(numbers.items())),
                 )
             done += table.num_rows
+
+    def count_anew(self) -> None:
+        """Forget what was counted and remembered."""
+        self.apart_by.clear()
+        self.examples = {kind: [] for kind in KINDS}
 
     def other_numbers(self, rows: Ints, others: Ints) -> Bools:
         """Of each pair, whether its texts have equally many numbers and not the same: each then lacks one.
@@ -71,10 +77,13 @@ class GuardedRows:
 
     def kept_apart(self, row: int, other: int) -> bool:
         """Whether a pair is kept apart; counted by what differs, and the first ones remembered."""
-        kind = kept_apart(self._text(row), self._text(other), self.kinds)
+        kind = self._compared(row, other)
         if kind is not None:
             self._remember(kind, 1, [(row, other)])
         return kind is not None
+
+    def _compare(self, row: int, other: int) -> Kind | None:
+        return kept_apart(self._text(row), self._text(other), self.kinds)
 
     def _remember(self, kind: Kind, pairs: int, first: Iterable[tuple[int, int]]) -> None:
         self.apart_by[kind] += pairs

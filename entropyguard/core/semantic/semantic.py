@@ -6,13 +6,15 @@ the memory limit allows at a time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Ints
-from entropyguard.core.decisions.greedy import KEPT, Apart, Decisions, decide_stars
+from entropyguard.core.decisions.greedy import KEPT, Decisions, decide_stars
 from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
@@ -57,10 +59,9 @@ def drop_semantic_duplicates(
     threshold, or for other rows.
     """
     stream, rank = _stream(after_near, pairs, semantic), _rank(after_near, keep)
-    decisions, guarded = _decided(after_near, stream, semantic, rank, max_memory)
-    other = replace(semantic, protect=() if semantic.protect else KINDS)
-    others, would_guard = _decided(after_near, stream, other, rank, max_memory)
-    guard = guarded or would_guard
+    with _guard(after_near, [stream], semantic.protect or KINDS) as guard:
+        guarded, unguarded = (_decided(stream, semantic.cluster, rank, max_memory, one) for one in (guard, None))
+    decisions, others = (guarded, unguarded) if semantic.protect else (unguarded, guarded)
     metadata = {
         **pairs.metadata,
         "guard": {
@@ -74,12 +75,40 @@ def drop_semantic_duplicates(
     return SemanticCounts(after_near.rows, kept, after_near.rows - kept)
 
 
-def decide(
-    after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams, keep: KeepParams, max_memory: int
-) -> Decisions:
-    """What `drop_semantic_duplicates` would drop, and for which rows; nothing is written. Errors as there."""
-    stream = _stream(after_near, pairs, semantic)
-    return _decided(after_near, stream, semantic, _rank(after_near, keep), max_memory)[0]
+@dataclass(frozen=True)
+class Decided:
+    """What `drop_semantic_duplicates` would drop at a threshold, and for which rows.
+
+    apart: the pairs that the guard keeps apart, by kind; unguarded: how many rows would be dropped without it.
+    """
+
+    threshold: float
+    decisions: Decisions
+    apart: dict[str, int]
+    unguarded: int
+
+
+def decide_each(
+    after_near: Checkpoint,
+    thresholds: Sequence[tuple[float, Checkpoint]],
+    semantic: SemanticParams,
+    keep: KeepParams,
+    max_memory: int,
+) -> Iterator[Decided]:
+    """Decide at each threshold, with the pairs to take for it; nothing is written. Errors as of the stage.
+
+    The texts are read once.
+    """
+    streams = [_stream(after_near, pairs, replace(semantic, dedup_threshold=at)) for at, pairs in thresholds]
+    rank = _rank(after_near, keep)
+    with _guard(after_near, streams, semantic.protect) as guard:
+        for (threshold, _), stream in zip(thresholds, streams, strict=True):
+            decisions = _decided(stream, semantic.cluster, rank, max_memory, guard)
+            unguarded = decisions if guard is None else _decided(stream, semantic.cluster, rank, max_memory, None)
+            apart: dict[str, int] = (
+                {kind: guard.apart_by[kind] for kind in KINDS if kind in guard.kinds} if guard else {}
+            )
+            yield Decided(threshold, decisions, apart, int((unguarded.keeper != KEPT).sum()))
 
 
 def _stream(after_near: Checkpoint, pairs: Checkpoint, semantic: SemanticParams) -> PairStream:
@@ -108,23 +137,30 @@ def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
     return None if is_input_order(keep) else row_priority(after_near, keep)
 
 
-def _decided(
-    rows: Checkpoint, stream: PairStream, semantic: SemanticParams, rank: Ints | None, max_memory: int
-) -> tuple[Decisions, GuardedRows | None]:
-    """The decisions, and the guard that was asked, where there is one."""
-    wanted = _rows_in(stream) if semantic.protect else np.zeros(rows.rows, dtype=np.bool_)
+@contextmanager
+def _guard(rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str]) -> Iterator[GuardedRows | None]:
+    """The guard of some kinds on the rows of these pairs; None where it would have nothing to do."""
+    wanted = np.zeros(rows.rows, dtype=np.bool_)
+    for stream in streams if kinds else ():
+        wanted |= _rows_in(stream)
     if not wanted.any():
-        return _by_rule(stream, semantic.cluster, rank, max_memory, None), None
-    with GuardedRows(rows, wanted, semantic.protect) as guard:
+        yield None
+        return
+    with GuardedRows(rows, wanted, kinds) as guard:
+        yield guard
+
+
+def _decided(
+    stream: PairStream, cluster: str, rank: Ints | None, max_memory: int, guard: GuardedRows | None
+) -> Decisions:
+    """The decisions, with what the guard keeps apart counted anew."""
+    stored, apart = replace(stream, threshold=_LEAST_COSINE), None
+    if guard is not None:
+        guard.count_anew()
         for b, a, _ in stream:
             guard.count_other_numbers(b, a)
-        stream = replace(stream, apart=guard.other_numbers)
-        return _by_rule(stream, semantic.cluster, rank, max_memory, guard.kept_apart), guard
-
-
-def _by_rule(stream: PairStream, cluster: str, rank: Ints | None, max_memory: int, apart: Apart | None) -> Decisions:
+        stream, apart = replace(stream, apart=guard.other_numbers), guard.kept_apart
     if cluster == "components":
-        stored = replace(stream, threshold=_LEAST_COSINE, apart=None)
         return decide_components(stream, stored, stream.row_ids, rank, apart)
     return decide_stars(stream, stream.row_ids, rank, max_memory, apart)
 
