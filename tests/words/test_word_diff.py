@@ -36,6 +36,11 @@ CAT = "The black cat sat under the old wooden table"
             "a casestudy of mice",
             WordDiff(0.955556, (), (), (("case study", "casestudy"),), reordered=False),
         ),
+        (
+            "a casestudy for a casestudy",
+            "a cases tudy for a cas estudy",
+            WordDiff(0.933333, (), (), (("casestudy", "cas estudy"), ("casestudy", "cases tudy")), reordered=False),
+        ),
         ("red and green", "green and red", WordDiff(1.0, (), (), (), reordered=True)),
         ("red and green", "green and", WordDiff(0.8, (), ("red",), (), reordered=True)),
         ("", "", WordDiff(1.0, (), (), (), reordered=False)),

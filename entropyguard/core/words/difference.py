@@ -75,6 +75,7 @@ def _take_joined(words: list[str], others: list[str]) -> _Pairing:
                 for part in parts:
                     rest.remove(part)
                 found.append((word, " ".join(parts)))
+                known = frozenset(rest)  # the same word again may be split elsewhere
                 break
     return found, _without(words, found), rest
 
