@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 2
+STAGE_VERSION = 1
 
 
 def work(run: StageRun) -> Counts:

@@ -18,7 +18,7 @@ from entropyguard.project.lock import flatten
 STAGE_VERSIONS = {
     "ingest": 5,
     "exact_dedup": 3,
-    "near_dedup": 2,
+    "near_dedup": 1,
     "embed": 5,
     "similar_pairs": 5,
     "semantic_dedup": 3,

@@ -19,6 +19,7 @@ from entropyguard.core.near.verdict import allows, is_too_far_by_length, most_of
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import find_difference, similarity
+from entropyguard.core.words.numbers import is_number
 from entropyguard.core.words.split import IDEOGRAPHIC, UNSPACED, Words
 from tests.near.made_texts import NEAR, made_texts, row_words
 
@@ -186,6 +187,16 @@ def test_a_number_that_stands_three_times_may_not_be_missing_from_the_longest_te
     assert verdict(tmp_path, long + " again again again", long) == lost(3, 123)
 
 
+def test_in_a_long_text_two_numbers_may_move_but_not_change_places(tmp_path: Path) -> None:
+    words = text(40).split(" ")
+    one = " ".join([*words[:10], "2", *words[10:20], "3", *words[20:]])
+    swapped = " ".join([*words[:10], "3", *words[10:20], "2", *words[20:]])
+    moved = " ".join([*words[:10], "2", *words[11:20], "3", words[10], *words[20:]])
+    assert verdict(tmp_path, one, swapped) == NO
+    assert verdict(tmp_path, one, moved) == lost(0, 84)
+    assert verdict(tmp_path, one, " ".join([one, *words[:1]])) == lost(1, 85)
+
+
 def test_a_question_is_not_its_answer_in_a_short_text(tmp_path: Path) -> None:
     short = text(11)
     assert verdict(tmp_path, short + "?", short + ".") == NO
@@ -260,7 +271,9 @@ def is_in_order(one: str, other: str, near: NearParams) -> bool:
     counted = min(counted, their_counted)
     marks, their_marks = ([mark for mark in some if mark != "-"] for some in (marks, their_marks))
     if counted >= max(20, near.min_words):
-        return True
+        numbers, their_numbers = ([word for word in some if is_number(word)] for some in (words, others))
+        rest, their_rest = ([word for word in some if not is_number(word)] for some in (words, others))
+        return out_of_order(numbers, their_numbers) == 0 or out_of_order(rest, their_rest) > 0
     if counted < 12 and len(marks) != len(their_marks):
         return False
     may_move = 1 if counted >= 12 and counted >= near.min_words else 0

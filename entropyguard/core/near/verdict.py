@@ -86,7 +86,8 @@ def keeps_order(
     """Whether what two texts share stands in an order that says the same: a dog does not bite as a man does.
 
     words, marks: of either text, in their order. From 12 words up one word may have moved, from `in_order_below` on
-    any; marks must stand as they do. Below 12 words none may be missing but a hyphen, which `marks` are without.
+    any; marks must stand as they do. Below 12 words none may be missing but a hyphen, which `marks` are without. Of
+    longer texts `swaps_numbers` is to be asked.
     """
     if counted >= in_order_below(near):
         return True
@@ -94,3 +95,11 @@ def keeps_order(
         return False
     may_move = 1 if counted >= max(_WORD_MAY_MOVE, near.min_words) else 0
     return moved(*words) <= may_move and not moved(*marks)
+
+
+def swaps_numbers(numbers: tuple[Sequence[Hashable], ...], others: tuple[Sequence[Hashable], ...]) -> bool:
+    """Whether two texts have their numbers in another order, and all their other words in the same.
+
+    Then a number stands in the place of another one: the integral of x^3 from 0 to 2, and of x^2 from 0 to 3.
+    """
+    return moved(*numbers) > 0 and moved(*others) == 0

@@ -22,6 +22,7 @@ from entropyguard.core.near.verdict import (
     may_lack_numbers,
     may_lack_topics,
     most_of_both,
+    swaps_numbers,
 )
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import find_difference, similarity
@@ -104,6 +105,11 @@ class Judge:
             (words_of, marks_of), (others, other_marks) = self._in_order(one[at]), self._in_order(other[at])
             if not keeps_order((words_of, others), (marks_of, other_marks), int(counted[at]), near):
                 verdicts[at] = NO_DUPLICATE
+        several = np.minimum(words.numbers[one], words.numbers[other]) > 1
+        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & (counted >= in_order_below(near)) & several).tolist():
+            (numbers, words_of), (other_numbers, others) = self._numbers_apart(one[at]), self._numbers_apart(other[at])
+            if numbers != other_numbers and swaps_numbers((numbers, other_numbers), (words_of, others)):
+                verdicts[at] = NO_DUPLICATE
         return verdicts
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
@@ -160,6 +166,13 @@ class Judge:
         one_more = (np.abs(letters) == 1) & (np.abs(squares) == sums * sums)
         possible: Bools = (~single | (same & (letters == 0)) | one_more) & (~three | same)
         return possible
+
+    def _numbers_apart(self, row: int) -> tuple[list[int], list[int]]:
+        """The numbers among the words of a row in their order, and its other words."""
+        start = self._words.ends[row]
+        words = self._codes[start : start + self._words.words[row]]
+        is_number = self._words.vocabulary.kinds[words] & NUMBER != 0
+        return words[is_number].tolist(), words[~is_number].tolist()
 
     def _in_order(self, row: int) -> tuple[list[int], list[int]]:
         """The words of a row in their order, and its marks but for hyphens."""
