@@ -124,7 +124,8 @@ def _kept_apart(pairs: Sequence[Pair]) -> list[str | None]:
     from entropyguard.core.semantic.guard import KINDS, GuardedText, kept_apart
     from entropyguard.core.words.split import cased_words
 
-    words = [GuardedText(tuple(one)) for one in cased_words(pl.Series([text for pair in pairs for text in pair]))]
+    texts = pl.Series([text for pair in pairs for text in pair], dtype=pl.String)
+    words = [GuardedText(tuple(one)) for one in cased_words(texts)]
     return [kept_apart(one, other, KINDS) for one, other in zip(words[0::2], words[1::2], strict=True)]
 
 
