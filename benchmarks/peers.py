@@ -20,6 +20,9 @@ by colons). To make them:
   python3 -m venv /tmp/peers
   /tmp/peers/bin/pip install torch==2.13.0
   /tmp/peers/bin/pip install -c constraints.txt semhash "model2vec[distill]" duckdb datasketch rensa
+text-dedup needs Python 3.12:
+  python3.12 -m venv /tmp/peers-312
+  /tmp/peers-312/bin/pip install text-dedup==0.4.1
 and, since the tool on PyPI has this project's name and needs old libraries:
   python3 -m venv /tmp/peers-old
   /tmp/peers-old/bin/pip install torch==2.13.0 entropyguard==1.23.0 sentence-transformers==2.7.0 transformers==4.44.2
@@ -30,6 +33,7 @@ SETTINGS = (
     ("semhash, static MiniLM, 0.95", "semhash", 0.95),
     ("rensa MinHash, words, 0.8", "rensa", 0.8),
     ("datasketch MinHash, 5 words, 0.7", "datasketch", 0.7),
+    ("text-dedup MinHash, 5 words, 0.7", "text-dedup", 0.7),
 )
 """What each tool is run with: label, package, threshold. The defaults of the tool or of its documentation."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 from measure import Measured, measure
 
 _MAX_WINDOWS = 64
@@ -98,6 +99,15 @@ def _dropped(log: Path) -> dict[int, Drop]:
         record["row_id"]: Drop(record["keeper_row_id"], record["similarity"])
         for record in records
         if record["keeper_row_id"] is not None
+    }
+
+
+def drops(checkpoints: Path, stage: str) -> dict[int, Drop]:
+    """What a stage dropped, by row: its file in `dropped`; rows that were too short are left out."""
+    return {
+        row["row_id"]: Drop(row["keeper_row_id"], row["similarity"])
+        for row in pq.read_table(checkpoints / "dropped" / f"{stage}.parquet").to_pylist()
+        if row["keeper_row_id"] is not None
     }
 
 

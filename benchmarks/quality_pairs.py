@@ -29,7 +29,8 @@ def judge_pairs(path: Path, most: int, peers: dict[str, Peer], static: Path | No
     similarity = np.einsum("ij,ij->i", vectors[0::2], vectors[1::2])
     lines = [_line(f"entropyguard, {threshold}", similarity >= threshold, same) for threshold in THRESHOLDS]
     file = write_rows(work / "pairs.jsonl", texts, [at // 2 for at in range(len(texts))])
-    for label, _, removed in clean_with_peers(file, peers, static, work):
+    quick = {package: peer for package, peer in peers.items() if package != "text-dedup"}  # a process for each pair
+    for label, _, removed in clean_with_peers(file, quick, static, work):
         lines.append(_line(label, np.isin(np.arange(len(pairs)), [row // 2 for row in removed]), same))
     title = f"{path.stem} ({_LANGUAGE}): {len(pairs):,} pairs, {int(same.sum())} of them judged {_SAME} or more of 5"
     print_table(title, ["tool, threshold", "taken for duplicates", "precision", "recall", "F1"], lines)

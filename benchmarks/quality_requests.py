@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from corpora import write_rows
 from measure import print_table
 from peers import Peer, clean_with_peers, clean_with_pypi_tool
-from pipeline import Drop, packaged_model, run_entropyguard
+from pipeline import Drop, drops, packaged_model, run_entropyguard
 
 THRESHOLDS = (0.98, 0.95, 0.92, 0.90, 0.85)
 _SHOWN_AT = 0.95
@@ -29,19 +29,29 @@ def judge_requests(path: Path, most: int, peers: dict[str, Peer], static: Path |
     file = write_rows(work / f"{path.stem}.jsonl", texts)
     lines, shown = [], dict[int, Drop]()
     for threshold in THRESHOLDS:
-        flags = ["--dedup-threshold", str(threshold)]
-        run = run_entropyguard(file, work / path.stem, *flags, resume=threshold != THRESHOLDS[0], audit=True)
-        lines.append(
-            _line(f"entropyguard, {threshold}", {row: drop.keeper for row, drop in run.dropped.items()}, topics)
-        )
+        flags = ["--dedup-threshold", str(threshold), "--near-threshold", "0"]
+        run = run_entropyguard(file, work / path.stem, *flags, resume=(work / path.stem).exists(), audit=True)
+        lines.append(_own_line(f"semantic {threshold} alone", run.dropped, topics))
         shown = run.dropped if threshold == _SHOWN_AT else shown
+    checkpoints = work / path.stem / "checkpoints"
+    run_entropyguard(file, work / path.stem, "--dedup-threshold", str(_SHOWN_AT), resume=True)
+    near = drops(checkpoints, "near")
+    lexical = {**drops(checkpoints, "exact"), **near}
+    both = {**lexical, **drops(checkpoints, "semantic")}
+    lines += [_own_line("near_dedup alone", lexical, topics), _own_line(f"near, semantic {_SHOWN_AT}", both, topics)]
     for label, _, removed in clean_with_peers(file, peers, static, work):
         lines.append(_line(label, removed, topics))
     for label, _, removed in clean_with_pypi_tool(file, peers, packaged_model(), work):
         lines.append(_line(label, removed, topics))
     title = f"{path.stem}: {len(texts):,} requests on {len(set(topics))} topics"
     print_table(title, ["tool, threshold", "rows removed", "share", "keeper of another topic"], lines)
-    _print_examples(shown, texts, topics)
+    _print_examples(f"semantic {_SHOWN_AT} alone", shown, texts, topics, _EXAMPLES)
+    strangers = {row: drop for row, drop in near.items() if topics[row] != topics[drop.keeper]}
+    _print_examples("near_dedup, for a keeper of another topic", strangers, texts, topics, len(strangers))
+
+
+def _own_line(label: str, dropped: dict[int, Drop], topics: list[str]) -> list[object]:
+    return _line(label, {row: drop.keeper for row, drop in dropped.items()}, topics)
 
 
 def _line(label: str, removed: Mapping[int, int | None], topics: list[str]) -> list[object]:
@@ -50,11 +60,11 @@ def _line(label: str, removed: Mapping[int, int | None], topics: list[str]) -> l
     return [label, f"{len(removed):,}", f"{len(removed) / len(topics):.1%}", strangers]
 
 
-def _print_examples(dropped: dict[int, Drop], texts: list[str], topics: list[str]) -> None:
+def _print_examples(what: str, dropped: dict[int, Drop], texts: list[str], topics: list[str], most: int) -> None:
     """Those whose keeper is of another topic, then the least similar."""
-    semantic = [(row, drop) for row, drop in dropped.items() if drop.similarity is not None]
-    semantic.sort(key=lambda one: (topics[one[0]] == topics[one[1].keeper], one[1].similarity))
-    print(f"\nRemoved at {_SHOWN_AT} (similarity: removed | kept; topics where they differ):")
-    for row, drop in semantic[:_EXAMPLES]:
+    similar = [(row, drop, drop.similarity) for row, drop in dropped.items() if drop.similarity is not None]
+    similar.sort(key=lambda one: (topics[one[0]] == topics[one[1].keeper], one[2]))
+    print(f"\nRemoved by {what} (similarity: removed | kept; topics where they differ):")
+    for row, drop, similarity in similar[:most]:
         differ = f" ({topics[row]} | {topics[drop.keeper]})" if topics[row] != topics[drop.keeper] else ""
-        print(f"- {drop.similarity:.3f}: {texts[row]} | {texts[drop.keeper]}{differ}")
+        print(f"- {similarity:.3f}: {texts[row]} | {texts[drop.keeper]}{differ}")

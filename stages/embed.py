@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 
 
 def work(run: StageRun) -> Counts:
@@ -10,7 +10,7 @@ def work(run: StageRun) -> Counts:
 
     if not run.params.semantic.enabled:
         write_no_embeddings(run.output("embeddings.parquet"))
-        return {"embedded": 0, "reused": 0, "unreadable": 0, "over_long": 0}
+        return {"embedded": 0, "reused": 0, "empty": 0, "unreadable": 0, "over_long": 0}
     from entropyguard.core.embed.loader import load_encoder
     from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
@@ -28,6 +28,7 @@ def work(run: StageRun) -> Counts:
     return {
         "embedded": counts.embedded,
         "reused": counts.reused,
+        "empty": counts.empty,
         "unreadable": counts.unreadable,
         "over_long": counts.over_long,
     }

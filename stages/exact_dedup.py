@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def work(run: StageRun) -> Counts:
@@ -16,7 +16,12 @@ def work(run: StageRun) -> Counts:
         run.params.keep,
         run.progress,
     )
-    return {"kept": counts.kept, "min_length": counts.min_length, "exact": counts.exact}
+    return {
+        "kept": counts.kept,
+        "min_length": counts.min_length,
+        "exact": counts.exact,
+        "nothing_to_compare": counts.nothing_to_compare,
+    }
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.report.lineage import Lineage
     from entropyguard.core.report.page import render_page, row_steps
     from entropyguard.core.report.plots import rows_plot, similarity_plot
-    from entropyguard.core.report.report import build_report, reading_warnings
+    from entropyguard.core.report.report import build_report, nothing_to_compare_lines, reading_warnings
     from entropyguard.core.report.same_template import guard_lines
     from entropyguard.core.storage.files import write_json
 
@@ -38,8 +38,9 @@ def work(run: StageRun) -> Counts:
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
     similarity = similarity_plot(examples.histogram, run.params.semantic.dedup_threshold)
     run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
+    notes = [*guard_lines(report), *nothing_to_compare_lines(report)]
     for line in [
-        *guard_lines(report),
+        *notes,
         *drop_warnings(report),
         *reading_warnings(report),
     ]:  # for `dvc repro`; the command line says it itself

@@ -11,7 +11,7 @@ from entropyguard.run.stage import Counts, StageRun, run_stage
 if TYPE_CHECKING:
     from entropyguard.core.arrays import Bools, Floats, Ints
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 
 
 def work(run: StageRun) -> Counts:

@@ -30,6 +30,7 @@ _LINES = [
     '{"text":"Zażółć  GĘŚLĄ jaźń", "n": 1e3, "n": 1.50}',
     '{"text": "zażółć gęślą jaźń"}',
     '{"text": "Ω"}',
+    '{"text": "..."}',
     json.dumps({"text": " ".join(TEXTS * 8)}),
     json.dumps({"text": "music and dance fill the square on the warm night 7"}),
     json.dumps({"text": f"{TEXTS[9]} today"}),  # a near-duplicate

@@ -10,6 +10,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,6 +61,63 @@ def datasketch(rows: list[Row], arguments: argparse.Namespace) -> Removed:
             index.insert(row, sketch)
 
 
+_TEXT_DEDUP = """
+[input]
+input_type = "local_files"
+file_type = "parquet"
+[input.read_arguments]
+path = "parquet"
+data_files = "rows/*.parquet"
+split = "train"
+[algorithm]
+algorithm_name = "minhash"
+text_column = "text"
+seed = 42
+batch_size = 10000
+num_perm = 240
+threshold = {threshold}
+false_positive_weight = 0.5
+false_negative_weight = 0.5
+hash_bits = 64
+ngram_size = 5
+check_false_positive = true
+[output]
+output_dir = "output"
+skip_filtering = true
+keep_index_column = true
+keep_cluster_column = true
+[debug]
+enable_profiling = false
+"""
+
+
+def text_dedup(rows: list[Row], arguments: argparse.Namespace) -> Removed:
+    """The configuration of its README: MinHash of runs of 5 words, 240 permutations, Jaccard 0.7, pairs checked.
+
+    It leaves out texts of fewer than five words; they do not count as removed here.
+    """
+    import polars as pl
+    from datasets import load_from_disk
+
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        (work / "rows").mkdir()
+        pl.DataFrame({"id": [row for row, _ in rows], "text": [text for _, text in rows]}).write_parquet(
+            work / "rows" / "part.parquet"
+        )
+        (work / "config.toml").write_text(_TEXT_DEDUP.format(threshold=arguments.threshold or 0.7))
+        environment = {**os.environ, "HF_HOME": str(work / "cache")}
+        command = [sys.executable, "-m", "text_dedup.minhash"]
+        done = subprocess.run(command, check=False, cwd=work, env=environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(done.stderr[-2000:])
+        marked = load_from_disk(work / "output")
+        columns = (marked[name] for name in ("id", "__INDEX__", "__CLUSTER__"))
+        for row, index, cluster in zip(*columns, strict=True):
+            if index != cluster:
+                yield row, rows[cluster][0]
+
+
 _MODELS: dict[str, object] = {}
 
 
@@ -73,6 +134,7 @@ TOOLS: dict[str, Callable[[list[Row], argparse.Namespace], Removed]] = {
     "semhash": semhash,
     "rensa": rensa,
     "datasketch": datasketch,
+    "text-dedup": text_dedup,
 }
 
 

@@ -77,7 +77,10 @@ def run(
         typer.Option(metavar="SHARE", help="Of equal words: at or above it a near-duplicate; 0: off. [default: 0.85]"),
     ] = None,
     min_length: Annotated[
-        int | None, typer.Option(metavar="CHARS", help="Drop rows whose text is shorter. [default: 0]")
+        int | None,
+        typer.Option(
+            metavar="CHARS", help="Drop shorter texts; 1: those with no letter, digit or symbol. [default: 0]"
+        ),
     ] = None,
     model_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder. [default: all-MiniLM-L6-v2]")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.report.drop_rates import drop_warnings
-from entropyguard.core.report.report import reading_warnings
+from entropyguard.core.report.report import nothing_to_compare_lines, reading_warnings
 from entropyguard.core.report.same_template import guard_lines
 from entropyguard.core.visible import visible, visible_json
 from entropyguard.run.publish import whole_file
@@ -84,6 +84,8 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
         say("semantic dedup was off (--no-semantic)")
     if "split" in rows:
         say(f"{rows['split']:,} of the input's rows were split into {rows['chunks']:,}, which count here")
+    for line in nothing_to_compare_lines(summary.report):
+        say(line)
     aside = summary.report["no_part_in_semantic_dedup"]
     if aside["unreadable"] or aside["over_long"]:
         say(

@@ -16,11 +16,11 @@ from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 
 STAGE_VERSIONS = {
-    "ingest": 4,
-    "exact_dedup": 2,
-    "near_dedup": 1,
-    "embed": 4,
-    "similar_pairs": 4,
+    "ingest": 5,
+    "exact_dedup": 3,
+    "near_dedup": 2,
+    "embed": 5,
+    "similar_pairs": 5,
     "semantic_dedup": 3,
     "export": 5,
 }

@@ -89,8 +89,10 @@ def _exact_vectors(project: Project, progress: Progress) -> ExactVectors:
 
 def cost(project: Project, floor: float) -> str:
     """What a search from `floor` up would take, for people."""
+    from entropyguard.core.pairs.similar_pairs import SKIPPED
+
     stored = project.checkpoint(PAIRS).metadata
-    rows = stored["rows"] - stored["unreadable"] - stored["over_long"]
+    rows = stored["rows"] - sum(stored.get(why, 0) for why in SKIPPED)
     return (
         f"{floor:g} is below search.floor {stored['search']['floor']:g}: similar pairs below it are not stored. "
         f"--extend searches the stored vectors of {rows:,} rows again: {_duration(project, stored['search'])}."

@@ -108,7 +108,7 @@ def run(
 def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder) -> None:
     texts = ["the cat sat", "你好", "dog " * 21, "music and dance"]
     counts, _ = run(tmp_path, texts, model)
-    assert counts == EmbedCounts(rows=4, embedded=2, reused=0, unreadable=1, over_long=1)
+    assert counts == EmbedCounts(rows=4, embedded=2, reused=0, empty=0, unreadable=1, over_long=1)
     table = pq.read_table(tmp_path / "embeddings.parquet")
     assert table.schema.names == ["row_id", "window", "skipped", "key", "vector"]
     assert table.schema.field("vector").type == pa.list_(pa.float32(), DIMENSION)
@@ -124,7 +124,7 @@ def test_each_row_has_its_vector_or_says_why_not(tmp_path: Path, model: Encoder)
 def test_a_text_longer_than_the_window_has_a_line_for_each_window(tmp_path: Path, model: Encoder) -> None:
     texts = ["a dog", "cat " * 45, "dog " * 61, "cat " * 20]
     counts, _ = run(tmp_path, texts, model, max_windows=3)
-    assert counts == EmbedCounts(rows=4, embedded=3, reused=0, unreadable=0, over_long=1)
+    assert counts == EmbedCounts(rows=4, embedded=3, reused=0, empty=0, unreadable=0, over_long=1)
     table = pq.read_table(tmp_path / "embeddings.parquet")
     assert table.column("row_id").to_pylist() == [0, 1, 1, 1, 3, 4]
     assert table.column("window").to_pylist() == [0, 0, 1, 2, 0, 0]
@@ -144,6 +144,26 @@ def test_windows_that_were_saved_are_not_embedded_again(tmp_path: Path, model: E
     counts, resumed = run(tmp_path, texts, encoder, store, max_windows=3)
     assert (encoder.embedded, counts.embedded + counts.reused) == (4, 3)
     assert resumed == clean
+
+
+def test_of_a_text_with_nothing_to_compare_no_encoder_is_asked(tmp_path: Path, model: Encoder) -> None:
+    class Asked(Counting):
+        texts: Sequence[str] = ()
+
+        def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
+            self.texts = texts
+            return super().tokenise(texts, max_windows)
+
+    encoder, store = Asked(model), PartStore(tmp_path / "store")
+    texts = ["", "the cat sat", "...", " \u200b\u0301 ", "." * 100_000]
+    counts, clean = run(tmp_path, texts, encoder, store)
+    assert (encoder.texts, encoder.embedded) == (["the cat sat"], 1)
+    assert counts == EmbedCounts(rows=5, embedded=1, reused=0, empty=4, unreadable=0, over_long=0)
+    table = pq.read_table(tmp_path / "embeddings.parquet")
+    assert table.column("skipped").to_pylist() == ["empty", None, "empty", "empty", "empty"]
+    assert [vector is None for vector in table.column("vector").to_pylist()] == [True, False, True, True, True]
+    assert run(tmp_path, texts, encoder, store)[1] == clean
+    assert run(tmp_path, ["", "..."], encoder, store)[0].empty == 2
 
 
 def test_a_text_too_long_for_so_many_windows_has_no_vector_even_where_the_store_has_one(
@@ -184,7 +204,7 @@ def test_equal_texts_are_embedded_once(tmp_path: Path, model: Encoder) -> None:
 
 def test_no_rows_give_an_empty_file(tmp_path: Path, model: Encoder) -> None:
     counts, _ = run(tmp_path, [], model, PartStore(tmp_path / "store"))
-    assert counts == EmbedCounts(0, 0, 0, 0, 0)
+    assert counts == EmbedCounts(0, 0, 0, 0, 0, 0)
     assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 0
 
 
@@ -278,4 +298,5 @@ def test_the_bytes_do_not_hang_on_what_the_store_held(
     run(folder, stored, model, store, max_windows)
     counts, warm = run(folder, texts, model, store, max_windows)
     assert warm == run(folder, texts, model, max_windows=max_windows)[1]
-    assert counts.rows == counts.embedded + counts.reused + counts.unreadable + counts.over_long == len(texts)
+    skipped = counts.empty, counts.unreadable, counts.over_long
+    assert counts.rows == counts.embedded + counts.reused + sum(skipped) == len(texts)

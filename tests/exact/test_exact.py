@@ -179,6 +179,22 @@ def test_a_short_row_is_dropped_and_is_nobodys_keeper(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("hashed", [AT_INGEST, None])
+@pytest.mark.parametrize("policy", ["first", "longest"])
+def test_rows_with_nothing_to_compare_stay_and_are_counted(
+    tmp_path: Path, hashed: ExactParams | None, policy: str
+) -> None:
+    texts = ["", "cat", "...", "", "cat", "...", " \u200b", "😀", "😀"]  # 4: duplicate of 1; 8: of 7
+    ingested = write_texts(tmp_path / "in.parquet", texts, hashed=hashed)
+    assert dedup(tmp_path, ingested, policy=policy) == ExactCounts(9, 7, 0, 2, nothing_to_compare=5)
+    assert column(tmp_path / "dropped.parquet", "row_id") == [4, 8]
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {"nothing_to_compare": 5}
+    exact = ExactParams(unicode="NFC", lowercase=True, whitespace=True, min_length=1)
+    assert dedup(tmp_path, ingested, exact, policy) == ExactCounts(9, 2, 5, 2)
+    assert column(tmp_path / "out.parquet", "row_id") == [1, 7]
+    assert Checkpoint(tmp_path / "dropped.parquet").metadata == {"nothing_to_compare": 0}
+
+
 def test_a_file_without_rows_gives_files_without_rows(tmp_path: Path) -> None:
     assert dedup(tmp_path, write_texts(tmp_path / "in.parquet", [])) == ExactCounts(0, 0, 0, 0)
     assert column(tmp_path / "out.parquet", "row_id") == column(tmp_path / "dropped.parquet", "row_id") == []
@@ -200,7 +216,7 @@ def test_progress_ends_at_all_rows(tmp_path: Path, hashed: ExactParams | None) -
     assert seen[-1] == (3, 3)
 
 
-texts = st.lists(st.sampled_from(["a", "A", " a", "bb", "b b", "BB", "", "ccc"]), max_size=20)
+texts = st.lists(st.sampled_from(["a", "A", " a", "bb", "b b", "BB", "", "ccc", "...", "´", "\u0301"]), max_size=20)
 
 
 @given(texts=texts, min_length=st.integers(0, 3), policy=st.sampled_from(["first", "longest", "column:n"]))

@@ -23,6 +23,7 @@ TEXT = "boil the white beans very gently for an hour"
     [
         ([], NearCounts(0, 0, 0, 0, 0, 0)),
         ([TEXT], NearCounts(1, 1, 0, 0, 0, 0)),
+        (["", "", "...", "...", "😀", "😀", "\u0e31\u0e31", "\u0e31\u0e31"], NearCounts(8, 8, 0, 0, 0, 0)),
         ([TEXT, TEXT + "!"], NearCounts(2, 1, 1, 1, 0, 0)),
         ([TEXT, TEXT.replace("very ", "")], NearCounts(2, 1, 1, 1, 0, 0)),
     ],

@@ -70,13 +70,13 @@ def test_a_pair_exactly_at_the_floor_is_found(tmp_path: Path, monkeypatch: pytes
 
 
 def test_skipped_rows_take_no_part_and_are_counted(tmp_path: Path) -> None:
-    vectors = unit([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0]])
-    skipped = {1: "unreadable", 2: "over_long", 3: "over_long"}
+    vectors = unit([[1, 0], [1, 0], [1, 0], [0, 1], [1, 0], [1, 0]])
+    skipped = {1: "unreadable", 2: "over_long", 3: "over_long", 5: "empty"}
     counts, _ = search(write_vectors(tmp_path / "e.parquet", vectors, skipped))
-    assert counts == SimilarCounts(rows=5, pairs=1, blocks=1, blocks_reused=0)
+    assert counts == SimilarCounts(rows=6, pairs=1, blocks=1, blocks_reused=0)
     assert stored_pairs(tmp_path) == [(0, 12, 1.0)]
     about = Checkpoint(tmp_path / "pairs.parquet").metadata
-    assert (about["rows"], about["unreadable"], about["over_long"]) == (5, 1, 2)
+    assert [about[name] for name in ("rows", "empty", "unreadable", "over_long")] == [6, 1, 1, 2]
     assert about["search"]["floor"] == 0.9
 
 

@@ -81,6 +81,7 @@ def test_plain_dvc_works_after_init(repo: Repo) -> None:
         "rejected": 0,
         "dropped": {"min_length": 0, "exact": 1, "near": 0, "semantic": 2},
         "kept": 7,
+        "nothing_to_compare": 0,
     }
 
 

@@ -26,7 +26,7 @@ from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.page import render_page, row_steps
 from entropyguard.core.report.pair_stats import Pair, count_pairs, least_similar_dropped, most_similar_kept
 from entropyguard.core.report.plots import for_page, rows_plot, similarity_plot
-from entropyguard.core.report.report import build_report, reading_warnings
+from entropyguard.core.report.report import build_report, nothing_to_compare_lines, reading_warnings
 from entropyguard.core.report.text_diff import shown, shown_beside, visible
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -397,6 +397,19 @@ def test_no_rows_have_no_scripts(tmp_path: Path) -> None:
     made = run(tmp_path / "project", as_lines(["short"]), [], min_length=99)
     assert made.report["scripts"] == {}
     assert reading_warnings(made.report) == []
+
+
+def test_rows_with_nothing_to_compare_are_counted_and_named(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(["", "one cat", "...", "", "one cat"]), [])
+    assert (made.report["rows"]["nothing_to_compare"], made.report["rows"]["kept"]) == (3, 4)
+    assert made.report["scripts"]["none"] == {"rows": 3, "unreadable": 0}
+    told = "3 rows have a text without a letter, digit or symbol: they take no part and stay. --min-length 1 drops them"
+    assert [line.startswith(told) for line in nothing_to_compare_lines(made.report)] == [True]
+    assert "3 rows have no letter, digit or symbol to compare" in made.page()
+    dropping = run(tmp_path / "dropping", as_lines(["", "one cat", "..."]), [], min_length=1)
+    assert (dropping.report["rows"]["nothing_to_compare"], dropping.report["rows"]["kept"]) == (0, 1)
+    assert nothing_to_compare_lines(dropping.report) == []
+    assert "symbol to compare" not in dropping.page()
 
 
 def test_a_rejected_line_does_not_shift_the_scripts(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.params import ExactParams
+from entropyguard.core.rows.content import nothing_to_compare
 from entropyguard.core.rows.hashes import hash_columns, hashes_of
 from entropyguard.core.rows.normalise import content_hash, hashed, normalise
 from entropyguard.core.rows.text import column_of, texts_of
@@ -163,7 +164,8 @@ def test_hashed_is_the_hash_and_the_length_of_the_normalised_texts(texts: list[s
     hashes, lengths = hashed(given, params)
     normal = normalise(given, params)
     assert (hashes == content_hash(normal)).all()
-    assert lengths.tolist() == [len(text) for text in normal.to_list()]
+    nothing = set(nothing_to_compare(given).tolist())
+    assert lengths.tolist() == [0 if at in nothing else len(text) for at, text in enumerate(normal.to_list())]
     columns, both = pa.table(hash_columns(hashes, lengths)), np.concatenate([hashes, hashes[1:]])
     assert (hashes_of(pa.concat_tables([columns, columns.slice(1)])["hash"]) == both).all()
     assert columns["characters"].to_pylist() == lengths.tolist()

@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from entropyguard.core.arrays import Bools, Floats, Ints, Keys
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore
+from entropyguard.core.rows.content import nothing_to_compare
+
+EMPTY = "empty"
+"""Why a text without a letter, digit or symbol is not embedded: no model is asked what it says."""
 
 _SHORT_CHARACTERS = 1_024  # with a window of 16 tokens or more, no text so short has too many
 
@@ -30,6 +35,8 @@ class TextBatch:
         asked = np.ones(len(texts), dtype=np.bool_)
         # Of a longer text the tokeniser says whether it is too long for so many windows, whatever the store has of it.
         short = np.array([len(text) <= _SHORT_CHARACTERS for text in texts], dtype=np.bool_)
+        empty = nothing_to_compare(pl.Series(texts, dtype=pl.String))
+        asked[empty] = short[empty] = False
         keys, candidates = text_keys(texts), np.flatnonzero(short)
         is_known, found = _look_up(store, keys[candidates], encoder.dimension)
         known = candidates[is_known]
@@ -37,6 +44,7 @@ class TextBatch:
         missing = np.flatnonzero(asked)
         self._tokens = encoder.tokenise([texts[at] for at in missing.tolist()], max_windows)
         self.skipped: npt.NDArray[np.object_] = np.full(len(texts), None, dtype=object)
+        self.skipped[empty] = EMPTY
         self.skipped[missing] = self._tokens.skipped
         counts = np.ones(len(texts), dtype=np.int64)
         counts[missing] = np.maximum(self._tokens.counts, 1)

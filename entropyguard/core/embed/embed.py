@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from entropyguard.core.embed.batch import TextBatch
+from entropyguard.core.embed.batch import EMPTY, TextBatch
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.row_vectors import embedded_batches, open_store
 from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
@@ -21,19 +21,22 @@ from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 
+_REASONS = (EMPTY, UNREADABLE, OVER_LONG)
 _ANY_DIMENSION = -1  # lists of no fixed length: no model was asked for one
 
 
 @dataclass(frozen=True)
 class EmbedCounts:
-    """rows = embedded + reused + unreadable + over_long.
+    """rows = embedded + reused + empty + unreadable + over_long.
 
+    empty: without a letter, digit or symbol, so the model is not asked.
     reused: all of its vectors came from the store, or another row of this run has the same text.
     """
 
     rows: int
     embedded: int
     reused: int
+    empty: int
     unreadable: int
     over_long: int
 
@@ -60,7 +63,7 @@ def embed_texts(
         "max_windows": max_windows,
     }
     schema = embeddings_schema(encoder.dimension)
-    counts = dict.fromkeys(("rows", "embedded", "reused", UNREADABLE, OVER_LONG), 0)
+    counts = dict.fromkeys(("rows", "embedded", "reused", *_REASONS), 0)
     # The files are closed after the threads that write to them have ended.
     with (
         TableWriter(out, schema, metadata, plain=("vector",)) as writer,
@@ -103,7 +106,7 @@ def _table(row_ids: pa.ChunkedArray, batch: TextBatch, schema: pa.Schema) -> pa.
 def _count(batch: TextBatch, counts: dict[str, int]) -> None:
     """Add a batch to the run's counts."""
     rows = len(batch.skipped)
-    skipped = {why: int((batch.skipped == why).sum()) for why in (UNREADABLE, OVER_LONG)}
+    skipped = {why: int((batch.skipped == why).sum()) for why in _REASONS}
     reused = rows - batch.embedded - sum(skipped.values())
     for name, number in {"rows": rows, "embedded": batch.embedded, "reused": reused, **skipped}.items():
         counts[name] += number

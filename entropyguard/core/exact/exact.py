@@ -30,12 +30,13 @@ _DROPPED_TOGETHER = 1 << 20
 
 @dataclass(frozen=True)
 class ExactCounts:
-    """rows = kept + min_length + exact."""
+    """rows = kept + min_length + exact; of those kept, so many hold nothing to compare."""
 
     rows: int
     kept: int
     min_length: int
     exact: int
+    nothing_to_compare: int = 0
 
 
 def mark_exact_duplicates(
@@ -115,7 +116,9 @@ def drop_exact_duplicates(
 ) -> ExactCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of row ids.
 
-    A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper.
+    A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper. One
+    without a letter, digit or symbol has none; where no length is asked for it stays, and is nobody's duplicate:
+    empty texts say nothing of the other columns. `dropped` says in its metadata how many these are.
     Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
     """
     if keep.source_column:
@@ -128,27 +131,31 @@ def drop_exact_duplicates(
     else:
         hashes, lengths = row_hashes.taken_anew(ingested, exact, lambda done, rows: progress(done // 2, rows))
         progress = _second_half(progress)
-    takes_part = lengths >= exact.min_length if exact.min_length else None
+    takes_part = lengths >= max(1, exact.min_length)
     del lengths
-    keeper = mark_exact_duplicates(hashes, rank, takes_part)
+    keeper = mark_exact_duplicates(hashes, rank, None if takes_part.all() else takes_part)
     del hashes, rank
-    return _write(ingested, out, dropped, keeper, progress)
+    silent_rows = np.flatnonzero(~takes_part) if exact.min_length == 0 else np.empty(0, dtype=np.int64)
+    keeper[silent_rows] = silent_rows
+    return _write(ingested, out, dropped, keeper, len(silent_rows), progress)
 
 
 def _second_half(progress: Progress) -> Progress:
     return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
-def _write(ingested: Checkpoint, out: Path, dropped: Path, keeper: Ints, progress: Progress) -> ExactCounts:
+def _write(
+    ingested: Checkpoint, out: Path, dropped: Path, keeper: Ints, nothing_to_compare: int, progress: Progress
+) -> ExactCounts:
     stays = keeper == np.arange(len(keeper))
     metadata = {name: value for name, value in ingested.metadata.items() if name != "hashed"}
     keep_rows(ingested, out, COLUMNS, metadata, stays, progress)
-    with TableWriter(dropped, DROPPED) as writer:
+    with TableWriter(dropped, DROPPED, {"nothing_to_compare": nothing_to_compare}) as writer:
         for start in range(0, len(keeper), _DROPPED_TOGETHER):
             lost = np.flatnonzero(~stays[start : start + _DROPPED_TOGETHER]) + start
             writer.write(_dropped(lost, keeper, ingested.row_ids))
     rows, kept, short = len(keeper), int(stays.sum()), int((keeper == NO_PART).sum())
-    return ExactCounts(rows, kept, short, rows - kept - short)
+    return ExactCounts(rows, kept, short, rows - kept - short, nothing_to_compare)
 
 
 def _dropped(rows: Ints, keeper: Ints, row_ids: Ints) -> pa.Table:

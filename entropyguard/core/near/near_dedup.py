@@ -21,7 +21,7 @@ from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
 from entropyguard.core.params import KeepParams, NearParams
-from entropyguard.core.progress import Progress
+from entropyguard.core.progress import Progress, silent
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -74,8 +74,9 @@ def drop_near_duplicates(
     ):
         metadata = _write_pairs(search, after_exact.row_ids, pairs, min(FLOOR, near.threshold), progress)
     decisions = _decide(after_exact, Checkpoint(pairs), near, rank, max_memory)
-    kept = write_decided(after_exact, out, dropped, "near", decisions, metadata, progress)
+    kept = write_decided(after_exact, out, dropped, "near", decisions, metadata, silent)
     rows = after_exact.rows
+    progress(rows, rows)
     return NearCounts(rows, kept, rows - kept, search.judged, search.reused, search.capped_buckets)
 
 

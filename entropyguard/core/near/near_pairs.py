@@ -25,6 +25,7 @@ from entropyguard.core.near.verdict import VERDICT_VERSION
 from entropyguard.core.near.word_bags import Judge
 from entropyguard.core.params import NearParams
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.content import nothing_to_compare
 from entropyguard.core.rows.normalise import content_hash
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -75,6 +76,7 @@ class NearPairs:
         self._verdicts = Finished(store, judging, 1)
         self._words = RowWords(folder / "words", rows.rows)
         self._keys = np.empty((rows.rows, 2), dtype=np.uint64)
+        self._takes_part = np.zeros(rows.rows, dtype=np.bool_)
         self._pairs = PairRuns(folder, max_memory // 4)
         self.judged = self.reused = self.capped_buckets = 0
 
@@ -92,11 +94,10 @@ class NearPairs:
         self._signatures.finish()
         protect = self._near.changed_words == "protect"
         candidates = Candidates(self._words, self._rank, self._pairs, protect=protect)
-        takes_part = self._words.words > 0
         # First what agrees in all bands: of many texts of the same words each meets the one that is kept.
-        candidates.add_band(_mixed(hashes), hashes[0], takes_part)
+        candidates.add_band(_mixed(hashes), hashes[0], self._takes_part)
         for band in range(self._near.bands):
-            candidates.add_band(hashes[band], hashes[(band + 1) % self._near.bands], takes_part)
+            candidates.add_band(hashes[band], hashes[(band + 1) % self._near.bands], self._takes_part)
         self.capped_buckets = candidates.capped_buckets
 
     def judge(self, floor: int, progress: Progress) -> Iterator[Found]:
@@ -123,6 +124,8 @@ class NearPairs:
             self._keys[part] = content_hash(texts)
             found = Words(texts)
             self._words.add(found)
+            self._takes_part[part] = self._words.words[part] > 0
+            self._takes_part[start + nothing_to_compare(texts)] = False  # of a vowel sign alone Thai makes a word
             known, stored = self._signatures.find(self._keys[part])
             new = np.flatnonzero(~known)
             if len(new):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,17 @@ import polars as pl
 from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
 from entropyguard.core.words.lists import words_of
 from entropyguard.core.words.numbers import is_number
-from entropyguard.core.words.split import HYPHEN, UNSPACED, Words
+from entropyguard.core.words.split import HYPHEN, IDEOGRAPHIC, UNSPACED, Words, counted_words
 from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
 UInt32s = npt.NDArray[np.uint32]
 
-MARK, NUMBER, NEGATION, UNSPACED_LETTER = (np.uint8(1 << bit) for bit in range(4))
+MARK, NUMBER, NEGATION, UNSPACED_LETTER, IDEOGRAPH = (np.uint8(1 << bit) for bit in range(5))
 """What a word is, as bits of `Vocabulary.kinds`."""
 
 SKETCH_BINS = 32
 _MOST_IN_BIN = 255
+_FIRST_ROOM = 1 << 14  # words
 
 
 class Vocabulary:
@@ -36,43 +38,59 @@ class Vocabulary:
         self._type = pl.Categorical(pl.Categories.random(namespace="entropyguard"))
         self._kept = pl.Series([], dtype=self._type)  # the numbers live as long as a series that has them
         self._words = pl.Series(dtype=pl.String)
+        self._known = 0
         self.hyphen = -1  # its number, once it was met
-        self.kinds: Bytes = np.empty(0, dtype=np.uint8)
-        self.spelling: Ints = np.empty((0, 3), dtype=np.int64)
-        self.numbers: Int32s = np.empty(0, dtype=np.int32)
-        self.number_hashes: UInt64s = np.empty(0, dtype=np.uint64)
+        self.kinds: Bytes = np.zeros(_FIRST_ROOM, dtype=np.uint8)
+        self.spelling: Ints = np.zeros((_FIRST_ROOM, 3), dtype=np.int64)
+        self.numbers: Int32s = np.zeros(_FIRST_ROOM, dtype=np.int32)
+        self.number_hashes: UInt64s = np.zeros(_FIRST_ROOM, dtype=np.uint64)
 
     def numbered(self, words: pl.Series) -> UInt32s:
         """The number of each word; the same word has the same one."""
         codes: UInt32s = words.cast(self._type).to_physical().to_numpy()
-        if len(codes) and codes.max() >= len(self.kinds):
-            self._learn(words.gather(np.flatnonzero(codes >= len(self.kinds))).unique())
+        if len(codes) and codes.max() >= self._known:
+            self._learn(words.gather(np.flatnonzero(codes >= self._known)).unique())
         return codes
 
     def _learn(self, words: pl.Series) -> None:
         words = words.gather(words.cast(self._type).to_physical().arg_sort())
-        kinds = np.zeros(len(words), dtype=np.uint8)
-        kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
-        kinds[[is_number(word) for word in words]] |= NUMBER
-        kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
-        kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
+        new = slice(self._known, self._known + len(words))
         if (hyphen := words.index_of(HYPHEN)) is not None:
-            self.hyphen = len(self._words) + hyphen
+            self.hyphen = self._known + hyphen
         self._words = pl.concat([self._words, words], rechunk=False)
-        self.kinds = np.concatenate([self.kinds, kinds])
-        self.spelling = np.concatenate([self.spelling, _spelling(words)])
+        self._known = new.stop
+        self.kinds, self.spelling = _with_room(self.kinds, new.stop), _with_room(self.spelling, new.stop)
+        self.kinds[new], self.spelling[new] = _kinds(words), _spelling(words)
+        self.numbers, self.number_hashes = _with_room(self.numbers, new.stop), _with_room(self.number_hashes, new.stop)
         numbers = words.str.replace_all(",", "", literal=True).str.extract_all(NUMBER_IN_WORD)
-        self.numbers = np.concatenate([self.numbers, numbers.list.len().to_numpy().astype(np.int32)])
-        hashes = numbers.explode(empty_as_null=False).hash().to_numpy()
-        summed = np.zeros(len(words), dtype=np.uint64)
-        np.add.at(summed, np.repeat(np.arange(len(words)), numbers.list.len().to_numpy()), hashes)
-        self.number_hashes = np.concatenate([self.number_hashes, summed])
+        self.numbers[new] = numbers.list.len().to_numpy()
+        word = np.repeat(np.arange(new.start, new.stop), self.numbers[new])
+        np.add.at(self.number_hashes, word, numbers.explode(empty_as_null=False).hash().to_numpy())
 
     def words(self, codes: UInt32s) -> list[str]:
         """The words with these numbers."""
         if self._words.n_chunks() > 1:
             self._words = self._words.rechunk()
         return self._words.gather(codes).to_list()
+
+
+def _with_room(facts: npt.NDArray[Any], words: int) -> npt.NDArray[Any]:
+    """The same array, or one twice as long, where so many words do not fit."""
+    if words <= len(facts):
+        return facts
+    longer = np.zeros((max(words, 2 * len(facts)), *facts.shape[1:]), dtype=facts.dtype)
+    longer[: len(facts)] = facts
+    return longer
+
+
+def _kinds(words: pl.Series) -> Bytes:
+    kinds = np.zeros(len(words), dtype=np.uint8)
+    kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
+    kinds[[is_number(word) for word in words]] |= NUMBER
+    kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
+    kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
+    kinds[words.str.contains(f"^[{IDEOGRAPHIC}]$").to_numpy()] |= IDEOGRAPH
+    return kinds
 
 
 def _spelling(words: pl.Series) -> Ints:
@@ -87,8 +105,8 @@ def _spelling(words: pl.Series) -> Ints:
 class RowWords:
     """The words of rows, by their index: written once, row after row, then read in any order.
 
-    On disk 4 bytes a word. In memory 60 bytes a row: words, how many there are; counted, the same with two letters of
-    a script without spaces as one; numbers and number_hashes as in `Vocabulary`; sketches, shape (rows, SKETCH_BINS):
+    On disk 4 bytes a word. In memory 60 bytes a row: words, how many there are; counted, the same as `counted_words`
+    has it; numbers and number_hashes as in `Vocabulary`; sketches, shape (rows, SKETCH_BINS):
     how many words fall into each bin.
     """
 
@@ -116,8 +134,10 @@ class RowWords:
         is_word = kinds & MARK == 0
         part = slice(self._rows, self._rows + len(lengths))
         self.words[part] = np.bincount(row[is_word], minlength=len(lengths))
-        unspaced = np.bincount(row[kinds & UNSPACED_LETTER != 0], minlength=len(lengths))
-        self.counted[part] = self.words[part] - unspaced // 2
+        unspaced, ideographs = (
+            np.bincount(row[kinds & kind != 0], minlength=len(lengths)) for kind in (UNSPACED_LETTER, IDEOGRAPH)
+        )
+        self.counted[part] = counted_words(self.words[part], unspaced, ideographs)
         in_word = self.vocabulary.numbers[codes]
         some = np.flatnonzero(in_word)
         np.add.at(self.numbers[part], row[some], in_word[some])

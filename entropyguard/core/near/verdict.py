@@ -7,7 +7,7 @@ alone takes arrays as well, of many pairs.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from entropyguard.core.words.difference import Difference, moved
 from entropyguard.core.words.lists import words_of
 from entropyguard.core.words.numbers import is_number
 
+TOPIC, NUMBER_TOPIC = 2, 3
+"""A word that a text has so often is a topic of it; a number that often must not be missing from any text."""
+
 VERDICT_VERSION = 1
 """Raised when a pair gets another verdict."""
 
-_LEAST_WORDS_MISSPELT = 5  # a shorter text is the same only in the same words
 _MARK_MAY_BE_MISSING = _WORD_MAY_MOVE = 12
 _NUMBER_MAY_BE_MISSING = _ORDER_MAY_CHANGE = 20
 _TOPIC_MAY_BE_MISSING = 50
@@ -42,28 +44,32 @@ def may_lack_numbers(counted: Any, near: NearParams) -> Any:
 
 
 def may_lack_topics(counted: Any) -> Any:
-    """Whether a text is so long that a word may be missing which the other one has at least twice.
+    """Whether a text is so long that a word may be missing which the other one has TOPIC times or more.
 
     In a short text that is what it is about: one for arm64 and one for cloud-arm64.
     """
     return counted >= _TOPIC_MAY_BE_MISSING
 
 
-def allows(difference: Difference, topics: set[str], counted: int, near: NearParams) -> bool:
+def allows(difference: Difference, topics: Mapping[str, int], counted: int, near: NearParams) -> bool:
     """Whether two texts may be duplicates, by what they do not share.
 
-    topics: words that one of them has at least twice and the other not at all. Texts of `in_order_below` words must
-    be in the same order besides.
+    topics: how often one of them has a word, at least TOPIC times, that the other has not at all. Texts below
+    `in_order_below` must be in the same order besides.
     """
     if difference.replaced and near.changed_words == "protect":
         return False
-    too_short = counted < _LEAST_WORDS_MISSPELT and bool(difference.misspelt)
-    if counted < near.min_words and (difference.missing or too_short):
+    if counted < near.min_words and (difference.missing or difference.misspelt):
         return False
-    lacking = [word for side in difference.own for word in side]
-    if not words_of("negations").isdisjoint(lacking) or not (may_lack_topics(counted) or topics.isdisjoint(lacking)):
+    lacking = {word for side in difference.own for word in side}
+    if not words_of("negations").isdisjoint(lacking):
         return False
-    return bool(may_lack_numbers(counted, near)) or not any(map(is_number, lacking))
+    if not may_lack_topics(counted) and not lacking.isdisjoint(topics):
+        return False
+    numbers = {word for word in lacking if is_number(word)}
+    if any(topics.get(number, 0) >= NUMBER_TOPIC for number in numbers):
+        return False
+    return not numbers or bool(may_lack_numbers(counted, near))
 
 
 def in_order_below(near: NearParams) -> int:

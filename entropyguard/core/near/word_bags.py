@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from entropyguard.core.arrays import Bools, Int32s, Ints, UInt64s
+from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt64s
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
+    NUMBER_TOPIC,
+    TOPIC,
     allows,
     in_order_below,
     is_too_far_by_length,
@@ -35,13 +37,14 @@ _SIDE, _CODE_BITS = np.uint64(1), np.uint64(33)
 class _LeftOver:
     """The words of which one side of a pair has more: which pair, which word, how many more the first side has.
 
-    topic: whether one side has it at least twice, and the other not at all.
+    topic: whether one side has it TOPIC times or more, and the other not at all; kinds: as in `Vocabulary`.
     """
 
     pair: Ints
     code: UInt32s
     more: Ints
     topic: Bools
+    kinds: Bytes
 
 
 class Judge:
@@ -68,7 +71,7 @@ class Judge:
     def _judge(self, one: Ints, other: Ints) -> Int32s:
         words, near, pairs = self._words, self._near, len(one)
         left = self._left_over(one, other)
-        kinds = words.vocabulary.kinds[left.code]
+        kinds = left.kinds
         is_word = kinds & MARK == 0
         own, their = (_sum(left.pair, np.maximum(more, 0) * is_word, pairs) for more in (left.more, -left.more))
         total = words.words[one] + words.words[other]
@@ -80,7 +83,8 @@ class Judge:
             possible &= ~self._marks_replaced(left, is_word, pairs)
         fine = may_lack_numbers(counted, near) | ~_any(left.pair[kinds & NUMBER != 0], pairs)
         fine &= may_lack_topics(counted) | ~_any(left.pair[left.topic], pairs)
-        fine &= ~_any(left.pair[kinds & NEGATION != 0], pairs)
+        never = (kinds & NEGATION != 0) | (left.topic & (kinds & NUMBER != 0) & (np.abs(left.more) >= NUMBER_TOPIC))
+        fine &= ~_any(left.pair[never], pairs)
         one_sided = (own == 0) | (their == 0)
         verdicts = np.full(pairs, NO_DUPLICATE, dtype=np.int32)
         plain = possible & one_sided & fine & (~short | (own + their == 0))
@@ -112,9 +116,9 @@ class Judge:
         some = np.flatnonzero(more)
         word = word[starts[some]]
         pair, code, more = (word >> _CODE_BITS).astype(np.int64), word.astype(np.uint32), more[some]
-        topic = (np.abs(more) > 1) & (counts[some] == np.abs(more))
-        topic &= self._words.vocabulary.kinds[code] & (MARK | UNSPACED_LETTER) == 0
-        return _LeftOver(pair, code, more, topic)
+        kinds = self._words.vocabulary.kinds[code]
+        topic = (np.abs(more) >= TOPIC) & (counts[some] == np.abs(more)) & (kinds & (MARK | UNSPACED_LETTER) == 0)
+        return _LeftOver(pair, code, more, topic, kinds)
 
     def _keys(self, rows: Ints) -> UInt64s:
         """For each word of the rows: the number of the pair, of the word, and a bit for the side."""
@@ -131,8 +135,8 @@ class Judge:
 
     def _both_sided(
         self, left: _LeftOver, is_word: Bools, wanted: Bools
-    ) -> Iterator[tuple[int, list[str], list[str], set[str]]]:
-        """Of the pairs that are wanted: the words that each side has alone, and those that are topics."""
+    ) -> Iterator[tuple[int, list[str], list[str], dict[str, int]]]:
+        """Of the pairs that are wanted: the words that each side has alone, and how often one has its topics."""
         chosen = np.flatnonzero(is_word & wanted[left.pair])
         pairs, more = left.pair[chosen], left.more[chosen].tolist()
         words, topic = self._words.vocabulary.words(left.code[chosen]), left.topic[chosen].tolist()
@@ -140,7 +144,7 @@ class Judge:
         for start, end in zip(starts, [*starts, len(chosen)][1:], strict=True):
             own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
             their = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(-count)]
-            topics = {word for word, is_one in zip(words[start:end], topic[start:end], strict=True) if is_one}
+            topics = {words[at]: abs(more[at]) for at in range(start, end) if topic[at]}
             yield int(pairs[start]), own, their, topics
 
     def _may_be_misspelt(self, left: _LeftOver, is_word: Bools, own: Ints, their: Ints, short: Bools) -> Bools:

@@ -34,6 +34,9 @@ from entropyguard.core.storage.parts import PartStore
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 """The columns of `similar_pairs.parquet`."""
 
+SKIPPED = ("empty", "unreadable", "over_long")
+"""Why rows take no part: counted, by these names, in the file's metadata."""
+
 
 @dataclass(frozen=True)
 class SimilarCounts:
@@ -77,7 +80,7 @@ def find_similar_pairs(
 
 def write_no_pairs(out: Path) -> None:
     """Write a similar_pairs.parquet without rows, for a run without semantic dedup."""
-    _write(out, {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"method": "off"}}, np.empty(0, np.int64), [])
+    _write(out, {"rows": 0, **dict.fromkeys(SKIPPED, 0), "search": {"method": "off"}}, np.empty(0, np.int64), [])
 
 
 def is_exhaustive(rows: int, search: SearchParams) -> bool:
@@ -166,8 +169,7 @@ class _Work:
     def _metadata(self, vectors: Vectors, block_rows: BlockRows) -> dict[str, Any]:
         return {
             "rows": vectors.rows,
-            "unreadable": vectors.skipped["unreadable"],
-            "over_long": vectors.skipped["over_long"],
+            **{why: vectors.skipped[why] for why in SKIPPED},
             "search": {"floor": self.search.floor, **block_rows.described()},
         }
 

@@ -27,6 +27,8 @@ def build_report(
 ) -> dict[str, Any]:
     """The report of a run; `said` spells a place in the input for messages.
 
+    `rows.nothing_to_compare` of the rows kept have no letter, digit or symbol, and took no part in any stage.
+
     InternalError when rows in != kept + dropped + rejected; LossError when more is lost than `guard.max_loss`.
     """
     import pyarrow.compute as pc  # the command line checks a finished report without it
@@ -46,6 +48,7 @@ def build_report(
         "rejected": rejected,
         "dropped": dropped,
         "kept": lineage.kept.rows,
+        "nothing_to_compare": lineage.dropped["exact_dedup"].metadata.get("nothing_to_compare", 0),
     }
     if params.chunks.size:
         rows |= count_chunks(lineage.ingested)
@@ -126,6 +129,17 @@ def _outcomes(ingested: Checkpoint, judged: Checkpoint) -> Any:
             unreadable = pc.equal(pc.fill_null(table["skipped"], ""), UNREADABLE)
             outcomes[table["row_id"].filter(unreadable).to_numpy()] = 2
     return outcomes
+
+
+def nothing_to_compare_lines(report: dict[str, Any]) -> list[str]:
+    """A line when rows stay because there is nothing in their texts to compare."""
+    rows = report["rows"]["nothing_to_compare"]
+    if rows == 0:
+        return []
+    return [
+        f"{rows:,} rows have a text without a letter, digit or symbol: they take no part and stay. "
+        "--min-length 1 drops them (exact.min_length)."
+    ]
 
 
 def reading_warnings(report: dict[str, Any]) -> list[str]:

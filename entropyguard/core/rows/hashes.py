@@ -19,7 +19,8 @@ AT_INGEST = ExactParams("NFC", lowercase=True, whitespace=True, min_length=0)
 """The normalisation whose hashes ingest takes; for any other, exact_dedup has to decode the texts again."""
 
 HASH_FIELDS = (pa.field("hash", DIGEST_TYPE), pa.field("characters", pa.int32()))
-"""The columns they are stored in: xxh3-128, its highest byte first, and the number of characters."""
+"""The columns they are stored in: xxh3-128, its highest byte first, and the number of characters, 0 where there is
+nothing to compare."""
 
 _MOST_THREADS = 4  # each of them holds a slice of texts in half a dozen forms
 

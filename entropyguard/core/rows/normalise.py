@@ -13,6 +13,7 @@ import xxhash
 
 from entropyguard.core.arrays import Bytes, Hashes, Int32s, Ints, flagged
 from entropyguard.core.params import ExactParams
+from entropyguard.core.rows.content import not_told_by_first_bytes, nothing_to_compare
 
 _ASCII_SPACES = " \t\n\r\v\f"
 _FOREIGN_SPACES = r"[\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
@@ -48,19 +49,28 @@ def normalise(texts: pl.Series, params: ExactParams) -> pl.Series:
 
 
 def hashed(texts: pl.Series, params: ExactParams) -> tuple[Hashes, Int32s]:
-    """xxh3-128 of each text as `normalise` gives it, shape (texts, 2), high half first; and its characters."""
+    """xxh3-128 of each text as `normalise` gives it, shape (texts, 2), high half first; and its characters.
+
+    A text without a letter, digit or symbol has 0 characters: there is nothing in it to compare.
+    """
     further = _further_bytes(texts)
-    hashes, lengths = _hashed_plainly(texts, further, params)
+    plain = _plain(texts, params)
+    hashes, lengths = _hashes(plain), _characters(plain, further)
+    unsure = not_told_by_first_bytes(plain.starts, plain.stops, plain.data)
+    del plain
     odd = _odd(texts, further, params)
     if len(odd):
         settled = _settled(texts.gather(odd), params)
-        hashes[odd], lengths[odd] = _hashed_plainly(settled, _further_bytes(settled), params)
+        plain = _plain(settled, params)
+        hashes[odd], lengths[odd] = _hashes(plain), _characters(plain, _further_bytes(settled))
+    if len(unsure):
+        lengths[unsure[nothing_to_compare(texts.gather(unsure))]] = 0
     return hashes, lengths
 
 
-def _hashed_plainly(texts: pl.Series, further: pl.Series, params: ExactParams) -> tuple[Hashes, Int32s]:
-    plain = _plain(texts, params)
-    return _hashes(plain), (plain.stops - plain.starts - further.to_numpy()).astype(np.int32)
+def _characters(plain: _Plain, further: pl.Series) -> Int32s:
+    lengths: Int32s = (plain.stops - plain.starts - further.to_numpy()).astype(np.int32)
+    return lengths
 
 
 def _further_bytes(texts: pl.Series) -> pl.Series:

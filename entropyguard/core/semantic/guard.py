@@ -6,13 +6,14 @@ the other "below 30". The words do. Each kind of difference is a rule by itself,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-from rapidfuzz.distance import Indel, LCSseq
+from rapidfuzz.distance import OSA, Indel, LCSseq
 
 from entropyguard.core.words.lists import words_of
 from entropyguard.core.words.misspelling import is_same_word
@@ -22,13 +23,16 @@ from entropyguard.core.words.split import SENTENCE
 
 Kind = Literal["numbers", "negation", "names", "frame"]
 KINDS: tuple[Kind, ...] = ("numbers", "negation", "names", "frame")
-"""numbers: each has a number that the other lacks. negation: one denies what the other says, or says the opposite.
-names: a name was replaced, or two changed places. frame: the same beginning and end, another passage between."""
+"""numbers: each has a number that the other lacks, or has less often, or another unit. negation: one denies what the
+other says, or says the opposite. names: a name or a symbol was replaced, or two names changed places. frame: the same
+beginning and end, another passage between."""
 
 _ALIKE = 0.7  # word similarity from which a replaced word is looked at by itself
 _OPPOSITE_SPAN, _NAME_SPAN, _NEAR_RELATION = 3, 2, 3
 _SHARED_FRAME = 0.6
 _LONG_TEXT, _PASSAGE, _PASSAGE_OF_LONG = 60, 8, 3
+_SYMBOLS = frozenset("bcdfghjklmnpqrstvwxyz")  # x is a name where the other text has y
+_SHORTEST_SLIP = 3  # letters of a negation that may be misspelt
 _STEM = 4  # letters that words share which are forms of one
 _RELATIONS = frozenset(
     ["than", "over", "to", "from", "by", "before", "after", "niż", "od", "do", "przez", "przed", "po"]
@@ -60,19 +64,20 @@ class GuardedText:
         return tuple(word[0].isupper() and not first for word, first in self._marked)
 
     @cached_property
-    def numbers(self) -> frozenset[str]:
+    def numbers(self) -> Counter[str]:
         """As `numbers_in` has them."""
         return numbers_in(self.words)
 
     @cached_property
-    def negations(self) -> int:
-        """How many words deny something."""
+    def negations(self) -> Counter[str]:
+        """The words that deny something, and how often."""
         denying = words_of("negations")
         pairs = list(pairwise(["", *self.words, ""]))  # each word as the second of one and the first of the next
         denies = zip(pairs[:-1], self.words, pairs[1:], strict=True)
-        return sum(
-            word in denying and _NOT_DENYING.isdisjoint((with_left, with_right))
+        return Counter(
+            word
             for with_left, word, with_right in denies
+            if word in denying and _NOT_DENYING.isdisjoint((with_left, with_right))
         )
 
 
@@ -88,13 +93,17 @@ class Span:
 
 def kept_apart(text: GuardedText, other: GuardedText, kinds: Collection[Kind]) -> Kind | None:
     """The first kind of difference that keeps two texts apart; None where they may be duplicates. Symmetric."""
+    if other.cased < text.cased:  # of several ways to align two texts one is taken, whichever comes first
+        text, other = other, text
     if "numbers" in kinds and text.numbers - other.numbers and other.numbers - text.numbers:
         return "numbers"
     alike = Indel.normalized_similarity(text.words, other.words) >= _ALIKE
     spans = list(_replaced(text.words, other.words)) if alike else []
-    if "negation" in kinds and alike and (text.negations != other.negations or _says_opposite(text, other, spans)):
+    if "numbers" in kinds and any(_is_other(text, other, span, words_of("units")) for span in spans):
+        return "numbers"
+    if "negation" in kinds and alike and (_denies(text, other) or _says_opposite(text, other, spans)):
         return "negation"
-    if "names" in kinds and ((alike and _name_replaced(text, other, spans)) or _names_swapped(text, other)):
+    if "names" in kinds and (_name_replaced(text, other, spans) or _names_swapped(text, other)):
         return "names"
     if "frame" in kinds and _shares_frame(text.words, other.words):
         return "frame"
@@ -110,6 +119,25 @@ def _replaced(words: Sequence[str], others: Sequence[str]) -> Iterable[Span]:
         start, other_start = block.a + block.size, block.b + block.size
 
 
+def _denies(text: GuardedText, other: GuardedText) -> bool:
+    """Whether one of them denies more than the other; a negation misspelt, or written with its neighbour, is one."""
+    negations, others = text.negations.total(), other.negations.total()
+    if negations == others:
+        return False
+    more, less = (text, other) if negations > others else (other, text)
+    alone = set(less.words) - set(more.words)
+    missing = more.negations - less.negations
+    slips = sum(times for negation, times in missing.items() if any(_is_slip(negation, word) for word in alone))
+    return abs(negations - others) > slips
+
+
+def _is_slip(negation: str, word: str) -> bool:
+    """Whether a word is a negation misspelt, or written together with its neighbour."""
+    if len(negation) < _SHORTEST_SLIP:
+        return False
+    return OSA.distance(negation, word) <= 1 or word.startswith(negation) or word.endswith(negation)
+
+
 def _says_opposite(text: GuardedText, other: GuardedText, spans: Iterable[Span]) -> bool:
     return any(
         are_opposites(word, its)
@@ -120,9 +148,17 @@ def _says_opposite(text: GuardedText, other: GuardedText, spans: Iterable[Span])
     )
 
 
+def _is_other(text: GuardedText, other: GuardedText, span: Span, known: Collection[str]) -> bool:
+    """Whether a span is one word of the known ones on either side."""
+    words, others = text.words[span.start : span.end], other.words[span.other_start : span.other_end]
+    return len(words) == len(others) == 1 and words[0] in known and others[0] in known
+
+
 def _name_replaced(text: GuardedText, other: GuardedText, spans: Iterable[Span]) -> bool:
-    """Whether a short span has a name on either side, and none is the other in another spelling or form."""
+    """Whether a span is a symbol on either side, or has names of which none is the other one spelled otherwise."""
     for span in spans:
+        if _is_other(text, other, span, _SYMBOLS):
+            return True
         if max(span.end - span.start, span.other_end - span.other_start) > _NAME_SPAN:
             continue
         names = [text.words[at] for at in range(span.start, span.end) if text.is_name[at]]
@@ -166,5 +202,8 @@ def _shares_frame(words: Sequence[str], others: Sequence[str]) -> bool:
         return False
     passage, its = words[begins : len(words) - ends], others[begins : len(others) - ends]
     least = _PASSAGE_OF_LONG if shorter >= _LONG_TEXT else _PASSAGE
-    shared = len(set(passage) & set(its))
-    return min(len(passage), len(its)) >= least and shared < min(len(set(passage)), len(set(its))) / 2
+    if min(len(passage), len(its)) < least:
+        return False
+    one, another = sorted((set(passage), set(its)), key=len)
+    shared = sum(word in another or any(is_same_word(word, its, in_context=True) for its in another) for word in one)
+    return shared < len(one) / 2

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from types import TracebackType
 
 import numpy as np
 
@@ -22,7 +23,7 @@ _EXAMPLES = 5  # of each kind
 
 
 class GuardedRows:
-    """Which pairs of rows, by their indices, a guard of some kinds of differences keeps apart.
+    """Which pairs of rows, by their indices, a guard of some kinds of differences keeps apart; a context manager.
 
     Of rows that are not wanted nothing may be asked. apart_by: how many pairs were kept apart, of those that were asked
     of; examples: the first of them. On disk the words, in memory 25 bytes a row.
@@ -32,7 +33,7 @@ class GuardedRows:
         self.kinds = frozenset(kind for kind in KINDS if kind in kinds)
         self.apart_by = Counter[Kind]()
         self.examples: dict[Kind, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed on leaving
         self._starts: Ints = np.zeros(rows.rows, dtype=np.int64)
         self._sizes: Ints = np.zeros(rows.rows, dtype=np.int64)
         self._numbers = np.zeros(rows.rows, dtype=np.uint8)
@@ -48,7 +49,10 @@ class GuardedRows:
                 self._starts[row], self._sizes[row] = end, self._file.write(" ".join(words).encode())
                 end += int(self._sizes[row])
                 numbers = numbers_in(word.lower() for word in words)
-                self._numbers[row], self._number_hashes[row] = min(len(numbers), _MANY), hash(numbers)
+                self._numbers[row], self._number_hashes[row] = (
+                    min(numbers.total(), _MANY),
+                    hash(frozenset(numbers.items())),
+                )
             done += table.num_rows
 
     def count_anew(self) -> None:
@@ -89,6 +93,10 @@ class GuardedRows:
         self._file.seek(int(self._starts[row]))
         return GuardedText(tuple(self._file.read(int(self._sizes[row])).decode().split(" ")))
 
-    def close(self) -> None:
-        """Remove the words from disk."""
+    def __enter__(self) -> GuardedRows:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()

@@ -7,7 +7,7 @@ the memory limit allows at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -146,7 +146,7 @@ def _guard(rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str]
     if not wanted.any():
         yield None
         return
-    with closing(GuardedRows(rows, wanted, kinds)) as guard:
+    with GuardedRows(rows, wanted, kinds) as guard:
         yield guard
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -19,13 +20,13 @@ def is_number(word: str) -> bool:
     return any(map(str.isnumeric, word))
 
 
-def numbers_in(words: Iterable[str]) -> frozenset[str]:
-    """The numbers among the words of a text, each in one spelling.
+def numbers_in(words: Iterable[str]) -> Counter[str]:
+    """The numbers among the words of a text, each in one spelling, and how often it stands there.
 
     1,200 and 1200 are one number, as are 2,5 and 2.5, 5kg and 5, two and 2, and the digits of all scripts; 40 and
     -40 are two. A word that has letters before a digit, as an id, is a number as a whole.
     """
-    return frozenset(number for word in words if (number := _number(word)))
+    return Counter(number for word in words if (number := _number(word)))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -6,6 +6,8 @@ signs and emoji are marks: a text may lack them, but not have others.
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from entropyguard.core.arrays import Ints
@@ -13,16 +15,16 @@ from entropyguard.core.arrays import Ints
 WORDS_VERSION = 1
 """Raised when a text gets other words or marks: what was stored of it must not be found again."""
 
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+IDEOGRAPHIC = r"\p{Han}\p{Hiragana}\p{Katakana}"
+UNSPACED = rf"{IDEOGRAPHIC}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}\p{{Tibetan}}"
 """Scripts that write no spaces between words: each of their characters is one here."""
 
 _MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
 NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
 _LETTER, _FURTHER = rf"[\p{{L}}--[{UNSPACED}]]", rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
 _WORD = rf"[{UNSPACED}]|[a-zA-Z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
-_MARK = (
-    r"[-+*/=<>&|^~]+|!=|[@%]|\p{Sc}|[\p{Sm}--[+<=>|~^−]]|\p{Regional_Indicator}{2}|[\p{Extended_Pictographic}--[\p{N}]]"
-)
+_PICTURE = r"\p{Regional_Indicator}{2}|[\p{Extended_Pictographic}--[\p{N}]]"
+_MARK = rf"[-+*/=<>&|^~]+|!=|[@%?]|\p{{Sc}}|[\p{{Sm}}--[+<=>|~^−]]|{_PICTURE}"
 SENTENCE = "\x01"
 _SENTENCE_START = r"""(?:^|[.!?:;]["'\x{201D}\x{2019})\]]*\s|\n)\s*["'\x{201C}\x{201E}(\[*#>-]*\s*"""
 HYPHEN = "-"
@@ -38,7 +40,8 @@ class Words:
     def __init__(self, texts: pl.Series) -> None:
         plain = _plain(texts)
         self.words = plain.str.extract_all(_WORD)
-        self.all = self.words.list.concat(plain.str.replace_all(_BULLET, "").str.extract_all(_MARK))
+        marks = plain.str.replace_all(_BULLET, "").str.replace_all(r"\?+", "?").str.extract_all(_MARK)
+        self.all = self.words.list.concat(marks)
 
     def run_together(self) -> pl.Series:
         """The words joined by spaces, but for scripts that have none: what MinHash is taken of."""
@@ -48,6 +51,14 @@ class Words:
             return joined
         closed = joined.filter(unspaced).str.replace_all(f"([{UNSPACED}]) ", "$1")
         return joined.scatter(unspaced.arg_true(), closed)
+
+
+def counted_words(words: Any, unspaced: Any, ideographs: Any) -> Any:
+    """How many words there are where `unspaced` of them are letters of scripts without spaces.
+
+    Two ideographs (they are among the unspaced) count as one word, as do three letters of the other scripts.
+    """
+    return words - unspaced + (ideographs + 1) // 2 + (unspaced - ideographs + 2) // 3
 
 
 def cased_words(texts: pl.Series) -> pl.Series:
@@ -71,4 +82,4 @@ def _compatible(texts: pl.Series) -> pl.Series:
     """NFKC, without what it would run together: 10² is not 102, and a word is the same with ™."""
     texts = texts.str.replace_all(r"[™℠©®]", " ").str.replace_all(_MINUS, "-", literal=True)
     texts = texts.str.replace_all(r"(\p{No})", " $1 ").str.normalize("NFKC")
-    return texts.str.replace_all(_UNSEEN, "").str.replace_all("\u2044", "/", literal=True)
+    return texts.str.replace_all(_UNSEEN, "").str.replace_all("[؟՞፧]", "?").str.replace_all("\u2044", "/", literal=True)

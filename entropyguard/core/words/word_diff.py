@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from entropyguard.core.words.difference import MILLIONTHS, find_difference, moved, similarity
-from entropyguard.core.words.split import UNSPACED, Words
+from entropyguard.core.words.split import IDEOGRAPHIC, UNSPACED, Words, counted_words
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ def word_diff(text: str, other: str) -> WordDiff:
 def word_diffs(texts: Sequence[str] | pl.Series, others: Sequence[str] | pl.Series) -> Iterator[WordDiff]:
     """Compare each text with the other one in its place; many at a time take a tenth of the time of each alone."""
     sides = [Words(pl.Series(side, dtype=pl.String)).words for side in (texts, others)]
-    unspaced = [
-        words.list.eval(pl.element().str.contains(f"^[{UNSPACED}]$").cast(pl.Int64)).list.sum() for words in sides
-    ]
-    for (words, few), (theirs, their_few) in zip(*map(zip, sides, unspaced), strict=True):
-        yield _compared(list(words), list(theirs), min(len(words) - few // 2, len(theirs) - their_few // 2))
+    counted = [counted_words(words.list.len(), _of(UNSPACED, words), _of(IDEOGRAPHIC, words)) for words in sides]
+    for (words, length), (theirs, their_length) in zip(*map(zip, sides, counted), strict=True):
+        yield _compared(list(words), list(theirs), min(length, their_length))
+
+
+def _of(scripts: str, words: pl.Series) -> pl.Series:
+    """Of each text, how many words are one character of these scripts."""
+    return words.list.eval(pl.element().str.contains(f"^[{scripts}]$").cast(pl.Int64)).list.sum()
 
 
 def _compared(words: list[str], others: list[str], counted: int) -> WordDiff:
