@@ -87,10 +87,12 @@ def _own_removals(file: Path, folder: Path) -> tuple[dict[str, Removed], dict[st
     alone = run_entropyguard(file, folder, "--near-threshold", "0", resume=checkpoints.exists())
     exact, semantic = drops(checkpoints, "exact"), drops(checkpoints, "semantic")
     run = run_entropyguard(file, folder, resume=True)
-    near = drops(checkpoints, "near")
+    near, guarded = drops(checkpoints, "near"), drops(checkpoints, "semantic")
+    run_entropyguard(file, folder, "--no-protect", resume=True)
     columns = {
         "near_dedup alone": {**exact, **near},
-        "near and semantic": {**exact, **near, **drops(checkpoints, "semantic")},
+        "near and semantic": {**exact, **near, **guarded},
+        "the same without guard": {**exact, **near, **drops(checkpoints, "semantic")},
         "semantic alone": {**exact, **semantic},
     }
     seconds = {"near_dedup alone": run.seconds("near_dedup"), "semantic alone": alone.seconds("embed")}
