@@ -20,6 +20,8 @@ from entropyguard.run.publish import whole_file
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import check_input, check_targets, targets
 
+_OF_GUARD = ("guard keeps", "pairs apart")
+
 
 def print_sweep(sweep: Sweep) -> None:
     """The answer on stdout."""
@@ -28,13 +30,13 @@ def print_sweep(sweep: Sweep) -> None:
     print_line(_in_force(sweep))
     guarded = sweep.stage != NEAR and bool(sweep.params.semantic.protect)
     table = Table(box=None, pad_edge=False)
-    for name in ("threshold", "", "dropped", "share", "change", *(["kept by the guard"] if guarded else [])):
+    for name in ("threshold", "", "dropped", "share", "change", *(_OF_GUARD if guarded else ())):
         table.add_column(name, justify="right" if name else "left")
     before: Step | None = None
     for step in sweep.steps:
         change = "" if before is None else f"{step.dropped - before.dropped:+,}"
         mark = "*" if step.threshold == sweep.threshold else ""
-        kept = [_kept_by_guard(step)] if guarded else []
+        kept = _kept_by_guard(step) if guarded else ()
         table.add_row(f"{step.threshold:g}", mark, f"{step.dropped:,}", f"{share(step):.2%}", change, *kept)
         before = step
     terminal().print(table)
@@ -59,10 +61,9 @@ def _in_force(sweep: Sweep) -> str:
     return f"protected: {', '.join(kinds) or 'nothing (--no-protect)'}"
 
 
-def _kept_by_guard(step: Step) -> str:
+def _kept_by_guard(step: Step) -> tuple[str, str]:
     """How many rows more would go without a guard, and the pairs it kept apart."""
-    pairs = sum(step.apart.values())
-    return f"{max(0, step.unguarded - step.dropped):,} ({pairs:,} pairs)" if pairs else "0"
+    return f"{max(0, step.unguarded - step.dropped):,}", f"{sum(step.apart.values()):,}"
 
 
 def check_sweep_targets(project: Project, json_file: str | None, plot: Path | None) -> None:

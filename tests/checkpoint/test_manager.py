@@ -537,9 +537,11 @@ EXACT_KEYS = {"ingest.text_column": "text", "exact.min_length": 0, "exact.lowerc
 SEMANTIC_KEYS = {
     **EXACT_KEYS,
     "near.threshold": 0.85,
+    "near.protect_numbers": False,
     "embed.model": "all-MiniLM-L6-v2",
     "semantic.enabled": True,
     "semantic.dedup_threshold": 0.95,
+    "semantic.protect": ["numbers", "negation", "names", "frame"],
 }
 
 

@@ -18,6 +18,7 @@ from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.pairs.similar_pairs import PAIRS
+from entropyguard.core.params import PROTECTED
 from entropyguard.core.progress import silent
 from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
 from entropyguard.core.report.examples import Examples, find_examples
@@ -81,6 +82,7 @@ def run(
     source_column: str = "",
     min_length: int = 0,
     unreadable: Sequence[int] = (),
+    protect: Sequence[str] = PROTECTED,
 ) -> Project:
     """Run all but the model and the word diff: `similar` and `near` are the pairs that would have been found.
 
@@ -93,6 +95,7 @@ def run(
         base,
         keep=replace(base.keep, source_column=source_column),
         exact=replace(base.exact, min_length=min_length),
+        semantic=replace(base.semantic, protect=tuple(protect)),
     )
     ingested, rejected = folder / "ingested.parquet", folder / "rejected.jsonl"
     after_exact, pairs = folder / "after_exact_dedup.parquet", folder / "similar_pairs.parquet"
@@ -329,6 +332,44 @@ def test_what_a_later_version_reports_is_shown_too(project: Project) -> None:
         "28 rows the model cannot read",
     ):
         assert told in words
+
+
+FACTS = [
+    "the pump is enabled below 25 degrees",  # 0
+    "the pump is enabled below 30 degrees",  # 1: another number than 0
+    "the pump is disabled below 25 degrees",  # 2: the opposite of 0
+    "A pump is enabled below 25 degrees",  # 3: semantic duplicate of 0
+]
+ALIKE = [(0, 1, 0.98), (0, 2, 0.97), (0, 3, 0.96)]
+
+
+def test_pairs_of_one_template_are_counted_by_kind_and_shown_beside_each_other(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(FACTS), ALIKE)
+    guard = made.report["guard"]
+    assert guard["apart"] == {"numbers": 1, "negation": 1, "names": 0, "frame": 0}
+    assert (made.report["rows"]["dropped"]["semantic"], guard["dropped_otherwise"]) == (1, 3)
+    words, page = Parsed.of(made.page()).words(), made.page()
+    assert "These were 2; without that 2 rows more would be dropped." in words
+    assert "--no-protect lets them" in words
+    assert "1 with other numbers row 1 kept apart from row 0" in words
+    assert "1 with a negation or an opposite row 2 kept apart from row 0" in words
+    assert "below <mark>30</mark> degrees" in page
+    assert "is <mark>disabled</mark> below" in page
+    assert "other names, another passage are kept apart" in words
+
+
+def test_where_nothing_is_protected_the_page_shows_what_the_guard_would_keep(tmp_path: Path) -> None:
+    made = run(tmp_path / "project", as_lines(FACTS), ALIKE, protect=())
+    words = Parsed.of(made.page()).words()
+    assert "Nothing keeps such pairs apart in this run (--no-protect)." in words
+    assert "The guard would keep 2 apart, and 2 rows fewer would be dropped." in words
+    assert "row 1 not kept apart from row 0" in words
+
+
+def test_long_texts_of_one_template_are_shown_where_they_differ(tmp_path: Path) -> None:
+    same = "the same long question about the garden and the house " * 200
+    made = run(tmp_path / "project", as_lines([f"{same} 25 degrees", f"{same} 30 degrees"]), [(0, 1, 0.99)])
+    assert "<mark>30</mark> degrees" in made.page()
 
 
 SCRIPTS = [

@@ -145,7 +145,7 @@ def _compared(lineage: Lineage, dropped: pl.DataFrame, text_chars: int | None) -
 
 def _numbers(texts: pl.Series) -> list[str]:
     """The numbers of each text, as the guard has them."""
-    return [" ".join(sorted(numbers_in(words))) for words in Words(texts).words]
+    return [" ".join(sorted(numbers_in(words).elements())) for words in Words(texts).words]
 
 
 def _rejected_records(rejected: list[dict[str, Any]]) -> pl.DataFrame:
