@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from entropyguard.core.arrays import Ints
-from entropyguard.core.near.candidates import LARGE_BUCKET, Candidates, UInt32s
+from entropyguard.core.arrays import Ints, UInt32s
+from entropyguard.core.near.candidates import LARGE_BUCKET, Candidates
 from entropyguard.core.near.minhash import band_hashes
 from entropyguard.core.near.pair_runs import PairRuns, as_pairs
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropyguard.core.near.minhash import UInt32s, band_hashes
+from entropyguard.core.arrays import UInt32s
+from entropyguard.core.near.minhash import band_hashes
 
 
 def hashes(texts: list[str], num_hashes: int = 4, bands: int = 2) -> UInt32s:

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from entropyguard.core.arrays import UInt32s
 from entropyguard.core.decisions.greedy import KEPT
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near import near_pairs
-from entropyguard.core.near.minhash import UInt32s, band_hashes
+from entropyguard.core.near.minhash import band_hashes
 from entropyguard.core.near.near_dedup import NearCounts, decide
 from entropyguard.core.params import KeepParams
 from entropyguard.core.storage.checkpoint import Checkpoint

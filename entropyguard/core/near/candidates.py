@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from entropyguard.core.arrays import Bools, Ints
+from entropyguard.core.arrays import Bools, Ints, UInt32s
 from entropyguard.core.near.pair_runs import PairRuns, as_keys
 from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both
-
-UInt32s = npt.NDArray[np.uint32]
 
 LARGE_BUCKET = 16
 """Of more rows that agree in a band not every pair is compared."""

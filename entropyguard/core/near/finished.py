@@ -7,16 +7,13 @@ from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entropyguard.core.arrays import Bools, Keys
+from entropyguard.core.arrays import Bools, Keys, UInt32s
 from entropyguard.core.storage.digests import digests_from_arrow, digests_to_arrow
 from entropyguard.core.storage.key_index import KeyIndex
 from entropyguard.core.storage.parts import PartStore
-
-UInt32s = npt.NDArray[np.uint32]
 
 SAVE_SECONDS = 20.0
 _PART = "finished"

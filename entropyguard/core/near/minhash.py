@@ -8,12 +8,9 @@ signature holds for ever.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.arrays import Ints
-
-UInt32s = npt.NDArray[np.uint32]
+from entropyguard.core.arrays import Ints, UInt32s
 
 MINHASH_VERSION = 1
 """Raised when a text gets another signature."""

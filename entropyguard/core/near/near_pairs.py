@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.arrays import Int32s, Ints, Keys
+from entropyguard.core.arrays import Int32s, Ints, Keys, UInt32s
 from entropyguard.core.near.candidates import Candidates
 from entropyguard.core.near.finished import Finished, keep_only
 from entropyguard.core.near.minhash import MINHASH_VERSION, band_hashes
@@ -31,8 +30,6 @@ from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.words.split import WORDS_VERSION, Words
-
-UInt32s = npt.NDArray[np.uint32]
 
 _PAIRS_TOGETHER = 1 << 15  # between two looks at whether to save
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9], dtype=np.uint64)  # odd, of no meaning

@@ -9,13 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt64s
+from entropyguard.core.arrays import Bytes, Int32s, Ints, UInt32s, UInt64s
 from entropyguard.core.words.lists import words_of
 from entropyguard.core.words.numbers import is_number
 from entropyguard.core.words.split import HYPHEN, IDEOGRAPHIC, UNSPACED, Words, counted_words
 from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
-
-UInt32s = npt.NDArray[np.uint32]
 
 MARK, NUMBER, NEGATION, UNSPACED_LETTER, IDEOGRAPH = (np.uint8(1 << bit) for bit in range(5))
 """What a word is, as bits of `Vocabulary.kinds`."""

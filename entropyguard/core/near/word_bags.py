@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt64s
+from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt32s, UInt64s
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     NUMBER_TOPIC,
@@ -26,8 +25,6 @@ from entropyguard.core.near.verdict import (
 )
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import find_difference, similarity
-
-UInt32s = npt.NDArray[np.uint32]
 
 NO_DUPLICATE = -1
 _WORDS_TOGETHER = 1 << 21
