@@ -67,26 +67,42 @@ def _take_joined(words: list[str], others: list[str]) -> _Pairing:
     found: list[tuple[str, str]] = []
     if len(others) < 2:
         return found, words, others
-    known, rest = frozenset(others), list(others)
+    rest = list(others)
+    known = _by_first_letter(rest)
     for word in words:
+        if word[0] not in known:
+            continue
         for count in (2, 3):
             parts = _parts(word, known, count)
             if parts and is_joined(word, parts) and not Counter(parts) - Counter(rest):
                 for part in parts:
                     rest.remove(part)
                 found.append((word, " ".join(parts)))
-                known = frozenset(rest)  # the same word again may be split elsewhere
+                known = _by_first_letter(rest)  # the same word again may be split elsewhere
                 break
     return found, _without(words, found), rest
 
 
-def _parts(word: str, known: frozenset[str], count: int) -> tuple[str, ...]:
+def _by_first_letter(words: list[str]) -> dict[str, list[str]]:
+    """The words by their first letters, the shorter ones first."""
+    grouped: dict[str, list[str]] = {}
+    for word in sorted(set(words), key=len):
+        grouped.setdefault(word[0], []).append(word)
+    return grouped
+
+
+def _parts(word: str, known: dict[str, list[str]], count: int) -> tuple[str, ...]:
     """So many known words that make the word when written together, the shortest first; none where there are none."""
-    if count == 1:
-        return (word,) if word in known else ()
-    for end in range(1, len(word)):
-        if word[:end] in known and (further := _parts(word[end:], known, count - 1)):
-            return word[:end], *further
+    for first in known.get(word[0], ()):
+        if count == 1:
+            if first == word:
+                return (word,)
+        elif (
+            len(first) < len(word)
+            and word.startswith(first)
+            and (further := _parts(word[len(first) :], known, count - 1))
+        ):
+            return first, *further
     return ()
 
 
