@@ -61,6 +61,7 @@ def words_and_marks(text: str) -> tuple[list[str], list[str]]:
         ("東京 tokyo", "東 京 tokyo", ""),
         ("カタかな", "カ タ か な", ""),
         ("แมว", "แ ม ว", ""),
+        ("ខ្ញុំ។ ၊က", "ខ ្ ញ ុ ំ က", ""),  # a full stop of a script is no letter of it
         ("क्षत्रिय हिन्दी", "क्षत्रिय हिन्दी", ""),
         ("żółć ЁЖ", "żółć ёж", ""),
     ],
