@@ -22,7 +22,8 @@ UNSPACED = rf"{IDEOGRAPHIC}\p{{Thai}}\p{{Lao}}\p{{Khmer}}\p{{Myanmar}}\p{{Tibeta
 _MINUS = "\u2212"  # of a number below zero, to tell it from a hyphen
 NUMBER = rf"{_MINUS}?\p{{N}}+(?:[.,:/-]\p{{N}}+)*"
 _LETTER, _FURTHER = rf"[\p{{L}}--[{UNSPACED}]]", rf"[\p{{L}}\p{{M}}--[{UNSPACED}]]"
-_WORD = rf"[{UNSPACED}&&[\p{{L}}\p{{M}}\p{{N}}]]|[a-zA-Z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
+_CHARACTER = rf"[{UNSPACED}&&[\p{{L}}\p{{M}}\p{{N}}]]"
+_WORD = rf"{_CHARACTER}|[a-zA-Z](?:\+\+|#)|(?:{NUMBER}|{_LETTER})(?:{NUMBER}|{_FURTHER})*"  # c++ and c# are no c
 _PICTURE = r"\p{Regional_Indicator}{2}|[\p{Extended_Pictographic}--[\p{N}]]"
 _MARK = rf"[-+*/=<>&|^~]+|!=|[@%?]|\p{{Sc}}|[\p{{Sm}}--[+<=>|~^−]]|{_PICTURE}"
 SENTENCE = "\x01"
