@@ -41,3 +41,10 @@ def flagged(flags: Bools) -> Ints:
     within = np.flatnonzero(flags[:whole].reshape(-1, _TOGETHER)[some])
     positions = some[within // _TOGETHER] * _TOGETHER + within % _TOGETHER
     return np.concatenate([positions, np.flatnonzero(flags[whole:]) + whole])
+
+
+def first_of_each(*sorted_keys: Indexes) -> Bools:
+    """Whether each element of sorted arrays of equal length has another key than the one before; the first one has."""
+    opens = np.ones(len(sorted_keys[0]), dtype=np.bool_)
+    opens[1:] = np.any([key[1:] != key[:-1] for key in sorted_keys], axis=0)
+    return opens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.yaml_text import load_yaml
@@ -14,7 +14,8 @@ T = TypeVar("T")
 
 OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 
-PROTECTED = ("numbers", "negation", "names", "frame")
+Protection = Literal["numbers", "negation", "names", "frame"]
+PROTECTED: tuple[Protection, ...] = get_args(Protection)
 
 GONE = ("semantic.screening", "semantic.protect_numbers")
 """Parameters of earlier versions, which `entropyguard init --upgrade` takes out."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.arrays import Bools, Hashes, Ints, UInt64s
+from entropyguard.core.arrays import Bools, Hashes, Ints, first_of_each
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows import hashes as row_hashes
@@ -77,23 +77,16 @@ def _resolve(rows: Ints, hashes: Hashes, rank: Ints | None, keeper: Ints) -> Non
     rows = rows[order[shared]]
     if not len(rows):
         return
-    opens = _first_of_each(hashes[rows, 0])
-    if not np.array_equal(opens, _first_of_each(hashes[rows, 0], hashes[rows, 1])):
+    opens = first_of_each(hashes[rows, 0])
+    if not np.array_equal(opens, first_of_each(hashes[rows, 0], hashes[rows, 1])):
         # Half a hash is shared by texts that differ, which chance hardly brings about: all 128 bits are worth sorting.
         rows = rows[np.lexsort((hashes[rows, 1], hashes[rows, 0]))]
-        opens = _first_of_each(hashes[rows, 0], hashes[rows, 1])
+        opens = first_of_each(hashes[rows, 0], hashes[rows, 1])
     starts = np.flatnonzero(opens)
     sizes = np.diff(starts, append=len(rows))
     ranks = rows if rank is None else rank[rows]
     lowest = np.repeat(np.minimum.reduceat(ranks, starts), sizes)
     keeper[rows] = np.repeat(rows[ranks == lowest], sizes)
-
-
-def _first_of_each(*sorted_keys: UInt64s) -> Bools:
-    """Whether a row has another key than the one before."""
-    opens = np.ones(len(sorted_keys[0]), dtype=np.bool_)
-    opens[1:] = np.any([key[1:] != key[:-1] for key in sorted_keys], axis=0)
-    return opens
 
 
 def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None, chunk_rows: int) -> Iterator[Ints]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from entropyguard.core.arrays import Bools, Ints, UInt32s
+from entropyguard.core.arrays import Bools, Ints, UInt32s, first_of_each
 from entropyguard.core.near.pair_runs import PairRuns, as_keys
 from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both
@@ -41,9 +41,7 @@ class Candidates:
         keys = hashes[rows].astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64)
         keys.sort()
         rows = (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        opens = np.ones(len(rows), dtype=np.bool_)
-        opens[1:] = keys[1:] >> np.uint64(32) != keys[:-1] >> np.uint64(32)
-        starts = np.flatnonzero(opens)
+        starts = np.flatnonzero(first_of_each(keys >> np.uint64(32)))
         sizes = np.diff(starts, append=len(rows))
         bucket = np.repeat(np.arange(len(starts)), sizes)
         small = rows[sizes[bucket] <= LARGE_BUCKET], bucket[sizes[bucket] <= LARGE_BUCKET]
@@ -63,9 +61,7 @@ class Candidates:
             self._keep(later, earlier)
         by_rank = np.lexsort((rows if self._rank is None else self._rank[rows], bucket))
         rows, bucket = rows[by_rank], bucket[by_rank]
-        opens = np.ones(len(rows), dtype=np.bool_)
-        opens[1:] = bucket[1:] != bucket[:-1]
-        first = np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))
+        first = np.maximum.accumulate(np.where(first_of_each(bucket), np.arange(len(rows)), 0))
         for ahead in range(_FIRST_ROWS):
             others = np.arange(len(rows)) > first + ahead
             self._keep(rows[others], rows[first[others] + ahead])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from entropyguard.core.arrays import Ints, UInt64s
+from entropyguard.core.arrays import Ints, UInt64s, first_of_each
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -66,10 +66,7 @@ class PairRuns:
 
 
 def _unique(parts: list[UInt64s]) -> UInt64s:
-    if len(parts) == 1:
-        keys = parts[0]
     keys = np.concatenate(parts)
     keys.sort()
-    first = np.ones(len(keys), dtype=np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    return keys[first]
+    unique: UInt64s = keys[first_of_each(keys)]
+    return unique

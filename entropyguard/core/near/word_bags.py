@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt32s, UInt64s
+from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt32s, UInt64s, first_of_each
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     NUMBER_TOPIC,
@@ -98,22 +98,27 @@ class Judge:
         if spelled:
             pair, missing, misspelt = np.array(spelled).T
             verdicts[pair] = similarity(missing, misspelt, total[pair])
-        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & (counted < in_order_below(near))).tolist():
-            (words_of, marks_of), (others, other_marks) = self._in_order(one[at]), self._in_order(other[at])
-            if not keeps_order((words_of, others), (marks_of, other_marks), int(counted[at]), near):
-                verdicts[at] = NO_DUPLICATE
-        several = np.minimum(words.numbers[one], words.numbers[other]) > 1
-        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & (counted >= in_order_below(near)) & several).tolist():
-            (numbers, words_of), (other_numbers, others) = self._numbers_apart(one[at]), self._numbers_apart(other[at])
-            if numbers != other_numbers and swaps_numbers((numbers, other_numbers), (words_of, others)):
-                verdicts[at] = NO_DUPLICATE
+        self._refuse_other_order(verdicts, one, other, counted)
         return verdicts
+
+    def _refuse_other_order(self, verdicts: Int32s, one: Ints, other: Ints, counted: Int32s) -> None:
+        """Take back what was said of pairs whose words, or numbers, stand in an order that says something else."""
+        short = counted < in_order_below(self._near)
+        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & short).tolist():
+            (words, marks), (others, other_marks) = self._in_order(one[at]), self._in_order(other[at])
+            if not keeps_order((words, others), (marks, other_marks), int(counted[at]), self._near):
+                verdicts[at] = NO_DUPLICATE
+        several = np.minimum(self._words.numbers[one], self._words.numbers[other]) > 1
+        for at in np.flatnonzero((verdicts != NO_DUPLICATE) & ~short & several).tolist():
+            (numbers, words), (other_numbers, others) = self._numbers_apart(one[at]), self._numbers_apart(other[at])
+            if numbers != other_numbers and swaps_numbers((numbers, other_numbers), (words, others)):
+                verdicts[at] = NO_DUPLICATE
 
     def _left_over(self, one: Ints, other: Ints) -> _LeftOver:
         keys = np.concatenate([self._keys(one), self._keys(other) | _SIDE])
         keys.sort()
         word, side = keys >> _SIDE, (keys & _SIDE).astype(np.int64)
-        starts = np.flatnonzero(np.concatenate([[True], word[1:] != word[:-1]])[: len(word)])
+        starts = np.flatnonzero(first_of_each(word))
         counts = np.diff(starts, append=len(word))
         more = counts - 2 * (np.add.reduceat(side, starts) if len(starts) else counts)
         some = np.flatnonzero(more)

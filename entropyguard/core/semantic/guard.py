@@ -11,18 +11,18 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
 
 from rapidfuzz.distance import OSA, Indel, LCSseq
 
+from entropyguard.core.params import PROTECTED, Protection
 from entropyguard.core.words.lists import words_of
 from entropyguard.core.words.misspelling import is_same_word
 from entropyguard.core.words.numbers import numbers_in
 from entropyguard.core.words.opposites import are_opposites
 from entropyguard.core.words.split import SENTENCE
 
-Kind = Literal["numbers", "negation", "names", "frame"]
-KINDS: tuple[Kind, ...] = ("numbers", "negation", "names", "frame")
+Kind = Protection
+KINDS = PROTECTED
 """numbers: each has a number that the other lacks, or has less often, or another unit. negation: one denies what the
 other says, or says the opposite. names: a name or a symbol was replaced, or two names changed places. frame: the same
 beginning and end, another passage between."""
