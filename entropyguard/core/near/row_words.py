@@ -84,7 +84,8 @@ def _with_room(facts: npt.NDArray[Any], words: int) -> npt.NDArray[Any]:
 def _kinds(words: pl.Series) -> Bytes:
     kinds = np.zeros(len(words), dtype=np.uint8)
     kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
-    kinds[[is_number(word) for word in words]] |= NUMBER
+    may_be_number = words.str.contains(r"[^\x00-\x7F]|[0-9]").arg_true().to_numpy()
+    kinds[may_be_number[[is_number(word) for word in words.gather(may_be_number)]]] |= NUMBER
     kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
     kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
     kinds[words.str.contains(f"^[{IDEOGRAPHIC}]$").to_numpy()] |= IDEOGRAPH

@@ -84,24 +84,20 @@ def _take_joined(words: list[str], others: list[str]) -> _Pairing:
 
 
 def _by_first_letter(words: list[str]) -> dict[str, list[str]]:
-    """The words by their first letters, the shorter ones first."""
+    """The words by their first letters."""
     grouped: dict[str, list[str]] = {}
-    for word in sorted(set(words), key=len):
+    for word in words:
         grouped.setdefault(word[0], []).append(word)
     return grouped
 
 
 def _parts(word: str, known: dict[str, list[str]], count: int) -> tuple[str, ...]:
     """So many known words that make the word when written together, the shortest first; none where there are none."""
-    for first in known.get(word[0], ()):
-        if count == 1:
-            if first == word:
-                return (word,)
-        elif (
-            len(first) < len(word)
-            and word.startswith(first)
-            and (further := _parts(word[len(first) :], known, count - 1))
-        ):
+    alike = known.get(word[0], [])
+    if count == 1:
+        return (word,) if word in alike else ()
+    for first in sorted([one for one in alike if len(one) < len(word) and word.startswith(one)], key=len):
+        if further := _parts(word[len(first) :], known, count - 1):
             return first, *further
     return ()
 
