@@ -16,7 +16,7 @@ from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 
 STAGE_VERSIONS = {
-    "ingest": 5,
+    "ingest": 6,
     "exact_dedup": 3,
     "near_dedup": 1,
     "embed": 5,
