@@ -6,8 +6,9 @@
 embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
 pairs scored again. pairs: the search and FAISS, flat and by lists. cluster: rows that are all alike. exact: ingest and
 exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template, edits of one text. whole: the command
-line, semhash and the entropyguard that is on PyPI. Every part compares the answers before it prints a time. Without
---data the texts are docstrings of the packages installed here, or made.
+line, semhash and the entropyguard that is on PyPI. export: that stage, and polars parsing and writing the rows. Every
+part compares the answers before it prints a time. Without --data the texts are docstrings of the packages installed
+here, or made.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from peers import add_peer_flags, find_peers
 from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
+from speed_export import time_export
 from speed_near import time_near
 from speed_pairs import embed, time_pairs
 from speed_precision import time_precision
@@ -35,6 +37,7 @@ PARTS = {
     "exact": 200_000,
     "near": 34_000,
     "whole": 3_000,
+    "export": 400_000,
 }
 """The parts, and the rows of each unless --rows says otherwise."""
 
@@ -68,6 +71,8 @@ def main() -> None:
                 time_cluster(rows, Path(name))
             elif part == "near":
                 time_near(texts and distinct(texts), rows, Path(name))
+            elif part == "export":
+                time_export(rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
             else:

@@ -128,7 +128,7 @@ def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
 def _json_chunks(checkpoint: Checkpoint, said: Said) -> Iterator[tuple[bytes | memoryview, int]]:
     """JSON lines, some at a time, and how many there are."""
     if checkpoint.metadata["format"] == "jsonl":
-        for table in checkpoint.tables(["record"]):
+        for table in checkpoint.slices(["record"], range(len(checkpoint.group_rows))):
             yield _joined(table["record"]), len(table)
         return
     for table, places in _tables(checkpoint, record_schema(checkpoint)):
