@@ -143,6 +143,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="A row that cannot be read stops the run (exit 64).")
     ] = False,
+    mark: Annotated[
+        bool, typer.Option("--mark", help="Write every row, also those that go, with what became of it.")
+    ] = False,
     audit_log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
     ] = None,
@@ -206,6 +209,7 @@ def run(
         no_protect=no_protect,
         protect_numbers=protect_numbers,
         max_loss=max_loss,
+        mark=mark,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
         separators=tuple(map(unescaped, separators or ())),
