@@ -8,11 +8,10 @@ from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.storage.files import read_json
 
 
-def load_encoder(folder: Path, threads: int | None = None, precision: str = "auto") -> Encoder:
+def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
 
     threads: how many the transformer may use (None: all); changes no bit of a vector.
-    precision: float32, bfloat16, or auto: bfloat16 where this machine is fast at it. A static model has float32 only.
     """
     if is_static(folder):
         from entropyguard.core.embed.static import StaticEncoder  # each kind loads only what it needs
@@ -20,7 +19,7 @@ def load_encoder(folder: Path, threads: int | None = None, precision: str = "aut
         return StaticEncoder(folder)
     from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
-    return TransformerEncoder(folder, threads, precision)
+    return TransformerEncoder(folder, threads)
 
 
 def is_static(folder: Path) -> bool:
