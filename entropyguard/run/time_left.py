@@ -166,16 +166,14 @@ class TimeLeft:
         """By the model at first, and more and more by its own rate."""
         if self._stage is None or self.rate is None or self._size is None:
             return 0.0
-        elapsed, share, measured = now - self.rate.began, self.rate.share(), self.rate.seconds_left(now)
         model = self._model(self._stage, self._size)
         if model is None:
             return self.rate.lone_seconds_left(now)
-        whole = model * self._pace()
-        # What has taken longer than it should will take a while yet.
-        modelled = max(
-            whole * (1 - share) if share is not None else whole - elapsed, elapsed / 4 if share is None else 0
-        )
-        if measured is None or share is None:
+        whole, elapsed, share = model * self._pace(), now - self.rate.began, self.rate.share()
+        if share is None:
+            return max(whole - elapsed, elapsed / 4)  # what has taken longer than it should will take a while yet
+        modelled, measured = whole * (1 - share), self.rate.seconds_left(now)
+        if measured is None:
             return modelled
         trust = min(1.0, max(share / 0.1, elapsed / _WINDOW))
         return measured * trust + modelled * (1 - trust)
