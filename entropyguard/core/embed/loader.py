@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.storage.files import read_json
+from entropyguard.core.embed.model import is_static
 
 
 def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
@@ -20,9 +20,3 @@ def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
     return TransformerEncoder(folder, threads)
-
-
-def is_static(folder: Path) -> bool:
-    """Whether the folder is in model2vec's format."""
-    config = read_json(folder / "config.json")
-    return isinstance(config, dict) and config.get("model_type") == "model2vec"
