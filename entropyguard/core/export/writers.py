@@ -46,22 +46,19 @@ def write_records(
 ) -> int:
     """Write the user's rows of a checkpoint as jsonl, jsonl.gz, jsonl.zst, csv or parquet; the number of rows.
 
-    With `marks` the checkpoint is the ingested input, of any order of rows; it is written in the order of row ids.
-
-    JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
-    file. CSV: null is an empty field, the empty string `""`. Between formats values are converted where that loses
-    nothing; DataFormatError names the column, and the place as `said` spells it, where it would.
+    With `marks` the checkpoint is the ingested input, whose row groups may be in any order. JSONL from JSONL: the
+    input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first file. CSV: null is an empty
+    field, the empty string `""`. Between formats values are converted where that loses nothing; DataFormatError names
+    the column, and the place as `said` spells it, where it would.
     """
     if format.startswith("jsonl"):
         return _write_lines(checkpoint, out, format.removeprefix("jsonl"), progress, said, marks)
     schema = record_schema(checkpoint, said)
     written = marked_schema(schema) if marks else schema
     tables = _tables(checkpoint, schema, marks)
-    return (
-        _write_csv(tables, out, written, progress, said)
-        if format == "csv"
-        else _write_parquet(tables, out, written, progress)
-    )
+    if format == "csv":
+        return _write_csv(tables, out, written, progress, said)
+    return _write_parquet(tables, out, written, progress)
 
 
 def read_records(checkpoint: Checkpoint) -> pl.DataFrame:
