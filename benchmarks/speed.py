@@ -3,11 +3,11 @@
     python benchmarks/speed.py [PART ...] [--rows N] [--data FILE ... --text-column NAME] [--embeddings FILE]
                                [--static-only] [--peer-venv DIR ...]
 
-embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
-pairs scored again. pairs: the search and FAISS, flat and by lists. cluster: rows that are all alike. exact: ingest and
-exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template, edits of one text. whole: the command
-line, semhash, MinHash tools and the entropyguard that is on PyPI. Every part compares the answers before it prints a
-time. Without --data the texts are docstrings of the packages installed here, or made.
+embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS, flat and by lists. cluster: rows
+that are all alike. exact: ingest and exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template,
+edits of one text. whole: the command line, semhash, MinHash tools and the entropyguard that is on PyPI. Every part
+compares the answers before it prints a time. Without --data the texts are docstrings of the packages installed here,
+or made.
 """
 
 from __future__ import annotations
@@ -24,12 +24,10 @@ from speed_embedding import time_embedding
 from speed_exact import time_exact
 from speed_near import time_near
 from speed_pairs import embed, time_pairs
-from speed_precision import time_precision
 from speed_whole import time_whole
 
 PARTS = {
     "embedding": 1_000,
-    "precision": 1_000,
     "pairs": 50_000,
     "cluster": 20_000,
     "exact": 200_000,
@@ -61,8 +59,6 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="entropyguard-speed-") as name:
             if part == "embedding":
                 time_embedding(texts, rows, Path(name))
-            elif part == "precision":
-                time_precision(texts, rows, Path(name))
             elif part == "pairs":
                 time_pairs(arguments.embeddings or embed(texts, rows, Path(name)), Path(name))
             elif part == "cluster":

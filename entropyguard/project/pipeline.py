@@ -19,8 +19,8 @@ STAGE_VERSIONS = {
     "ingest": 5,
     "exact_dedup": 3,
     "near_dedup": 1,
-    "embed": 5,
-    "similar_pairs": 5,
+    "embed": 6,
+    "similar_pairs": 6,
     "semantic_dedup": 4,
     "export": 6,
 }
