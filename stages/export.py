@@ -1,11 +1,10 @@
 """export: the rows that stay, in the format asked for, and the report, as numbers and as a page."""
 
-import os
 import sys
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 def work(run: StageRun) -> Counts:
@@ -36,7 +35,6 @@ def work(run: StageRun) -> Counts:
     write_json(run.output("report.json"), report)
     near_pairs, similar_pairs = run.checkpoint("near_pairs.parquet"), run.checkpoint("similar_pairs.parquet")
     examples = find_examples(lineage, near_pairs, similar_pairs, report)
-    os.environ["MPLCONFIGDIR"] = str(run.project.paths.fonts)  # its list of fonts, not the user's
     run.output("report.html").write_text(render_page(report, examples), encoding="utf-8")
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
     similarity = similarity_plot(examples.histogram, run.params.semantic.dedup_threshold)

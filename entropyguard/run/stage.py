@@ -40,7 +40,7 @@ from entropyguard.core.storage.watch import Watched
 from entropyguard.core.visible import visible
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
-from entropyguard.project.process import die_with_parent
+from entropyguard.project.process import collect_rarely, die_with_parent, end_at_once
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
@@ -174,6 +174,7 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
     A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
     """
     die_with_parent()
+    collect_rarely()
     project = Project(Path.cwd())
     project.paths.ours.mkdir(exist_ok=True)
     try:
@@ -187,6 +188,7 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
         _leave_error(project.paths.error, {"stage": name, "exit_code": code, "message": message})
         sys.stderr.write(f"entropyguard: {visible(message)}\n")
         sys.exit(code)
+    end_at_once(0)
 
 
 def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: Project) -> None:
