@@ -23,15 +23,11 @@ def work(run: StageRun) -> Counts:
 
     def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
         from entropyguard.core.embed import row_vectors
-        from entropyguard.core.embed.loader import load_encoder
-        from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
-        folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
-        check_fingerprint(folder, run.params.embed.model_fingerprint)
         return row_vectors.exact_vectors(
             run.checkpoint("after_near_dedup.parquet"),
             wanted,
-            load_encoder(folder, run.threads, "float32"),
+            run.encoder("float32"),
             run.params.embed.max_windows,
             run.vector_store(),
             run.progress,
