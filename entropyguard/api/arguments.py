@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 from entropyguard.core.checkpoint.validity import FLAG_NAMES
 from entropyguard.core.errors import EntropyguardError, UsageError
+from entropyguard.run.flag_words import by_flags
 from entropyguard.run.request import Request
 from entropyguard.run.stage import as_failure
 
@@ -29,6 +31,8 @@ _ARGUMENTS = {
 }
 """Flags whose argument has another name; of all others only the hyphens differ."""
 
+_FLAGS = [*_ARGUMENTS, *(field.name.replace("_", "-") for field in dataclasses.fields(Request)), "stage", "step"]
+
 _SAID = {float: "a number", int: "a whole number", str: "a string", bool: "True or False"}
 
 
@@ -39,6 +43,13 @@ def names(argument: str, value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def switch(argument: str, value: Any) -> bool:
+    """True or False, and nothing else that counts as one of them."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{argument} is {value!r}; it must be True or False.")
+    return value
+
+
 def path(argument: str, value: Any) -> Path | None:
     """A path, or None where none was given."""
     if value is not None and not isinstance(value, str | os.PathLike):
@@ -46,16 +57,17 @@ def path(argument: str, value: Any) -> Path | None:
     return None if value is None else Path(value)
 
 
-def check_types(request: Request) -> None:
-    """UsageError for a value of another type than the request's field has."""
+def check(request: Request) -> None:
+    """UsageError for a value of another type than the request's field has, and for a number that is none."""
     for name, hint in get_type_hints(Request).items():
         value = getattr(request, name)
         kinds = set(get_args(hint) if isinstance(hint, UnionType) else [hint]) & set(_SAID)
         allowed = {int, float} if float in kinds else kinds
-        if name == "text_column" and isinstance(value, tuple):
-            continue
-        if value is not None and kinds and type(value) not in allowed:
+        if value is not None and kinds and type(value) not in allowed and not isinstance(value, tuple):
             raise UsageError(f"--{name.replace('_', '-')} is {value!r}; it must be {_SAID[kinds.pop()]}.")
+    for name, number in (("threads", request.threads), ("max_memory", request.max_memory)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} is {number}; it must be 1 or more.")
 
 
 @contextmanager
@@ -81,14 +93,12 @@ def _told(message: str, ours: Sequence[Path]) -> str:
         own = rf"{re.escape(str(folder))}/data\.\w+"
         message = re.sub(rf"{own}, line (\d+)", lambda match: f"data, row {int(match[1]) - 1}", message)
         message = re.sub(own, "data", message)
-    for flag, key in FLAG_NAMES.items():
-        spelled = f"--{flag.replace('_', '-')}"
+    for key in FLAG_NAMES.values():
         message = re.sub(rf" \({re.escape(key)}[^)]*\)", "", message)  # the flag stands before it
-        message = re.sub(rf"(?<![\w.'\"/-]){re.escape(key)}(?![\w'\"/-]|\.\w| in params\.yaml)", spelled, message)
-    message = message.replace(" with --resume", "")
-    return re.sub(r"--([a-z][a-z-]*[a-z])", lambda match: argument_of(match[1]), message)
+    message = by_flags(message).replace(" with --resume", "")
+    return re.sub(rf"(?<![\w.'\"/-])--({'|'.join(_FLAGS)})(?![\w'\"/-])", lambda match: _argument(match[1]), message)
 
 
-def argument_of(flag: str) -> str:
+def _argument(flag: str) -> str:
     """The argument of `dedup` or `sweep` that stands for a flag of the command line."""
     return _ARGUMENTS.get(flag, flag.replace("-", "_"))

@@ -7,7 +7,7 @@ nothing of them is converted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from json.encoder import encode_basestring  # the fast one of the C library
 from pathlib import Path
@@ -23,7 +23,7 @@ from entropyguard.api.frames import (
     write_tables,
 )
 from entropyguard.core.arrays import Ints
-from entropyguard.core.errors import DataFormatError, UsageError
+from entropyguard.core.errors import DataFormatError, InputError, UsageError
 
 LINES, TABLE = "data.jsonl", "data.parquet"
 """The files that data in memory are written to."""
@@ -56,6 +56,9 @@ class Data(Protocol):
     format: str
     """Of the file they are written to."""
 
+    text: str | None
+    """The column to compare, where there is no other."""
+
     def sample(self, folder: Path) -> Path:
         """Write what tells which columns there are and which of them hold text."""
 
@@ -68,6 +71,8 @@ class Data(Protocol):
 
 def known_data(data: Any) -> Data:
     """The data as rows; UsageError for what is none of the kinds that are known, with what to give instead."""
+    if isinstance(data, Sized) and not len(data):
+        raise InputError("The data hold no rows. Give some that do.")
     kinds = [f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(data).__mro__]
     for kind in kinds:
         if kind in _FRAMES:
@@ -86,6 +91,7 @@ class _Table:
     """A frame, as Parquet."""
 
     format = "parquet"
+    text: str | None = None
 
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
@@ -108,14 +114,16 @@ class _Table:
 
 
 class _Texts:
-    """A list or a tuple of strings, as JSON lines."""
+    """A list or a tuple of strings, as JSON lines; what is no string comes out as rejected."""
 
     format = "jsonl"
+    text: str | None = TEXT
 
     def __init__(self, texts: Sequence[Any]) -> None:
         self._texts = texts
 
     def sample(self, folder: Path) -> Path:
+        """Not needed, but true."""
         return self.write(folder, [TEXT])
 
     def write(self, folder: Path, columns: Sequence[str]) -> Path:
@@ -132,6 +140,7 @@ class _Dicts:
     """A list or a tuple of dicts, as JSON lines."""
 
     format = "jsonl"
+    text: str | None = None
 
     def __init__(self, rows: Sequence[Any]) -> None:
         self._rows = rows
@@ -140,8 +149,11 @@ class _Dicts:
         return _write_lines((_row_line(at, row, None) for at, row in enumerate(self._rows)), folder)
 
     def write(self, folder: Path, columns: Sequence[str]) -> Path:
-        lines = (_row_line(at, row, columns) for at, row in enumerate(self._rows))
-        return _write_lines(lines, folder)
+        for name in columns:
+            if not any(isinstance(row, Mapping) and name in row for row in self._rows):
+                known = next((list(row) for row in self._rows if isinstance(row, Mapping)), [])
+                raise DataFormatError(f"No row has a column {name!r}; the first has: {', '.join(map(str, known))}.")
+        return _write_lines((_row_line(at, row, columns) for at, row in enumerate(self._rows)), folder)
 
     def select(self, rows: Ints) -> Any:
         return _picked(self._rows, rows)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from entropyguard.api.arguments import check_types, names, path, told_by_arguments
+from entropyguard.api.arguments import check, names, path, switch, told_by_arguments
 from entropyguard.api.data import Data, known_data
 from entropyguard.api.private_run import PrivateRun
 from entropyguard.api.project_run import ProjectAnswers
@@ -91,7 +91,7 @@ def dedup(
         dedup_threshold=threshold,
         near_threshold=near,
         min_length=min_length,
-        no_semantic=not semantic,
+        no_semantic=not switch("semantic", semantic),
         model_name=os.fspath(model) if isinstance(model, os.PathLike) else model,
         allow_download=allow_download,
         required_columns=names("required_columns", required_columns),
@@ -112,7 +112,7 @@ def dedup(
     folder = Path(tempfile.mkdtemp(prefix="entropyguard-"))
     try:
         with told_by_arguments(folder, Project(request.checkpoint_dir or folder).paths.ours):
-            check_types(request)
+            check(request)
             return cast("DedupResult[T]", _deduplicated(data, request, folder))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -120,7 +120,7 @@ def dedup(
 
 
 def _names_of_text(text: Any) -> str | tuple[str, ...] | None:
-    return text if text is None or isinstance(text, str) else names("text", text)
+    return names("text", text) if isinstance(text, list | tuple) else text
 
 
 def _deduplicated(data: Any, request: Request, folder: Path) -> DedupResult[Any]:
@@ -168,8 +168,8 @@ def _in_checkpoint_dir(data: Any, rows: Data | None, request: Request, folder: P
 
 def _with_text(rows: Data, request: Request, folder: Path) -> Request:
     """The request with the text column named: found, where it is not, as the command line finds it."""
-    if request.text_column is not None:
-        return request
+    if request.text_column is not None or rows.text is not None:
+        return dataclasses.replace(request, text_column=request.text_column or rows.text)
     sample = rows.sample(folder)
     request = dataclasses.replace(request, input=str(sample), output=str(folder / cleaned(rows.format)))
     params = params_of(dataclasses.replace(request, no_semantic=True), find_input(str(sample)).sources)

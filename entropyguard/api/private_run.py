@@ -23,7 +23,7 @@ from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.queries.sweep import NEAR, Sweep, SweepRequest, check_range, sweep_stored
 from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
-from entropyguard.run.request import Request
+from entropyguard.run.request import DATA, Request
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
@@ -86,7 +86,8 @@ class PrivateRun:
         return path
 
     def place(self, place: Place) -> str:
-        return f"{self._names[place[0]]}, line {place[1]}"
+        file, line = place
+        return f"{self._names[file]}, line {line}" if self._watched is not None else f"{DATA}, row {line - 1}"
 
     def note(self, line: str) -> None:
         """Nothing: whoever calls has the result to look at."""

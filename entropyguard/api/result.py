@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import weakref
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -42,12 +41,15 @@ class Answers(Protocol):
 class DedupResult(Generic[T]):
     """The rows that stay, and what became of the others. All rows are counted from 0 in the data as they were given.
 
-    What `explain`, `sweep` and `report` read lies in a private folder, which goes with the result, at `close`, at the
-    end of a `with` block, or at the end of the process; with a `checkpoint_dir` it lies there, and stays.
+    What `explain`, `sweep` and `report` read lies in a private folder, which goes with the result, or before it at
+    `close` or the end of a `with` block; with a `checkpoint_dir` it lies there, and stays.
     """
 
     kept: T
-    """The rows that stay, in their order, as the type that came in; of a path, the path of a file of its format."""
+    """The rows that stay, in their order, as the type that came in.
+
+    Of a path: the path of a file of its format, which is there until `close`, or else until the process ends.
+    """
 
     kept_rows: Ints
     """Their numbers, ascending: to pick from whatever goes in parallel with the data."""
@@ -81,10 +83,10 @@ class DedupResult(Generic[T]):
         rejected = [(row["row_id"], row["reason"]) for row in lineage.rejected_rows(text_chars=0)]
         self.rejected = pl.DataFrame(rejected, {"row": pl.Int64, "reason": pl.String}, orient="row")
         self._answers = answers
-        self._close: Callable[[], object] = (
-            (lambda: None) if folder is None else weakref.finalize(self, _remove, folder, os.getpid())
-        )
         self._closed = False
+        # A path says nothing of whom its file belongs to: that one outlives the result.
+        owner = type(self) if isinstance(kept, str | os.PathLike) else self
+        self._removal = None if folder is None else weakref.finalize(owner, _remove, folder, os.getpid())
 
     def explain(self, row: int) -> Explanation:
         """What became of a row, with its text and its keeper's. UsageError when there is no such row."""
@@ -118,7 +120,8 @@ class DedupResult(Generic[T]):
     def close(self) -> None:
         """Remove the private folder. `kept` (but for a path), `kept_rows`, `dropped` and `rejected` stay."""
         self._closed = True
-        self._close()
+        if self._removal is not None:
+            self._removal()
 
     @contextlib.contextmanager
     def _open(self) -> Any:
