@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.watch import Watched
-from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, INGESTED, REJECTED
+from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, INGESTED, PAIRS, REJECTED
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.queries.sweep import NEAR, Sweep, SweepRequest, check_range, sweep_stored
 from entropyguard.run.memory import default_max_memory
@@ -38,7 +39,7 @@ class PrivateRun:
     """
 
     def __init__(self, folder: Path, params: Params, request: Request, names: list[str], *, watched: bool) -> None:
-        self.folder = folder
+        self.folder = self._written = folder
         self.params = params
         self.progress: Progress = silent
         self.threads = request.threads
@@ -81,8 +82,8 @@ class PrivateRun:
         return Checkpoint(self.input(name))
 
     def output(self, name: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
+        path = self._written / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def place(self, place: Place) -> str:
@@ -133,9 +134,9 @@ class PrivateRun:
         return sweep_stored(self, request, self._search_from, silent)
 
     def _search_from(self, floor: float) -> Checkpoint:
-        """The similar pairs from another floor up."""
-        from entropyguard.core.pairs.similar_pairs import find_similar_pairs
-
-        search, out = dataclasses.replace(self.params.search, floor=floor), self.output("swept_pairs.parquet")
-        find_similar_pairs(self.checkpoint(EMBEDDINGS), out, search, None, self.max_memory, silent, self.threads)
-        return Checkpoint(out)
+        """The similar pairs from another floor up: the stage's own work, beside what it wrote."""
+        further = copy.copy(self)
+        further.params = dataclasses.replace(self.params, search=dataclasses.replace(self.params.search, floor=floor))
+        further._written = self.folder / "sweep"
+        packaged_work("similar_pairs")(further)
+        return Checkpoint(further._written / PAIRS)
