@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 def work(run: StageRun) -> Counts:
@@ -14,7 +14,7 @@ def work(run: StageRun) -> Counts:
     counts = embed_texts(
         run.checkpoint("after_near_dedup.parquet"),
         run.output("embeddings.parquet"),
-        run.encoder(run.params.embed.precision),
+        run.encoder(),
         run.params.embed.max_windows,
         run.vector_store(),
         run.progress,

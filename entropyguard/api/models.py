@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
 
-_Key = tuple[Path, str, int | None, str]
+_Key = tuple[Path, str, int | None]
 
 _lock = threading.Lock()
 _last: dict[_Key, Encoder] = {}
 """One at the most."""
 
 
-def loaded(folder: Path, fingerprint: str, threads: int | None, precision: str) -> Encoder:
+def loaded(folder: Path, fingerprint: str, threads: int | None) -> Encoder:
     """The encoder of a model folder whose files have this fingerprint; the one before it is let go.
 
     Calls at the same time share it.
     """
     from entropyguard.core.embed.loader import load_encoder
 
-    key = (folder, fingerprint, threads, precision)
+    key = (folder, fingerprint, threads)
     with _lock:
         if key not in _last:
             _last.clear()
-            _last[key] = load_encoder(folder, threads, precision)
+            _last[key] = load_encoder(folder, threads)
         return _last[key]
 
 

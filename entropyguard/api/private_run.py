@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.api.models import loaded, torch_threads_kept
-from entropyguard.core.embed.loader import is_static
-from entropyguard.core.embed.model import check_fingerprint, resolve_model
+from entropyguard.core.embed.model import check_fingerprint, is_static, resolve_model
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.progress import Progress, silent
@@ -93,11 +92,11 @@ class PrivateRun:
     def note(self, line: str) -> None:
         """Nothing: whoever calls has the result to look at."""
 
-    def encoder(self, precision: str) -> Encoder:
+    def encoder(self) -> Encoder:
         embed = self.params.embed
         folder = resolve_model(embed.model, allow_download=self.allow_download)
         check_fingerprint(folder, embed.model_fingerprint)
-        return loaded(folder, embed.model_fingerprint, self.threads, precision)
+        return loaded(folder, embed.model_fingerprint, self.threads)
 
     def vector_store(self) -> PartStore | None:
         if self._vector_cache is None:

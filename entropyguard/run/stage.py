@@ -108,7 +108,7 @@ class ProjectRun:
         """A line on stderr, for `dvc repro`; the command line says it itself."""
         sys.stderr.write(f"entropyguard: {line}\n")
 
-    def encoder(self, precision: str) -> Encoder:
+    def encoder(self) -> Encoder:
         """The model in the parameters, loaded; UsageError when its files are not those of the fingerprint there."""
         from entropyguard.core.embed.loader import load_encoder
         from entropyguard.core.embed.model import check_fingerprint, resolve_model
@@ -116,7 +116,7 @@ class ProjectRun:
         folder = resolve_model(self.params.embed.model, allow_download=self.allow_download)
         check_fingerprint(folder, self.params.embed.model_fingerprint)
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # from here on no library has a reason to ask
-        return load_encoder(folder, self.threads, precision)
+        return load_encoder(folder, self.threads)
 
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""

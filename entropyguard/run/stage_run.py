@@ -56,7 +56,7 @@ class StageRun(Protocol):
     def note(self, line: str) -> None:
         """Tell the user something that is no failure."""
 
-    def encoder(self, precision: str) -> Encoder:
+    def encoder(self) -> Encoder:
         """The model in the parameters, loaded; UsageError when its files are not those of the fingerprint there."""
 
     def vector_store(self) -> PartStore | None:

@@ -82,6 +82,12 @@ def _sha256(path: Path, _state: FileState) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_static(folder: Path) -> bool:
+    """Whether the folder is in model2vec's format."""
+    config = read_json(folder / "config.json")
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+
+
 def check_fingerprint(folder: Path, stated: str) -> None:
     """UsageError when the model in `folder` is not the one that `params.yaml` states."""
     installed = model_fingerprint(folder)
