@@ -20,6 +20,7 @@ from entropyguard.cli.help import GroupedHelp
 from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
 from entropyguard.core.errors import EntropyguardError, UsageError
+from entropyguard.core.no_pandas import leave_pandas_out
 
 if TYPE_CHECKING:
     from entropyguard.run.request import Request
@@ -169,6 +170,7 @@ def main() -> NoReturn:
     """Run the command line and exit with the documented exit code."""
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, _interrupt)
+    leave_pandas_out()
     verbose = any(flag in sys.argv[1:] for flag in ("--verbose", "-v"))
     try:
         group = typer.main.get_group(app)

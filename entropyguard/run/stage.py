@@ -31,6 +31,7 @@ from entropyguard.core.errors import (
     ProcessingError,
     UsageError,
 )
+from entropyguard.core.no_pandas import leave_pandas_out
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -193,6 +194,7 @@ def run_stage(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> 
     """
     die_with_parent()
     collect_rarely()
+    leave_pandas_out()
     project = Project(Path.cwd())
     project.paths.ours.mkdir(exist_ok=True)
     try:

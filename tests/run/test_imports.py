@@ -12,7 +12,7 @@ from tests.conftest import Workspace
 
 _SLOW = {
     *("dvc", "faiss", "huggingface_hub", "jinja2", "langchain_text_splitters", "matplotlib"),
-    *("networkx", "numpy", "polars", "pyarrow", "pyarrow.dataset", "rapidfuzz", "rich", "safetensors"),
+    *("networkx", "numpy", "pandas.core", "polars", "pyarrow", "pyarrow.dataset", "rapidfuzz", "rich", "safetensors"),
     *("scipy", "sentence_transformers", "sklearn", "tokenizers", "torch", "transformers"),
 }
 _ARROW = {"numpy", "pyarrow"}
