@@ -5,7 +5,7 @@ import sys
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 def work(run: StageRun) -> Counts:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from entropyguard.cli import commands
-from entropyguard.cli.arguments import check_values
+from entropyguard.cli.arguments import check_values, one_or_several
 from entropyguard.cli.endings import end
 from entropyguard.cli.flags import REFUSED, by_flags, path_error
 from entropyguard.cli.interrupt import Interrupted
@@ -56,7 +56,12 @@ def run(
         typer.Option("--output", metavar="FILE", help="The cleaned data; its ending tells the format; - is stdout."),
     ] = "",
     text_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column to compare. [default: text, or the one text column]")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="The column to compare, or a path such as messages[].content; given several times, all of them. "
+            "[default: text, a chat, instruction and output, prompt and completion, or the one text column]",
+        ),
     ] = None,
     checkpoint_dir: Annotated[
         Path | None,
@@ -189,7 +194,7 @@ def run(
     request = Request(
         input=input_,
         output=output,
-        text_column=text_column,
+        text_column=one_or_several(text_column),
         checkpoint_dir=checkpoint_dir,
         resume=resume,
         no_semantic=no_semantic,

@@ -22,7 +22,7 @@ STAGE_VERSIONS = {
     "embed": 5,
     "similar_pairs": 5,
     "semantic_dedup": 3,
-    "export": 5,
+    "export": 6,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

@@ -24,8 +24,8 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
-from entropyguard.core.rows.normalise import hashed
-from entropyguard.core.rows.text import texts_of
+from entropyguard.core.rows.row_texts import hashed_rows
+from entropyguard.core.rows.text import places_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -58,7 +58,11 @@ class Read:
 
 
 def params(
-    text_column: str = "text", required: Sequence[str] = (), max_line_bytes: int = 1 << 27, *, strict: bool = False
+    text_column: str | tuple[str, ...] = "text",
+    required: Sequence[str] = (),
+    max_line_bytes: int = 1 << 27,
+    *,
+    strict: bool = False,
 ) -> IngestParams:
     return IngestParams(text_column, tuple(required), strict, max_line_bytes)
 
@@ -70,7 +74,7 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
         table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = Checkpoint(out).metadata
-        hashes, lengths = hashed(texts_of(table, about), AT_INGEST)
+        hashes, lengths = hashed_rows(places_of(table, about), AT_INGEST)
         assert (hashes_of(table["hash"]) == hashes).all()
         assert (table["characters"].to_numpy() == lengths).all()
         return Read(counts, table, aside, about, out.read_bytes())
