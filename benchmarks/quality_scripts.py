@@ -57,7 +57,7 @@ def _embed(path: Path, most: int) -> tuple[Sentences, npt.NDArray[np.float32]]:
     from entropyguard.core.embed.tokenizer import Tokens, read_tokenizer
 
     texts, languages = _read(path, most)
-    encoder, tokenizer = load_encoder(packaged_model(), precision="float32"), read_tokenizer(packaged_model())
+    encoder, tokenizer = load_encoder(packaged_model()), read_tokenizer(packaged_model())
     tokenizer.no_padding()
     ids = [np.array(one.ids, dtype=np.int32) for one in tokenizer.encode_batch_fast(texts)]
     ends = np.cumsum([len(one) for one in ids])

@@ -45,10 +45,11 @@ LOG = """\
 2026-03-01 08:10:01 WARN disk sda1 is 92 percent full, clean it up soon
 2026-03-01 09:06:41 INFO backup of the database to the vault has finished well
 """
+HOLD = "Hold the button for ten seconds until the lamp blinks, then let go"
 PASSAGES = [
-    {"source": "forum", "title": "Reset", "text": "Hold the button for ten seconds until the lamp blinks, then let go"},
-    {"source": "manual", "title": "Reset", "text": "Hold the button for ten seconds until the lamp blinks, then let go."},
-    {"source": "forum", "title": "Reset", "text": "Hold the button for five seconds until the lamp blinks, then let go."},
+    {"source": "forum", "title": "Reset", "text": HOLD},
+    {"source": "manual", "title": "Reset", "text": f"{HOLD}."},  # near-duplicate of 0, and kept before it
+    {"source": "forum", "title": "Reset", "text": HOLD.replace("ten", "five") + "."},
     {"source": "forum", "title": "+1", "text": "…"},
 ]
 

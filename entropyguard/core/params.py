@@ -17,7 +17,7 @@ OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 Protection = Literal["numbers", "negation", "names", "frame"]
 PROTECTED: tuple[Protection, ...] = get_args(Protection)
 
-GONE = ("semantic.screening", "semantic.protect_numbers")
+GONE = ("semantic.screening", "semantic.protect_numbers", "embed.precision")
 """Parameters of earlier versions, which `entropyguard init --upgrade` takes out."""
 
 
@@ -99,12 +99,9 @@ class NearParams:
 class EmbedParams:
     model: str
     model_fingerprint: str
-    precision: str
     max_windows: int
 
     def __post_init__(self) -> None:
-        known = self.precision in ("auto", "float32", "bfloat16")
-        _check(known, "embed.precision", self.precision, "auto, float32 or bfloat16")
         _check(self.max_windows >= 1, "embed.max_windows", self.max_windows, "1 or more")
 
 

@@ -19,9 +19,9 @@ STAGE_VERSIONS = {
     "ingest": 5,
     "exact_dedup": 3,
     "near_dedup": 1,
-    "embed": 5,
-    "similar_pairs": 5,
-    "semantic_dedup": 3,
+    "embed": 6,
+    "similar_pairs": 6,
+    "semantic_dedup": 4,
     "export": 6,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""

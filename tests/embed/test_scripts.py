@@ -150,7 +150,7 @@ READABLE = [
 
 @pytest.fixture(scope="module")
 def minilm() -> Encoder:
-    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=1, precision="float32")
+    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=1)
 
 
 @pytest.mark.model
