@@ -18,7 +18,7 @@ ROWS = [
     {"question": QUESTION, "answer": {"text": "nine of them"}},
     {"question": QUESTION.upper(), "answer": {"text": "Nine of them"}},  # exact duplicate of 0
     {"question": QUESTION, "answer": {"text": "only two"}},
-    {"question": QUESTION, "answer": None},
+    {"question": "why is the old lighthouse dark tonight", "answer": None},
 ]
 
 
@@ -44,7 +44,7 @@ def test_several_flags_name_several_texts_and_everything_tells_of_them_as_one(as
     assert asked.run("--resume", *both).ran == []
     alone = asked.run("--resume", "--no-semantic", text_column="question")
     assert "Checkpoint invalid or not found: after_exact_dedup: text_column" in alone.stderr
-    assert asked.kept() == [ROWS[0]]
+    assert asked.kept() == [ROWS[0], ROWS[3]]
 
 
 def test_a_wrong_name_among_several_ends_the_run(asked: Workspace) -> None:
