@@ -5,9 +5,9 @@
 
 embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS, flat and by lists. cluster: rows
 that are all alike. exact: ingest and exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template,
-edits of one text. whole: the command line, semhash, MinHash tools and the entropyguard that is on PyPI. Every part
-compares the answers before it prints a time. Without --data the texts are docstrings of the packages installed here,
-or made.
+edits of one text. whole: the command line, semhash, MinHash tools and the entropyguard that is on PyPI. export: that
+stage, and polars parsing and writing its rows. Every part compares the answers before it prints a time. Without --data
+the texts are docstrings of the packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from peers import add_peer_flags, find_peers
 from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
+from speed_export import time_export
 from speed_near import time_near
 from speed_pairs import embed, time_pairs
 from speed_whole import time_whole
@@ -33,6 +34,7 @@ PARTS = {
     "exact": 200_000,
     "near": 34_000,
     "whole": 3_000,
+    "export": 400_000,
 }
 """The parts, and the rows of each unless --rows says otherwise."""
 
@@ -65,6 +67,8 @@ def main() -> None:
                 time_cluster(rows, Path(name))
             elif part == "near":
                 time_near(texts and distinct(texts), rows, Path(name))
+            elif part == "export":
+                time_export(rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
             else:

@@ -15,7 +15,7 @@ import typer
 from entropyguard.cli import commands, options
 from entropyguard.cli.arguments import check_values, one_or_several
 from entropyguard.cli.endings import end
-from entropyguard.cli.flags import REFUSED, by_flags, path_error
+from entropyguard.cli.flags import REFUSED, path_error
 from entropyguard.cli.help import GroupedHelp
 from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
@@ -54,6 +54,7 @@ def run(
     chunk_size: options.ChunkSize = None,
     chunk_overlap: options.ChunkOverlap = None,
     separators: options.Separators = None,
+    mark: options.Mark = False,
     audit_log: options.AuditLog = None,
     audit_text: options.AuditText = None,
     json_file: options.JsonFile = None,
@@ -86,6 +87,7 @@ def run(
     if not input_ or not output:
         raise UsageError("--input and --output are needed; `entropyguard --help` shows all flags.")
     from entropyguard.cli import printing
+    from entropyguard.run.flag_words import by_flags
     from entropyguard.run.request import Request
 
     request = Request(
@@ -108,6 +110,7 @@ def run(
         no_protect=no_protect,
         protect_numbers=protect_numbers,
         max_loss=max_loss,
+        mark=mark,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
         separators=tuple(map(unescaped, separators or ())),

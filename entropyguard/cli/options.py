@@ -6,7 +6,6 @@ A flag stands in `--help` where it stands among the parameters of `run` in `cli/
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,8 @@ _first, _input, _output, _duplicate, _keep, _guard, _running = (
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version  # as slow to load as typer
+
         typer.echo(f"entropyguard {version('entropyguard')}")
         raise typer.Exit
 
@@ -73,6 +74,7 @@ Separators = Annotated[
     list[str] | None, _input(metavar="TEXT...", help=r"Where to split, best first, e.g. '\n\n' '\n' '. '.")
 ]
 
+Mark = Annotated[bool, _output("--mark", help="Write every row, also those that go, with what became of it.")]
 AuditLog = Annotated[Path | None, _output(metavar="FILE", help="Why each row went: .jsonl, .json, .csv, .parquet.")]
 AuditText = Annotated[str | None, _output(metavar="CHARS|full", help="How much of each text it shows. [default: 1000]")]
 JsonFile = Annotated[str | None, _output("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")]

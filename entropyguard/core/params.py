@@ -144,6 +144,7 @@ class GuardParams:
 @dataclass(frozen=True)
 class OutputParams:
     format: str
+    mark: bool
 
     def __post_init__(self) -> None:
         _check(self.format in OUTPUT_FORMATS, "output.format", self.format, ", ".join(OUTPUT_FORMATS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
 
 STDIN = "-"
+DATA = "data"
+"""What data in memory are called."""
+
 T = TypeVar("T")
 
 
@@ -50,6 +54,7 @@ class Request:
     no_protect: bool = False
     protect_numbers: bool = False
     max_loss: float | None = None
+    mark: bool = False
     chunk_size: int | None = None
     chunk_overlap: int | None = None
     separators: tuple[str, ...] = ()
@@ -63,6 +68,8 @@ class Request:
     vector_cache: Path | None = None
     quiet: bool = False
     verbose: bool = False
+    spool: Callable[[Path], Path] | None = None
+    """Writes the input into a folder and returns the file, in place of what comes on stdin."""
 
 
 def default_params() -> Params:
@@ -129,6 +136,11 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     params = _with_settings(default_params(), request)
     column = _text_column(request, sources, params.ingest.text_column)
     _check_fit(sources[0], column, params.output.format)
+    if params.output.mark:
+        from entropyguard.core.export.marks import check_names  # polars, only for those who want marks
+        from entropyguard.core.ingest.columns import first_columns
+
+        check_names(first_columns(sources[0]), params.output.format)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
@@ -199,7 +211,7 @@ def _with_settings(params: Params, request: Request) -> Params:
             protect=_protected(params.semantic.protect, request),
         ),
         guard=_changed(params.guard, max_loss=request.max_loss),
-        output=dataclasses.replace(params.output, format=output_format(request.output)),
+        output=dataclasses.replace(params.output, format=output_format(request.output), mark=request.mark),
     )
 
 

@@ -143,6 +143,7 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "`--model-name`": other_model,
     "the model's weights": other_weights,
     "`--no-semantic`, given or left out": lambda workspace: workspace.run("--resume", "--no-semantic"),
+    "`--mark`": lambda workspace: workspace.run("--resume", "--mark"),
     "the output's format": lambda workspace: workspace.run("--resume", output=workspace.folder / "cleaned.parquet"),
     "a stage of entropyguard, by an upgrade that changes nothing in its output": upgraded_script,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,18 @@ def fields_of(source: Source) -> list[pa.Field]:
     from entropyguard.core.ingest.csv_rows import header_of
 
     return [pa.field(name, pa.large_string()) for name in header_of(source, _LINE_BYTES)]
+
+
+def first_columns(source: Source) -> list[str]:
+    """The columns that a header or a schema names, or of JSON lines those of the first rows."""
+    from entropyguard.core.ingest.lines import read_lines
+
+    if source.kind != "jsonl":
+        return [field.name for field in fields_of(source)]
+    paths = Paths()
+    for block in islice(read_lines(source, _LINE_BYTES), 2):  # the first may hold a byte order mark alone
+        _note_lines(paths, block.records)
+    return list(paths.columns)
 
 
 def paths_of_input(sources: Sequence[Source], enough: str) -> Paths:
