@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, ProjectRun, run_stage
 
-STAGE_VERSION = 6
+STAGE_VERSION = 7
 
 
 def work(run: ProjectRun) -> Counts:

@@ -51,7 +51,12 @@ class Step:
 
 def sessions(page: Path) -> Iterator[Step]:
     """The steps of a page's console blocks, in order."""
-    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+    return sessions_of(page.read_text(encoding="utf-8"))
+
+
+def sessions_of(text: str) -> Iterator[Step]:
+    """The steps of the console blocks in a page or a part of one."""
+    for block in re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, *output = part.replace("\\\n", "").splitlines()
             yield Step(command, [line for line in output if line.strip()])
@@ -107,14 +112,19 @@ def test_what_counts_as_the_output_that_is_shown(expected: list[str], printed: l
 def test_the_sessions_shown_are_true(page: str, tmp_path: Path) -> None:
     rows = (json.dumps({"id": at, "text": text}) for at, text in enumerate(TEXTS))
     (tmp_path / "data.jsonl").write_text("".join(row + "\n" for row in rows))
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "HOME": str(tmp_path), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
     steps = list(sessions(ROOT / page))
     assert steps
+    run_session(steps, tmp_path)
+
+
+def run_session(steps: list[Step], folder: Path) -> None:
+    """Run the commands one after the other in a folder; each prints what is shown."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "HOME": str(folder), "COLUMNS": "120", "LC_ALL": "C.UTF-8"}
     for step in steps:
         done = subprocess.run(
             ["/bin/sh", "-c", step.command],
-            cwd=tmp_path,
+            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

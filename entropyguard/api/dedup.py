@@ -59,7 +59,8 @@ def dedup(
     data: a list of strings or of dicts, a polars or pandas DataFrame, an Arrow table, a Hugging Face Dataset, or the
         path of a file, a folder or a glob. None of it is changed; what stays is of the same type, and nothing of it is
         converted.
-    text: the column that is compared. None finds it, where it is called "text" or is the only one that holds text.
+    text: the column that is compared, a path such as "messages[].content", or a list of such. None finds it, as the
+        command line does: "text", a chat, an instruction or a prompt with its answer, or the only one that holds text.
     threshold: the cosine at or above which a row is a semantic duplicate (0.95).
     near: the word similarity at or above which it is a near-duplicate (0.85); 0 leaves these in.
     semantic: False removes exact and near-duplicates only, and needs no model.
@@ -85,7 +86,7 @@ def dedup(
     request = Request(
         input="",
         output="",
-        text_column=cast("str | None", _names_of_text(text)),
+        text_column=_names_of_text(text),
         checkpoint_dir=path("checkpoint_dir", checkpoint_dir),
         resume=checkpoint_dir is not None,
         dedup_threshold=threshold,

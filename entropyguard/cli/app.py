@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from entropyguard.cli import commands, options
-from entropyguard.cli.arguments import check_values
+from entropyguard.cli.arguments import check_values, one_or_several
 from entropyguard.cli.endings import end
 from entropyguard.cli.flags import REFUSED, path_error
 from entropyguard.cli.help import GroupedHelp
@@ -94,7 +94,7 @@ def run(
     request = Request(
         input=input_,
         output=output,
-        text_column=text_column,
+        text_column=one_or_several(text_column),
         checkpoint_dir=checkpoint_dir,
         resume=resume,
         no_semantic=no_semantic,

@@ -9,6 +9,13 @@ from typing import Any
 from entropyguard.core.errors import UsageError
 
 
+def one_or_several(values: list[str] | None) -> str | tuple[str, ...] | None:
+    """What a flag that may be repeated was given; None where it was not."""
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else tuple(values)
+
+
 def check_values(arguments: Sequence[str], commands: Iterable[Any]) -> None:
     """UsageError where a flag that takes a value stands before another flag of the `commands`.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from entropyguard.cli.arguments import one_or_several
+
 if TYPE_CHECKING:
     from entropyguard.project.project import Project
 
@@ -27,7 +29,9 @@ def init(
     input_: Annotated[
         str | None, typer.Option("--input", metavar="PATH", help="The data, relative to the repo.")
     ] = None,
-    text_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column to compare.")] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The column to compare; given several times, all of them.")
+    ] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
     no_semantic: Annotated[
         bool, typer.Option("--no-semantic", help="Exact and near-duplicates only: no model is needed.")
@@ -43,7 +47,7 @@ def init(
     from entropyguard.cli.printing import to_stderr
     from entropyguard.project.data_repo import Choices, init_repo
 
-    choices = Choices(input_, text_column, model_name, semantic=False if no_semantic else None)
+    choices = Choices(input_, one_or_several(text_column), model_name, semantic=False if no_semantic else None)
     complete = init_repo(Path.cwd(), choices, to_stderr, upgrade=upgrade)
     raise typer.Exit(0 if complete else 1)
 

@@ -34,7 +34,8 @@ Output = Annotated[
     str, _first("--output", metavar="FILE", help="The cleaned data, in the format of its ending; - is stdout.")
 ]
 TextColumn = Annotated[
-    str | None, _first(metavar="NAME", help="The column to compare. [default: text, or the one text column]")
+    list[str] | None,
+    _first(metavar="NAME", help="What to compare: a column, or messages[].content; may be repeated. [default: found]"),
 ]
 CheckpointDir = Annotated[
     Path | None, _first(metavar="DIR", help="Build here and keep the checkpoints. [default: a private folder]")

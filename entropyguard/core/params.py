@@ -23,13 +23,15 @@ GONE = ("semantic.screening", "semantic.protect_numbers", "embed.precision")
 
 @dataclass(frozen=True)
 class IngestParams:
-    text_column: str
+    text_column: str | tuple[str, ...]
     required_columns: tuple[str, ...]
     strict: bool
     max_line_bytes: int
 
     def __post_init__(self) -> None:
-        _check(self.text_column != "", "ingest.text_column", self.text_column, "a column's name")
+        names = [self.text_column] if isinstance(self.text_column, str) else list(self.text_column)
+        good = names != [] and all(names) and len(set(names)) == len(names)
+        _check(good, "ingest.text_column", _plain(self.text_column), "a column's name, or a list of such, each once")
         _check(self.max_line_bytes > 0, "ingest.max_line_bytes", self.max_line_bytes, "a number above 0")
 
 
@@ -217,12 +219,14 @@ def _build(kind: type[T], values: Any, prefix: str) -> T:
 
 def _typed(hint: Any, value: Any, name: str) -> Any:
     """`value` as the declared type: an int passes for a float, nothing else is bent."""
-    if hint == tuple[str, ...]:
+    if hint == tuple[str, ...] or (hint == str | tuple[str, ...] and isinstance(value, list)):
         good = isinstance(value, list) and all(map(_is_text, value))
         _check(good, name, value, "a list of texts in UTF-8")
         return tuple(value)
     if hint is float and type(value) is int:
         return float(value)
+    if hint == str | tuple[str, ...]:
+        hint = str
     allowed = {
         str: "text in UTF-8 (in quotes where YAML would read it otherwise, as true)",
         bool: "true or false",

@@ -24,7 +24,7 @@ class Choices:
     """What `init` puts into `params.yaml`; None leaves what is there, at first the packaged default."""
 
     input: str | None = None
-    text_column: str | None = None
+    text_column: str | tuple[str, ...] | None = None
     model_name: str | None = None
     semantic: bool | None = None
 
@@ -102,7 +102,8 @@ def _with_choices(text: str, choices: Choices, say: Callable[[str], None] | None
     `say` is told of each value that is another one now, if there is somebody to tell.
     """
     names = ("input", "ingest.text_column", "embed.model", "semantic.enabled")
-    for name, value in zip(names, dataclasses.astuple(choices), strict=True):
+    for name, chosen in zip(names, dataclasses.astuple(choices), strict=True):
+        value = list(chosen) if isinstance(chosen, tuple) else chosen
         before = value_at(parse_yaml(text), name)
         if value is None or value == before:
             continue

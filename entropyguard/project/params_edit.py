@@ -18,17 +18,18 @@ def value_at(values: Any, name: str) -> Any:
     return values
 
 
-def with_value(text: str, name: str, value: str | bool) -> str:
+def with_value(text: str, name: str, value: str | bool | list[str]) -> str:
     """`text` with `value` at a dotted name. UsageError where its line is laid out in another way than ours.
 
     Texts are quoted: one that YAML takes for something else, or that ends at a `#`, is thus read as it was given.
     """
-    written = quoted(value) if isinstance(value, str) else str(value).lower()
+    written = _written(value)
     section, _, key = name.rpartition(".")
     head = rf"(?:^{re.escape(section)}:[^\n]*\n(?:(?:[ #][^\n]*)?\n)*?)" if section else ""
     indent = " +" if section else ""
-    # The old value is a quoted text, or runs to a comment or the line's end.
-    old = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*'|[^\n]*?)"""
+    # The old value is a quoted text or a list with such, or runs to a comment or the line's end.
+    in_quotes = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\n]|'')*')"""
+    old = rf"""(?:{in_quotes}|\[(?:{in_quotes}|[^\]"'\n])*\]|[^\n]*?)"""
     line = rf"(?m)({head}^{indent}{re.escape(key)}:)[ \t]*{old}([ \t]+#[^\n]*)?$"
     changed = re.sub(line, lambda match: f"{match[1]} {written}{match[2] or ''}", text, count=1)
     try:
@@ -39,6 +40,12 @@ def with_value(text: str, name: str, value: str | bool) -> str:
     if not done:
         raise UsageError(f"params.yaml: {name} could not be set to {written}. Set it by hand, then run again.")
     return changed
+
+
+def _written(value: str | bool | list[str]) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(quoted, value))}]"
+    return quoted(value) if isinstance(value, str) else str(value).lower()
 
 
 def _others(values: Any, name: str) -> Any:

@@ -25,7 +25,7 @@ STAGE_VERSIONS = {
     "embed": 6,
     "similar_pairs": 6,
     "semantic_dedup": 4,
-    "export": 6,
+    "export": 7,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
-from entropyguard.core.ingest.columns import appears_as_text, input_columns
 from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.text_paths import Paths, listed_names, text_paths
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
@@ -36,7 +36,7 @@ class Request:
 
     input: str
     output: str
-    text_column: str | None = None
+    text_column: str | tuple[str, ...] | None = None
     checkpoint_dir: Path | None = None
     resume: bool = False
     dedup_threshold: float | None = None
@@ -138,8 +138,9 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     _check_fit(sources[0], column, params.output.format)
     if params.output.mark:
         from entropyguard.core.export.marks import check_names  # polars, only for those who want marks
+        from entropyguard.core.ingest.columns import first_columns
 
-        check_names(list(input_columns(sources)), params.output.format)
+        check_names(first_columns(sources[0]), params.output.format)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
@@ -156,7 +157,7 @@ def _fingerprint(params: Params, request: Request) -> str:
     return model_fingerprint(resolve_model(params.embed.model, allow_download=request.allow_download))
 
 
-def _check_fit(source: Source, text_column: str, output: str) -> None:
+def _check_fit(source: Source, text_column: str | tuple[str, ...], output: str) -> None:
     """DataFormatError for what the output's format cannot hold, as far as the first file's schema or rows tell."""
     if source.kind == output.partition(".")[0] or source.kind == "csv":
         return
@@ -233,34 +234,30 @@ def _changed(section: T, **given: Any) -> T:
     return dataclasses.replace(section, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
-def _text_column(request: Request, sources: list[Source], default: str) -> str:
+def _text_column(request: Request, sources: list[Source], default: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """The columns of texts: those that were asked for, as far as can be seen before rows are read, or found."""
     if request.text_column is not None and sources[0].kind == "jsonl":
         return request.text_column  # a JSON key may first show up anywhere: ingest has the last word
-    columns = input_columns(sources)
-    listed = ", ".join(columns) or "none"
-    texts = [name for name, is_text in columns.items() if is_text]
-    if request.text_column is None:
-        if default in texts or _is_text_later(sources, default, columns):
-            return default
-        if len(texts) == 1:
-            return texts[0]
-        _refuse_other_forms(sources, columns)
+    from entropyguard.core.ingest.batches import check_columns, listed  # pyarrow, for what has to be looked at
+    from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_columns
+
+    if request.text_column is not None:
+        check_columns(sources[0], fields_of(sources[0]), text_paths(request.text_column), ())
+        return request.text_column
+    paths = paths_of_input(sources, listed_names(default)[0])
+    found = text_columns(paths, listed_names(default)[0])
+    if not found:
+        _refuse_other_forms(sources, paths)
         raise DataFormatError(
-            f"--text-column is needed: {request.input} has no single text column (columns: {listed})."
+            f"--text-column is needed: {request.input} has no single text column "
+            f"(columns: {listed(paths.nearest_first())})."
         )
-    if request.text_column not in columns:
-        raise DataFormatError(f"{request.input} has no column {request.text_column!r}; it has: {listed}.")
-    return request.text_column
+    return found[0] if len(found) == 1 else tuple(found)
 
 
-def _is_text_later(sources: list[Source], column: str, columns: dict[str, bool]) -> bool:
-    """Whether JSON rows behind those that were looked at hold text in a column these have only null in, or lack."""
-    return sources[0].kind == "jsonl" and not columns.get(column) and appears_as_text(sources, column)
-
-
-def _refuse_other_forms(sources: list[Source], columns: dict[str, bool]) -> None:
-    """DataFormatError that says what JSONL looks like of which no row that was looked at could be parsed."""
-    if sources[0].kind == "jsonl" and not columns:
+def _refuse_other_forms(sources: list[Source], paths: Paths) -> None:
+    """DataFormatError that says what JSONL looks like of which no row could be parsed."""
+    if sources[0].kind == "jsonl" and not paths.columns:
         from entropyguard.core.ingest.forms import form_of
 
         form = form_of(sources[0])

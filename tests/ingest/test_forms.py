@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.columns import appears_as_text, input_columns
+from entropyguard.core.ingest.columns import fields_of, paths_of_input
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.source import Source
@@ -75,7 +75,7 @@ def test_ingest_says_it_too_when_no_row_is_an_object(tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(gzip.compress(ROW * 100))
     with pytest.raises(InputError, match=r"a\.parquet is packed with gzip"):
-        input_columns(find_sources(str(tmp_path / "a.parquet")))
+        fields_of(find_sources(str(tmp_path / "a.parquet"))[0])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_another_ending_gets_the_cure_of_its_kind(tmp_path: Path, name: str, say
 def test_another_separator_than_the_comma_is_refused_by_name(tmp_path: Path, data: str, says: str) -> None:
     (tmp_path / "a.csv").write_text(data)
     with pytest.raises(DataFormatError, match=says) as stopped:
-        input_columns(find_sources(str(tmp_path / "a.csv")))
+        fields_of(find_sources(str(tmp_path / "a.csv"))[0])
     assert stopped.value.exit_code == 64
 
 
@@ -129,11 +129,11 @@ def test_another_separator_than_the_comma_is_refused_by_name(tmp_path: Path, dat
 )
 def test_a_separator_within_a_column_is_none(tmp_path: Path, data: str, names: list[str]) -> None:
     (tmp_path / "a.csv").write_text(data)
-    assert list(input_columns(find_sources(str(tmp_path / "a.csv")))) == names
+    assert [field.name for field in fields_of(find_sources(str(tmp_path / "a.csv"))[0])] == names
 
 
 def test_a_text_anywhere_in_any_file_is_found(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"text": null}\n{"other": "text"}\n' * 2_000 + b"{broken\n")
     (tmp_path / "b.jsonl").write_bytes(b'{"id": 1}\n' * 100_000 + ROW + b"\n")
-    assert appears_as_text(find_sources(str(tmp_path)), "text")
-    assert not appears_as_text(find_sources(str(tmp_path / "a.jsonl")), "text")
+    assert paths_of_input(find_sources(str(tmp_path)), "text").has_text("text")
+    assert not paths_of_input(find_sources(str(tmp_path / "a.jsonl")), "text").has_text("text")

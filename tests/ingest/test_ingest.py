@@ -24,9 +24,9 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
-from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.row_texts import hashed_rows, joined
 from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts, script_names
-from entropyguard.core.rows.text import texts_of
+from entropyguard.core.rows.text import places_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 TOLD = {"hashed": spelled(AT_INGEST), "scripts": script_names()}
@@ -60,7 +60,11 @@ class Read:
 
 
 def params(
-    text_column: str = "text", required: Sequence[str] = (), max_line_bytes: int = 1 << 27, *, strict: bool = False
+    text_column: str | tuple[str, ...] = "text",
+    required: Sequence[str] = (),
+    max_line_bytes: int = 1 << 27,
+    *,
+    strict: bool = False,
 ) -> IngestParams:
     return IngestParams(text_column, tuple(required), strict, max_line_bytes)
 
@@ -72,11 +76,11 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
         table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = Checkpoint(out).metadata
-        texts = texts_of(table, about)
-        hashes, lengths = hashed(texts, AT_INGEST)
+        places = places_of(table, about)
+        hashes, lengths = hashed_rows(places, AT_INGEST)
         assert (hashes_of(table["hash"]) == hashes).all()
         assert (table["characters"].to_numpy() == lengths).all()
-        assert (table["script"].to_numpy() == main_scripts(texts)).all()
+        assert (table["script"].to_numpy() == main_scripts(joined(places))).all()
         return Read(counts, table, aside, about, out.read_bytes())
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.columns import input_columns
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.source import Source
 
@@ -106,24 +102,3 @@ def test_files_of_several_kinds_are_refused(tmp_path: Path) -> None:
     make(tmp_path, "a.jsonl", "b.csv")
     with pytest.raises(DataFormatError, match=r"jsonl \(a.jsonl\) and csv \(b.csv\)"):
         find_sources(str(tmp_path))
-
-
-def test_the_columns_that_hold_text_are_known(tmp_path: Path) -> None:
-    rows = ['{"a": "x", "n": 1, "mixed": "x", "none": null}', "no json", "[1]", '{"mixed": 2, "b": "y", "a": null}']
-    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
-        file.write("\n".join(rows))
-    expected = {"a": True, "n": False, "mixed": False, "none": False, "b": True}
-    assert input_columns(find_sources(str(tmp_path / "a.jsonl.gz"))) == expected
-
-
-def test_only_the_first_thousand_rows_are_looked_at(tmp_path: Path) -> None:
-    make(tmp_path, "a.jsonl", content=ROW * 1_000 + '{"late": "x"}\n')
-    assert input_columns(find_sources(str(tmp_path / "a.jsonl"))) == {"text": True}
-
-
-def test_the_columns_of_csv_and_parquet_are_known(tmp_path: Path) -> None:
-    make(tmp_path, "a.csv", content='\ufeffid,"te\nxt"\n1,a\n')
-    assert input_columns(find_sources(str(tmp_path / "a.csv"))) == {"id": True, "te\nxt": True}
-    table = pa.table({"n": [1], "d": pa.array(["x"]).dictionary_encode(), "s": ["x"]})
-    pq.write_table(table, tmp_path / "a.parquet")
-    assert input_columns(find_sources(str(tmp_path / "a.parquet"))) == {"n": False, "d": True, "s": True}

@@ -13,10 +13,13 @@ from entropyguard.project.pipeline import packaged_files
 
 PACKAGED = packaged_files()["params.yaml"].read_text(encoding="utf-8")
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_VALUES = _TEXTS | st.lists(_TEXTS, min_size=1, max_size=3)
 
 
-@given(_TEXTS, _TEXTS, st.sampled_from(["input", "ingest.text_column", "embed.model", "embed.model_fingerprint"]))
-def test_any_value_is_read_as_it_was_set_also_over_another(first: str, second: str, name: str) -> None:
+@given(_VALUES, _VALUES, st.sampled_from(["input", "ingest.text_column", "embed.model", "embed.model_fingerprint"]))
+def test_any_value_is_read_as_it_was_set_also_over_another(
+    first: str | list[str], second: str | list[str], name: str
+) -> None:
     text = with_value(with_value(PACKAGED, name, first), name, second)
     assert value_at(parse_yaml(text), name) == second
     assert with_value(text, name, "x") == with_value(PACKAGED, name, "x")

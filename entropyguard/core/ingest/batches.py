@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from entropyguard.core.arrays import Ints
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.rows.arrow_texts import is_text_at, paths_of_fields, type_at
 from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.text_paths import TextPath
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +43,7 @@ class Batch:
     """Some consecutive rows of the input, of one file or of several small ones.
 
     `rows` counts all of them; `positions`, `files` and `lines` (int64) and `records` hold one entry for each readable
-    one, and so do `texts` where the reader had to decode them.
+    one, and so do `texts`, for each place where a row's text stands, as `places_of` gives them; None: not decoded.
     """
 
     rows: int
@@ -49,7 +52,7 @@ class Batch:
     lines: Ints
     records: pa.Array
     rejected: list[Rejected] = field(default_factory=list)
-    texts: pl.Series | None = None
+    texts: list[pl.Series] | None = None
 
 
 class RowReader(Protocol):
@@ -67,12 +70,24 @@ class RowReader(Protocol):
         ...
 
 
-def check_columns(source: Source, names: Sequence[str], text_column: str, required: Sequence[str]) -> None:
-    """DataFormatError when a file with a header lacks a column or names one twice."""
-    twice = next((name for name in names if list(names).count(name) > 1), None)
+def check_columns(
+    source: Source, fields: Sequence[pa.Field], paths: Sequence[TextPath], required: Sequence[str]
+) -> None:
+    """DataFormatError when a file with a schema names a column twice, lacks one, or has no text where it should be."""
+    names = [field.name for field in fields]
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise DataFormatError(f"{source} has two columns called {twice!r}. Rename one of them.")
-    for name in (text_column, *required):
+    for path in paths:
+        kind = type_at(pa.struct(fields), path)
+        if kind is None:
+            there = listed(paths_of_fields(fields).nearest_first([path.name]))
+            raise DataFormatError(f"{source} has no column {path.name!r}; it has: {there}.")
+        if not is_text_at(kind, path):
+            below = paths_of_fields(fields).texts_below(path.name)
+            cure = f" There is text in {listed(below)}." if below else ""
+            raise DataFormatError(f"{source}: column {path.name!r} holds {kind}, not text.{cure}")
+    for name in required:
         if name not in names:
             raise DataFormatError(f"{source} has no column {name!r}; it has: {listed(names)}.")
 
@@ -83,14 +98,40 @@ def listed(names: Sequence[str], most: int = 30) -> str:
     return (", ".join(names[:most]) or "none") + more
 
 
-def null_reasons(columns: dict[str, pa.Array], text_column: str, required: Sequence[str]) -> dict[int, str]:
-    """Position -> reason for the rows whose text or a required column is null; the first reason counts."""
+def null_reasons(
+    records: pa.StructArray, texts: Sequence[pa.Array], paths: Sequence[TextPath], required: Sequence[str]
+) -> dict[int, str]:
+    """Position -> reason for the rows that have no text, or null in a required column; the first reason counts.
+
+    `texts` holds an array for each path.
+    """
     reasons: dict[int, str] = {}
-    for name in (text_column, *required):
-        if columns[name].null_count:
-            for position in np.flatnonzero(columns[name].is_null().to_numpy(zero_copy_only=False)).tolist():
-                reasons.setdefault(position, f"column {name!r} is null")
+    no_text = np.all([_nulls(array) for array in texts], axis=0)
+    why = f"column {paths[0].name!r} is null" if len(paths) == 1 else no_text_reason(paths)
+    for nulls, reason in (
+        (no_text, why),
+        *((_nulls(pc.struct_field(records, [name])), f"column {name!r} is null") for name in required),
+    ):
+        for position in np.flatnonzero(nulls).tolist():
+            reasons.setdefault(position, reason)
     return reasons
+
+
+def _nulls(array: pa.Array) -> Bools:
+    nulls: Bools = array.is_null().to_numpy(zero_copy_only=False)
+    return nulls
+
+
+def no_text_reason(paths: Sequence[TextPath]) -> str:
+    """Why a row is rejected that has nothing in any of several places."""
+    return f"no text in any of the columns {', '.join(repr(path.name) for path in paths)}"
+
+
+def as_places(texts: Sequence[pa.Array]) -> list[pl.Series]:
+    """The texts as a batch holds them."""
+    import polars as pl
+
+    return [pl.Series(pl.from_arrow(array)) for array in texts]
 
 
 def utf8_reason(data: bytes) -> str | None:

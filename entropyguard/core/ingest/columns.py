@@ -1,74 +1,113 @@
-"""Which columns an input has, from a look at its first file."""
+"""Which columns an input has, and which of them hold its texts where nobody said so."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from itertools import islice
 
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import json as arrow_json
+
+from entropyguard.core.rows.arrow_texts import paths_of_fields
+from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
 from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.text_paths import PART_TEXT, Paths
 
-_SAMPLE_ROWS = 1_000
-_SAMPLE_LINE_BYTES = 128 << 20
-
-
-def input_columns(sources: list[Source]) -> dict[str, bool]:
-    """Name -> whether it holds text, for the columns in the first 1,000 rows of the first file.
-
-    A column of a JSONL file holds text when it has a string and nothing else but null.
-    """
-    if sources[0].kind == "parquet":
-        from entropyguard.core.ingest.parquet_rows import is_text, open_input
-
-        with open_input(sources[0]) as file:
-            return {field.name: is_text(field.type) for field in file.schema_arrow}
-    if sources[0].kind == "csv":
-        from entropyguard.core.ingest.csv_rows import header_of
-
-        return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)
-    return _json_columns(islice(_lines(sources[0]), _SAMPLE_ROWS))
+_LINE_BYTES = 128 << 20
+_CHATS = ("messages[].content", "conversations[].value", "messages[].value", "conversations[].content")
+_RECORDS = (("instruction", "input", "output"), ("prompt", "completion"))
+_OPTIONAL = "input"
 
 
-def appears_as_text(sources: list[Source], column: str) -> bool:
-    """Whether any row of JSONL files holds a string under `column`; they are read up to the first that does."""
-    from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
+def fields_of(source: Source) -> list[pa.Field]:
+    """The columns of a file with a header or a schema."""
+    if source.kind == "parquet":
+        from entropyguard.core.ingest.parquet_rows import open_input
 
-    spelled = json.dumps(column)
-    for source in sources:
-        for line in _lines(source, spelled.encode()):
-            if spelled not in line:
-                continue
-            try:
-                row = parse_line(line)
-            except MalformedLineError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get(column), str):
-                return True
-    return False
+        with open_input(source) as file:
+            return list(file.schema_arrow)
+    from entropyguard.core.ingest.csv_rows import header_of
+
+    return [pa.field(name, pa.large_string()) for name in header_of(source, _LINE_BYTES)]
 
 
-def _lines(source: Source, holding: bytes = b"") -> Iterator[str]:
-    """The lines that can be read, of blocks of them that hold these bytes."""
+def first_columns(source: Source) -> list[str]:
+    """The columns that a header or a schema names, or of JSON lines those of the first rows."""
     from entropyguard.core.ingest.lines import read_lines
 
-    for block in read_lines(source, _SAMPLE_LINE_BYTES):
-        data = block.records.buffers()[2]
-        if data is not None and memoryview(data).tobytes().find(holding) >= 0:
-            yield from block.records.to_pylist()
+    if source.kind != "jsonl":
+        return [field.name for field in fields_of(source)]
+    paths = Paths()
+    for block in islice(read_lines(source, _LINE_BYTES), 2):  # the first may hold a byte order mark alone
+        _note_lines(paths, block.records)
+    return list(paths.columns)
 
 
-def _json_columns(lines: Iterable[str]) -> dict[str, bool]:
-    from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
+def paths_of_input(sources: Sequence[Source], enough: str) -> Paths:
+    """What the first file's header or schema names; of JSON lines what is in any row of any file.
 
-    texts: dict[str, bool] = {}
-    others: set[str] = set()
-    for line in lines:
-        try:
-            row = parse_line(line)
-        except MalformedLineError:
-            continue
-        for name, value in row.items() if isinstance(row, dict) else ():
-            texts[name] = texts.get(name, False) or isinstance(value, str)
-            if value is not None and not isinstance(value, str):
-                others.add(name)
-    return {name: is_text and name not in others for name, is_text in texts.items()}
+    These are read up to the first block with a text under `enough`.
+    """
+    from entropyguard.core.ingest.lines import read_lines
+
+    if sources[0].kind != "jsonl":
+        return paths_of_fields(fields_of(sources[0]))
+    paths = Paths()
+    for source in sources:
+        for block in read_lines(source, _LINE_BYTES):
+            _note_lines(paths, block.records)
+            if paths.has_text(enough):
+                return paths
+    return paths
+
+
+def _note_lines(paths: Paths, lines: pa.LargeStringArray) -> None:
+    """Note what JSON lines have: by Arrow's reader, or where it will not have them, as they are of unlike types."""
+    if not len(lines):
+        return
+    together = pa.LargeListArray.from_arrays(pa.array([0, len(lines)], pa.int64()), lines)
+    data = pc.binary_join(together, pa.scalar("\n", pa.large_string())).buffers()[2]
+    try:
+        schema = arrow_json.read_json(
+            pa.BufferReader(data), arrow_json.ReadOptions(use_threads=False, block_size=data.size + 1)
+        ).schema
+    except pa.ArrowException:
+        for line in lines.to_pylist():
+            try:
+                row = parse_line(line)
+            except MalformedLineError:  # ingest tells of it
+                continue
+            if isinstance(row, dict):
+                paths.note_row(row)
+    else:
+        paths.merge(paths_of_fields(field.with_type(_as_written(field.type)) for field in schema))
+
+
+def _as_written(kind: pa.DataType) -> pa.DataType:
+    """The type without what Arrow makes of a text: a time, where it is written like one."""
+    if pa.types.is_timestamp(kind):
+        return pa.string()
+    if pa.types.is_list(kind):
+        return pa.list_(_as_written(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_as_written(field.type)) for field in kind])
+    return kind
+
+
+def text_columns(paths: Paths, default: str) -> list[str]:
+    """The columns or paths whose texts to compare: `default`, a chat, an instruction's or a prompt's columns.
+
+    Else the only column of text; nothing where there are several or none.
+    """
+    if paths.has_text(default):
+        return [default]
+    for chat in _CHATS:
+        if paths.has_text(chat) or paths.has_text(f"{chat}[].{PART_TEXT}"):
+            return [chat]
+    for names in _RECORDS:
+        there = [name for name in names if name in paths.columns and not paths.is_empty(name)]
+        if all(name in there or name == _OPTIONAL for name in names) and all(map(paths.holds_text, there)):
+            return there
+    texts = [name for name in paths.columns if paths.holds_text(name)]
+    return texts if len(texts) == 1 else []

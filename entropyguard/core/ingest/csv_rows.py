@@ -20,12 +20,22 @@ from pyarrow import csv as arrow_csv
 
 from entropyguard.core.arrays import Bools, Bytes, Ints
 from entropyguard.core.errors import DataFormatError, InputError, InternalError
-from entropyguard.core.ingest.batches import Batch, Rejected, as_text, check_columns, null_reasons, utf8_reason
+from entropyguard.core.ingest.batches import (
+    Batch,
+    Rejected,
+    as_places,
+    as_text,
+    check_columns,
+    null_reasons,
+    utf8_reason,
+)
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
 from entropyguard.core.ingest.separators import check_separator
 from entropyguard.core.params import IngestParams
+from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.text_paths import text_paths
 
 _LF, _CR, _QUOTE = 10, 13, 34
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^,\r\n"][^,\r\n]*+|)'
@@ -155,8 +165,10 @@ class CsvRows:
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
         self._names = header_of(sources[0], params.max_line_bytes)
-        check_columns(sources[0], self._names, params.text_column, params.required_columns)
-        self.record_type = pa.struct([pa.field(name, pa.large_string()) for name in self._names])
+        self._paths = text_paths(params.text_column)
+        fields = [pa.field(name, pa.large_string()) for name in self._names]
+        check_columns(sources[0], fields, self._paths, params.required_columns)
+        self.record_type = pa.struct(fields)
         self.metadata: dict[str, Any] = {}
 
     def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
@@ -185,18 +197,20 @@ class CsvRows:
         good = np.array([at for at in readable if at not in reasons], dtype=np.int64)
         if len(columns[0]) != len(good):
             raise InternalError(f"CSV rows near line {block.lines[0]} do not add up. Please report this file.")
-        by_name = dict(zip(self._names, columns, strict=True))
-        nulls = null_reasons(by_name, self._params.text_column, self._params.required_columns)
-        reasons.update({int(good[at]): reason for at, reason in nulls.items()})
         records = pa.StructArray.from_arrays(columns, fields=list(self.record_type))
+        texts = [texts_at(records, path) for path in self._paths]
+        nulls = null_reasons(records, texts, self._paths, self._params.required_columns)
+        reasons.update({int(good[at]): reason for at, reason in nulls.items()})
         sound = np.array([at not in nulls for at in range(len(good))], dtype=bool)
+        if nulls:
+            records, texts = records.filter(pa.array(sound)), [array.filter(pa.array(sound)) for array in texts]
         rejected = [
             Rejected(at, file, int(block.lines[at]), reason, as_text(block.rows[at].rstrip(b"\r\n")))
             for at, reason in sorted(reasons.items())
         ]
         kept = good[sound]
-        files = np.full(len(kept), file)
-        return Batch(len(block.rows), kept, files, block.lines[kept], records.filter(pa.array(sound)), rejected)
+        files, lines = np.full(len(kept), file), block.lines[kept]
+        return Batch(len(block.rows), kept, files, lines, records, rejected, as_places(texts))
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""

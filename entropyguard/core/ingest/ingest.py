@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Bools
-from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.batches import Batch, Rejected, RowReader
+from entropyguard.core.errors import DataFormatError, InputError, UsageError
+from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, listed
 from entropyguard.core.ingest.chunks import Chunker
 from entropyguard.core.ingest.csv_rows import CsvRows
 from entropyguard.core.ingest.jsonl_rows import JsonlRows
@@ -21,11 +21,12 @@ from entropyguard.core.ingest.parquet_rows import ParquetRows
 from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
-from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.row_texts import hashed_rows, joined
 from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts, script_names
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
-from entropyguard.core.rows.text import texts_of
+from entropyguard.core.rows.text import places_of
+from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import ROW_GROUP_ROWS, TableWriter
 from entropyguard.core.storage.prefetch import prefetched
 
@@ -69,9 +70,14 @@ def ingest(
     Texts longer than `chunks` allows become several rows, which count from then on. `group_rows`: the most rows of a
     row group in `out`.
     """
-    chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
     reader = _READERS[sources[0].kind](sources, params)
-    metadata = {"format": sources[0].kind, "text_column": params.text_column, **reader.metadata}
+    chunker = Chunker(chunks, _one_column(params, reader)) if chunks and chunks.size else None
+    named = [path.name for path in text_paths(params.text_column)]
+    metadata = {
+        "format": sources[0].kind,
+        "text_column": named[0] if len(named) == 1 else named,
+        **reader.metadata,
+    }
     metadata |= {"hashed": spelled(AT_INGEST), "scripts": script_names()}
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS, SCRIPT_FIELD])
@@ -101,6 +107,20 @@ def ingest(
     return IngestCounts(rows, set_aside, chunker.split if chunker else 0)
 
 
+def _one_column(params: IngestParams, reader: RowReader) -> str:
+    """The column whose texts may be split; UsageError where the text stands elsewhere."""
+    paths = text_paths(params.text_column)
+    path, is_struct = paths[0], pa.types.is_struct(reader.record_type)
+    if len(paths) == 1 and is_struct and reader.record_type.get_field_index(path.name) >= 0:
+        return path.name
+    if len(paths) > 1 or is_struct or path.is_list or len(path.ways[0]) > 1:
+        raise UsageError(
+            f"chunks.size splits the text of one column, not of {listed([path.name for path in paths])}. Leave it out, "
+            "or name one column (a dot in its name as `\\.`)."
+        )
+    return path.ways[0][0]
+
+
 def _keep_freed_memory() -> None:
     """Have glibc keep memory that is freed for the next block, which saves a seventh of the time.
 
@@ -115,9 +135,10 @@ def _hashed(
     earlier = SeenHashes()
     for whole in batches:
         batch = chunker.chunked(whole) if chunker else whole
-        texts = texts_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
-        hashes, lengths = hashed(texts, AT_INGEST)
-        told = {**hash_columns(hashes, lengths), SCRIPT_FIELD.name: pa.array(main_scripts(texts), SCRIPT_FIELD.type)}
+        places = places_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
+        hashes, lengths = hashed_rows(places, AT_INGEST)
+        scripts = main_scripts(joined(places))
+        told = {**hash_columns(hashes, lengths), SCRIPT_FIELD.name: pa.array(scripts, SCRIPT_FIELD.type)}
         yield batch, told, earlier.seen_before(hashes)
 
 

@@ -10,16 +10,18 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from entropyguard.core.arrays import Ints
+from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.batches import Batch, Rejected, listed
+from entropyguard.core.ingest.batches import Batch, Rejected, listed, no_text_reason
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import LineBlock, read_lines
 from entropyguard.core.params import IngestParams
-from entropyguard.core.rows.json_lines import MalformedLineError, encodable, fast_values, parse_line, undecided
+from entropyguard.core.rows.json_lines import MalformedLineError, fast_values, parse_line
+from entropyguard.core.rows.line_texts import Found, line_texts, texts_of_row
 from entropyguard.core.rows.source import Source
+from entropyguard.core.rows.text_paths import NotTextError, Paths, listed_names, text_paths
 
-_NAMES_HELD = 1_000
+_NAMES_HELD = _ROWS_NOTED = 1_000
 _JUDGED_BYTES = 1 << 20
 
 
@@ -30,14 +32,19 @@ class JsonlRows:
         self.record_type = pa.large_string()
         self.metadata: dict[str, Any] = {}
         self._params = params
+        self._paths = text_paths(params.text_column)
         self._first = sources[0]
-        self._names: dict[str, None] = {}  # columns of rows that were looked at closely
-        self._of_interest = {params.text_column, *params.required_columns}
+        self._known = Paths()  # of rows that were looked at closely
+        self._not_found = dict.fromkeys(listed_names(params.text_column))
+        self._not_found.update(dict.fromkeys(params.required_columns))
         self._objects = 0
-        self._is_text = False
+        self._is_text = self._is_sound = False  # of any row
 
     def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
-        """The rows of all files; small blocks are judged together, since each call costs as much as some 1,000 rows."""
+        """The rows of all files; small blocks are judged together, since each call costs as much as some 1,000 rows.
+
+        DataFormatError at the end where one of several text columns is in no row.
+        """
         waiting: list[tuple[int, LineBlock]] = []
         held = 0
         for file, source in enumerate(sources):
@@ -49,57 +56,95 @@ class JsonlRows:
                     waiting, held = [], 0
         if waiting:
             yield self._judged(*_joined(waiting))
+        if self._is_sound and self._not_found:
+            raise self._no_such(next(iter(self._not_found)))
 
     def _judged(self, block: LineBlock, files: Ints) -> Batch:
         """The block with the lines set apart whose text or required columns are not there."""
         lines = pl.Series(pl.from_arrow(block.records), dtype=pl.String)
-        texts = fast_values(lines, self._params.text_column)
-        doubtful, found = self._doubtful(lines, texts), []
         rejected, good = list(block.rejected), np.ones(len(lines), dtype=bool)
-        for at, line in zip(doubtful.tolist(), lines.gather(doubtful).to_list(), strict=True):
-            text, reason = self._looked_at(line)
-            found.append(text)
+
+        def look(at: int, line: str) -> Found:
+            texts, reason = self._looked_at(line)
             if reason:
                 good[at] = False
                 rejected.append(Rejected(int(block.positions[at]), int(files[at]), int(block.lines[at]), reason, line))
+            return texts
+
+        texts = line_texts(lines, self._paths, look, self._lacking(lines))
+        self._note_found(texts, good)
         rejected.sort(key=lambda row: row.position)
         records = block.records
-        if found:
-            texts = texts.scatter(doubtful, pl.Series(found, dtype=pl.String))
         if not good.all():
-            records, texts = records.filter(pa.array(good)), texts.filter(pl.Series(good))
+            records, texts = records.filter(pa.array(good)), [one.filter(pl.Series(good)) for one in texts]
         return Batch(block.rows, block.positions[good], files[good], block.lines[good], records, rejected, texts)
 
-    def _doubtful(self, lines: pl.Series, texts: pl.Series) -> Ints:
-        """The lines that the fast reader, which gave the texts, does not show to be sound."""
-        doubtful = undecided(texts)
+    def _lacking(self, lines: pl.Series) -> pl.Series | None:
+        """Which lines may lack a required column."""
+        lacking = None
         for name in self._params.required_columns:
-            doubtful |= fast_values(lines, name).is_null()
-        return np.flatnonzero(doubtful.to_numpy())
+            nulls = fast_values(lines, name).is_null()
+            lacking = nulls if lacking is None else lacking | nulls
+        return lacking
 
-    def _looked_at(self, line: str) -> tuple[str | None, str]:
-        """The line's text, and why it is rejected: nothing when it is sound. Notes which columns there are."""
+    def _note_found(self, texts: Sequence[pl.Series], good: Bools) -> None:
+        """Note which columns there are, by what was found in those of texts; a sound row has the required ones.
+
+        Not for a path into lists, where nothing is found in each value that lacks it; there every row is looked at.
+        """
+        if not good.any():
+            return
+        self._is_sound = True
+        for path, found in zip(self._paths, texts, strict=True):
+            if path.name in self._not_found and not path.is_list and found.null_count() < len(found):
+                del self._not_found[path.name]
+        for name in self._params.required_columns:
+            self._not_found.pop(name, None)
+
+    def _looked_at(self, line: str) -> tuple[Found, str]:
+        """The line's texts, and why it is rejected: nothing when it is sound. Notes which columns there are."""
+        nothing: Found = [None] * len(self._paths)
         try:
             row = parse_line(line)
         except MalformedLineError as error:
-            return None, str(error)
+            return nothing, str(error)
         if not isinstance(row, dict):
-            return None, "not a JSON object"
-        self._objects += 1
+            return nothing, "not a JSON object"
         self._note(row)
-        text = row.get(self._params.text_column)
-        if text is not None and not isinstance(text, str):
-            return None, f"column {self._params.text_column!r} is not text"
-        for name in (self._params.text_column, *self._params.required_columns):
+        texts = []
+        for path in self._paths:
+            try:
+                texts.append(texts_of_row(row, path))
+            except NotTextError:
+                return nothing, f"column {path.name!r} is not text"
+        self._is_text = self._is_text or any(text is not None for text in texts)
+        return (nothing, reason) if (reason := self._lack(row, texts)) else (texts, "")
+
+    def _lack(self, row: dict[str, Any], texts: Found) -> str:
+        """Why a row is rejected in which a column lacks or is null; nothing where none is."""
+        if all(text is None for text in texts):
+            if len(self._paths) > 1:
+                return no_text_reason(self._paths)
+            path = self._paths[0]
+            return f"column {path.name!r} is {'null' if path.is_in(row) else 'missing'}"
+        for name in self._params.required_columns:
             if row.get(name) is None:
-                return None, f"column {name!r} is {'null' if name in row else 'missing'}"
-        return encodable(str(text)), ""
+                return f"column {name!r} is {'null' if name in row else 'missing'}"
+        return ""
 
     def _note(self, row: dict[str, Any]) -> None:
-        if len(self._names) < _NAMES_HELD:
-            self._names.update(dict.fromkeys(row))
-        self._names.update(dict.fromkeys(name for name in self._of_interest if name in row))
-        self._is_text = self._is_text or isinstance(row.get(self._params.text_column), str)
+        self._objects += 1
+        if self._objects <= _ROWS_NOTED or (
+            len(self._known.columns) < _NAMES_HELD and not row.keys() <= self._known.columns.keys()
+        ):
+            self._known.note_row(row)
+        if self._not_found:
+            for path in self._paths:
+                if path.name in self._not_found and path.is_in(row):
+                    del self._not_found[path.name]
+            for name in self._params.required_columns:
+                if name in row:
+                    self._not_found.pop(name, None)
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""
@@ -107,14 +152,20 @@ class JsonlRows:
             form = form_of(self._first)
             more = "" if form is None else f" {form}"
             return DataFormatError(f"None of the {rows} rows is a JSON object. First: {first}.{more}")
-        for name in (self._params.text_column, *self._params.required_columns):
-            if name not in self._names:
-                return DataFormatError(f"No row has a column {name!r}; there are: {listed(list(self._names))}.")
+        if self._not_found:
+            return self._no_such(next(iter(self._not_found)))
         if not self._is_text:
-            return DataFormatError(
-                f"Column {self._params.text_column!r} never holds text. Columns: {listed(list(self._names))}."
-            )
+            names = self._names()
+            which = f"Column {names[0]!r} never holds" if len(names) == 1 else f"None of {listed(names)} holds"
+            return DataFormatError(f"{which} text. Columns: {listed(self._known.nearest_first(names))}.")
         return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self._paths]
+
+    def _no_such(self, name: str) -> DataFormatError:
+        there = self._known.nearest_first([name]) if name in self._names() else list(self._known.columns)
+        return DataFormatError(f"No row has a column {name!r}; there are: {listed(there)}.")
 
 
 def _joined(blocks: Sequence[tuple[int, LineBlock]]) -> tuple[LineBlock, Ints]:

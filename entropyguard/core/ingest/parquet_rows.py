@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
-from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
+from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
 from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import unit_of_int96
 from entropyguard.core.ingest.parquet_schema import check_same_columns, conformed, stored_type
 from entropyguard.core.params import IngestParams
+from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.source import Place, Source
+from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import arrow_file, row_bytes
 
 BATCH_BYTES = 8 << 20
@@ -52,13 +54,6 @@ def _other_form(source: Source) -> str | None:
     return None if form is None or "is Parquet" in form else form
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds text."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
 class ParquetRows:
     """Reads Parquet files (a RowReader)."""
 
@@ -67,10 +62,8 @@ class ParquetRows:
         self._int96_unit = _int96_unit(sources)
         with open_input(sources[0], self._int96_unit) as file:
             self._schema = file.schema_arrow
-        check_columns(sources[0], self._schema.names, params.text_column, params.required_columns)
-        kind = self._schema.field(params.text_column).type
-        if not is_text(kind):
-            raise DataFormatError(f"{sources[0]}: column {params.text_column!r} holds {kind}, not text.")
+        self._paths = text_paths(params.text_column)
+        check_columns(sources[0], list(self._schema), self._paths, params.required_columns)
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
         self.metadata: dict[str, Any] = {"schema": base64.b64encode(self._schema.serialize()).decode()}
 
@@ -104,18 +97,20 @@ class ParquetRows:
     def _judged(self, batch: pa.RecordBatch, place: Place) -> Batch:
         """The batch, which begins behind `place`, with the rows set apart whose text or required columns are null."""
         file, before = place
-        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        reasons = null_reasons(columns, self._params.text_column, self._params.required_columns)
+        records = pa.StructArray.from_arrays(batch.columns, fields=list(self.record_type))
+        texts = [texts_at(records, path) for path in self._paths]
+        reasons = null_reasons(records, texts, self._paths, self._params.required_columns)
         good = np.ones(batch.num_rows, dtype=bool)
         good[list(reasons)] = False
-        records = pa.StructArray.from_arrays(batch.columns, fields=list(self.record_type))
         rejected = [
             Rejected(at, file, before + at + 1, reason, _shown_row(records[at]))
             for at, reason in sorted(reasons.items())
         ]
         positions = np.flatnonzero(good)
-        kept = records.filter(pa.array(good)) if reasons else records
-        return Batch(batch.num_rows, positions, np.full(len(positions), file), positions + before + 1, kept, rejected)
+        if reasons:
+            records, texts = records.filter(pa.array(good)), [array.filter(pa.array(good)) for array in texts]
+        files, lines = np.full(len(positions), file), positions + before + 1
+        return Batch(batch.num_rows, positions, files, lines, records, rejected, as_places(texts))
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from entropyguard.core.ingest.lines import read_lines
 from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
 from entropyguard.core.rows.source import Place, Source
+from entropyguard.core.rows.text_paths import NotTextError, TextPath, text_paths
 
 _ROWS = 1_000
 _LINE_BYTES = 128 << 20
 
 
-def sample_rows(source: Source, text_column: str) -> list[tuple[Place, str]]:
+def sample_rows(source: Source, text_column: str | Sequence[str]) -> list[tuple[Place, str]]:
     """Place and line of the JSON objects with a text among the first 1,000 rows of a JSONL file, as file 0."""
-    return [((0, line), text) for line, text in islice(_lines(source), _ROWS) if _has_text(text, text_column)]
+    paths = text_paths(text_column)
+    return [((0, line), text) for line, text in islice(_lines(source), _ROWS) if _has_text(text, paths)]
 
 
 def _lines(source: Source) -> Iterator[tuple[int, str]]:
@@ -23,10 +26,15 @@ def _lines(source: Source) -> Iterator[tuple[int, str]]:
         yield from zip(block.lines.tolist(), block.records.to_pylist(), strict=True)
 
 
-def _has_text(line: str, text_column: str) -> bool:
+def _is_taken(row: dict[str, Any], paths: Sequence[TextPath]) -> bool:
+    texts = [path.of_row(row) for path in paths]  # all of them: each may prove to be no text
+    return any(text is not None for text in texts)
+
+
+def _has_text(line: str, paths: Sequence[TextPath]) -> bool:
     """Whether ingest would take the row; the others never come to an output."""
     try:
         row = parse_line(line)
-    except MalformedLineError:
+        return isinstance(row, dict) and _is_taken(row, paths)
+    except (MalformedLineError, NotTextError):
         return False
-    return isinstance(row, dict) and isinstance(row.get(text_column), str)

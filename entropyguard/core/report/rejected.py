@@ -15,7 +15,10 @@ _CURES = (
     ("invalid UTF-8", "Save the file as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"),
     ("malformed JSON", "Write one JSON object a line"),
     ("not a JSON object", "Write one JSON object a line"),
-    ("column ", "Name the column of texts with --text-column (ingest.text_column), or fill it"),
+    *(
+        (begins, "Name the column of texts with --text-column (ingest.text_column), or fill it")
+        for begins in ("column ", "no text in any of the columns ")
+    ),
 )
 _MORE_CURES = (
     ("over max_line_bytes", "Raise ingest.max_line_bytes in params.yaml, or cut the line"),

@@ -69,6 +69,7 @@ def build_report(
         "losses": for_report(rates),
         "guard": semantic.get("guard", {}),
         "settings": {
+            "text_column": lineage.ingested.metadata["text_column"],
             "near_threshold": params.near.threshold,
             "near_min_words": params.near.min_words,
             "near_changed_words": params.near.changed_words,

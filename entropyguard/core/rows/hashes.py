@@ -56,8 +56,8 @@ def stored(ingested: Checkpoint) -> tuple[Hashes, Int32s]:
 
 def taken_anew(ingested: Checkpoint, exact: ExactParams, progress: Progress) -> tuple[Hashes, Int32s]:
     """The same from the texts, which are decoded, normalised and hashed by several threads."""
-    from entropyguard.core.rows.normalise import hashed  # polars, which stored hashes do without
-    from entropyguard.core.rows.text import texts_of
+    from entropyguard.core.rows.row_texts import hashed_rows  # polars, which stored hashes do without
+    from entropyguard.core.rows.text import places_of
 
     ends, rows, positions = np.cumsum([0, *ingested.group_rows]), ingested.rows, ingested.positions
     hashes, lengths = np.empty((rows, 2), dtype=np.uint64), np.empty(rows, dtype=np.int32)
@@ -66,7 +66,7 @@ def taken_anew(ingested: Checkpoint, exact: ExactParams, progress: Progress) -> 
         start = int(ends[group])
         for table in ingested.slices(["record"], [group]):
             part = positions[start : start + table.num_rows]
-            hashes[part], lengths[part] = hashed(texts_of(table, ingested.metadata), exact)
+            hashes[part], lengths[part] = hashed_rows(places_of(table, ingested.metadata), exact)
             start += table.num_rows
 
     with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:

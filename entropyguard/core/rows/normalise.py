@@ -83,6 +83,11 @@ def content_hash(texts: pl.Series) -> Hashes:
     return _hashes(_parts(_as_arrow(texts)))
 
 
+def hashes_of_bytes(data: Bytes, ends: Ints) -> Hashes:
+    """xxh3-128 of each data[ends[i]:ends[i + 1]]: shape (len(ends) - 1, 2), high half first."""
+    return _hashes(_Plain(ends, ends[:-1], ends[1:], data))
+
+
 def _odd(texts: pl.Series, further: pl.Series, params: ExactParams) -> Ints:
     """The texts that need more than ASCII's lower case and spaces; `further` as `_further_bytes` gives it."""
     is_foreign = further > 0

@@ -10,17 +10,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.rows.json_lines import decode_texts, encodable, parse_line
+from entropyguard.core.rows.arrow_texts import texts_at
+from entropyguard.core.rows.json_lines import encodable, parse_line
+from entropyguard.core.rows.line_texts import texts_of_lines
+from entropyguard.core.rows.row_texts import joined
+from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LARGEST_INT = 2**63
 
 
 def texts_of(table: pa.Table, metadata: dict[str, Any]) -> pl.Series:
-    """The text of each row of a checkpoint, decoded: strings, no nulls. Lone surrogates are spelled out."""
+    """The text of each row of a checkpoint, decoded: strings, no nulls. Lone surrogates are spelled out.
+
+    Where it stands in several places, the texts there that are not empty are joined by line breaks.
+    """
+    return joined(places_of(table, metadata))
+
+
+def places_of(table: pa.Table, metadata: dict[str, Any]) -> list[pl.Series]:
+    """What each row has at each of the places where its text stands: strings or lists of them, null for none."""
+    paths = text_paths(metadata["text_column"])
     if metadata["format"] == "jsonl":
-        return decode_texts(_as_series(table["record"]), metadata["text_column"])
-    return _as_series(_field(table, metadata["text_column"]).cast(pa.large_string()))
+        return texts_of_lines(_as_series(table["record"]), paths)
+    chunks = table["record"].chunks or [pa.array([], table.schema.field("record").type)]
+    return [_as_series(pa.chunked_array([texts_at(chunk, path) for chunk in chunks])) for path in paths]
 
 
 def _as_series(column: pa.ChunkedArray) -> pl.Series:
