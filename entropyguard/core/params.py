@@ -12,7 +12,7 @@ from entropyguard.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
-OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
+OUTPUT_FORMATS = (*(f"{kind}{packed}" for kind in ("jsonl", "csv", "tsv") for packed in ("", ".gz", ".zst")), "parquet")
 
 Protection = Literal["numbers", "negation", "names", "frame"]
 PROTECTED: tuple[Protection, ...] = get_args(Protection)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
+from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.storage.files import FileState, read_json, sync_file, write_json
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 from entropyguard.project.project import Project
@@ -20,14 +21,10 @@ from entropyguard.run.streams import is_stream, open_stream
 _CHUNK = 64 << 20
 
 OUTPUT_ENDINGS = {
-    ".jsonl": "jsonl",
+    **{f".{name}": name for name in OUTPUT_FORMATS},
     ".ndjson": "jsonl",
-    ".jsonl.gz": "jsonl.gz",
     ".ndjson.gz": "jsonl.gz",
-    ".jsonl.zst": "jsonl.zst",
     ".ndjson.zst": "jsonl.zst",
-    ".csv": "csv",
-    ".parquet": "parquet",
 }
 
 

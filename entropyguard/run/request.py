@@ -147,19 +147,20 @@ def _fingerprint(params: Params, request: Request) -> str:
 
 def _check_fit(source: Source, text_column: str, output: str) -> None:
     """DataFormatError for what the output's format cannot hold, as far as the first file's schema or rows tell."""
-    if source.kind == output.partition(".")[0] or source.kind == "csv":
+    kind = output.partition(".")[0]
+    if source.record_format in (kind, "csv"):
         return
     from entropyguard.core.export.json_rows import check_rows, check_types  # pyarrow, only for those who convert
 
-    if source.kind == "jsonl":
+    if source.record_format == "jsonl":
         from entropyguard.core.ingest.sample import sample_rows
 
-        check_rows(sample_rows(source, text_column), output, lambda place: f"{source}, line {place[1]}")
+        check_rows(sample_rows(source, text_column), kind, lambda place: f"{source}, line {place[1]}")
     else:
         from entropyguard.core.ingest.parquet_rows import open_input
 
         with open_input(source) as file:
-            check_types(file.schema_arrow, output)
+            check_types(file.schema_arrow, kind)
 
 
 def _with_settings(params: Params, request: Request) -> Params:
@@ -223,7 +224,7 @@ def _changed(section: T, **given: Any) -> T:
 
 
 def _text_column(request: Request, sources: list[Source], default: str) -> str:
-    if request.text_column is not None and sources[0].kind == "jsonl":
+    if request.text_column is not None and sources[0].record_format == "jsonl":
         return request.text_column  # a JSON key may first show up anywhere: ingest has the last word
     columns = input_columns(sources)
     listed = ", ".join(columns) or "none"
@@ -244,12 +245,12 @@ def _text_column(request: Request, sources: list[Source], default: str) -> str:
 
 def _is_text_later(sources: list[Source], column: str, columns: dict[str, bool]) -> bool:
     """Whether JSON rows behind those that were looked at hold text in a column these have only null in, or lack."""
-    return sources[0].kind == "jsonl" and not columns.get(column) and appears_as_text(sources, column)
+    return sources[0].record_format == "jsonl" and not columns.get(column) and appears_as_text(sources, column)
 
 
 def _refuse_other_forms(sources: list[Source], columns: dict[str, bool]) -> None:
     """DataFormatError that says what JSONL looks like of which no row that was looked at could be parsed."""
-    if sources[0].kind == "jsonl" and not columns:
+    if sources[0].record_format == "jsonl" and not columns:
         from entropyguard.core.ingest.forms import form_of
 
         form = form_of(sources[0])

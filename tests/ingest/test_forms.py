@@ -82,12 +82,12 @@ def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     ("name", "says"),
     [
         ("a.json", r"jq -c '\.\[\]'.*--input - <"),
-        ("a.tsv", "Write it with commas"),
+        ("a.tab", "name it .tsv"),
         ("a.feather", "Write it as Parquet"),
         ("a.arrow", "Write it as Parquet"),
         ("a.xlsx", "Save the sheet as CSV"),
         ("a.jsonl.bz2", "Unpack it first"),
-        ("a.csv.gz", "Unpack it first"),
+        ("a.parquet.gz", "Unpack it first"),
         ("a.txt", "jq -cR"),
         ("a.orc", "Write its rows"),
         ("a", "pass JSONL on stdin"),
@@ -104,7 +104,7 @@ def test_another_ending_gets_the_cure_of_its_kind(tmp_path: Path, name: str, say
     ("data", "says"),
     [
         ("id;text;n\n1;a, b;2\n", r"a semicolon \(';'\)"),
-        ("id\ttext\n1\ta\n", r"a tab \('\\t'\)"),
+        ("id\ttext\n1\ta\n", r"a tab \('\\t'\).*ending \.tsv"),
         ("id|text\n", "a vertical bar"),
         ('"id";"text"\n1;a\n', "a semicolon"),
         ("sep=;\nid;text\n", "a semicolon"),

@@ -49,13 +49,13 @@ def test_a_checkpoint_dir_itself_is_no_input(tmp_path: Path) -> None:
 
 
 def test_everything_else_that_is_not_read_is_named_with_the_reason(tmp_path: Path) -> None:
-    make(tmp_path, "d/a.jsonl", "d/notes.txt", "d/.DS_Store", "d/b.csv.gz", "real/c.jsonl")
+    make(tmp_path, "d/a.jsonl", "d/notes.txt", "d/.DS_Store", "d/b.parquet.gz", "real/c.jsonl")
     make(tmp_path, "d/void.jsonl", content="")
     (tmp_path / "d" / "linked").symlink_to(tmp_path / "real")
     read, skipped = read_and_skipped(tmp_path, "d")
     assert read == ["d/a.jsonl"]
     reasons = {name: reason.split()[0] for name, reason in skipped.items()}
-    expected = {"d/notes.txt": "of", "d/b.csv.gz": "of", "d/.DS_Store": "hidden", "d/void.jsonl": "empty"}
+    expected = {"d/notes.txt": "of", "d/b.parquet.gz": "of", "d/.DS_Store": "hidden", "d/void.jsonl": "empty"}
     assert reasons == {**expected, "d/linked": "a"}
 
 

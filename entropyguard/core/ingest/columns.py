@@ -17,12 +17,12 @@ def input_columns(sources: list[Source]) -> dict[str, bool]:
 
     A column of a JSONL file holds text when it has a string and nothing else but null.
     """
-    if sources[0].kind == "parquet":
+    if sources[0].record_format == "parquet":
         from entropyguard.core.ingest.parquet_rows import is_text, open_input
 
         with open_input(sources[0]) as file:
             return {field.name: is_text(field.type) for field in file.schema_arrow}
-    if sources[0].kind == "csv":
+    if sources[0].record_format == "csv":
         from entropyguard.core.ingest.csv_rows import header_of
 
         return dict.fromkeys(header_of(sources[0], _SAMPLE_LINE_BYTES), True)

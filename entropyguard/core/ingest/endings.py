@@ -6,12 +6,14 @@ from pathlib import Path
 
 from entropyguard.core.rows.source import Source
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
+_PACKED = {"jsonl", "csv", "tsv"}
+"""The kinds that are text, and may be compressed as a whole."""
+ENDINGS = ".jsonl .ndjson .csv .tsv, also with .gz or .zst, .parquet"
 
 _UNPACK = "Unpack it first"
-_TABS = "Write it with commas, as .csv: to give it another name only would make one column of each row"
+_TABS = "If tabs separate its columns, name it .tsv; if bars do, write it with commas, as .csv"
 _ARROW = "Write it as Parquet: `pyarrow.parquet.write_table(pyarrow.feather.read_table(FILE), 'data.parquet')`"
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _CONVERT = "Write its rows as .parquet or .jsonl"
@@ -20,7 +22,7 @@ _CURES = {
         "One JSON array: `jq -c '.[]' FILE > data.jsonl`; one object a line already: pass it on stdin, "
         "`--input - < FILE`"
     ),
-    **dict.fromkeys((".tsv", ".tab", ".psv"), _TABS),
+    **dict.fromkeys((".tab", ".psv"), _TABS),
     **dict.fromkeys((".feather", ".arrow", ".ipc"), _ARROW),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
     **dict.fromkeys((".orc", ".avro", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".h5", ".npy"), _CONVERT),
@@ -34,7 +36,7 @@ def source_of(path: Path) -> Source | None:
     endings = [ending.lower() for ending in path.suffixes[-2:]]
     compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
     kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
-    if kind is None or (compression and kind != "jsonl"):
+    if kind is None or (compression and kind not in _PACKED):
         return None
     return Source(path, kind, compression)
 

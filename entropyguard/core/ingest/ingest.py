@@ -69,8 +69,8 @@ def ingest(
     row group in `out`.
     """
     chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
-    reader = _READERS[sources[0].kind](sources, params)
-    metadata = {"format": sources[0].kind, "text_column": params.text_column, **reader.metadata}
+    reader = _READERS[sources[0].record_format](sources, params)
+    metadata = {"format": sources[0].record_format, "text_column": params.text_column, **reader.metadata}
     metadata["hashed"] = spelled(AT_INGEST)
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS])

@@ -128,7 +128,7 @@ def _known(paths: Iterable[Path], skipped: list[Skipped]) -> list[Source]:
 def _check_one_kind(spec: str, sources: list[Source]) -> None:
     first = sources[0]
     for source in sources:
-        if source.kind != first.kind:
+        if source.record_format != first.record_format:
             raise DataFormatError(
                 f"{spec} mixes {first.kind} ({first.path.name}) and {source.kind} ({source.path.name}). "
                 "Name files of one kind, for example with a glob."

@@ -19,7 +19,7 @@ _CURES = (
 )
 _MORE_CURES = (
     ("over max_line_bytes", "Raise ingest.max_line_bytes in params.yaml, or cut the line"),
-    ("fields where the header has", "Quote the fields that hold commas"),
+    ("fields where the header has", "Quote the fields that hold the sign between columns"),
 )
 
 

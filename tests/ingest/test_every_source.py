@@ -1,0 +1,101 @@
+"""The same rows through every source: the same text column is found, the same rows are kept, the same set aside."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from entropyguard.core.exact.exact import mark_exact_duplicates
+from entropyguard.core.ingest.inputs import find_input
+from entropyguard.core.rows.hashes import hashes_of
+from entropyguard.run.request import Request, params_of
+from tests.ingest.test_ingest import read
+
+TEXTS = [
+    "ships sail at night",
+    'a "quoted" word, and a comma',
+    "two\nlines\tand a tab",
+    None,  # rejected
+    "Ships  sail at night",  # duplicate of 0
+    "żółw é 漢 😀",
+    "",
+    '{"text": "looks like a row"}]',
+    "back\\slash \\\\",
+    "żółw é 漢 😀",  # duplicate of 5
+]
+ROWS = [{"id": f"n{at}", "text": text} for at, text in enumerate(TEXTS)]
+
+
+def jsonl() -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
+
+
+def separated(separator: str) -> bytes:
+    """With null as an empty field, the empty string as a quoted one."""
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=separator, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(["id", "text"])
+    writer.writerows([row["id"], "NULL" if row["text"] is None else row["text"]] for row in ROWS)
+    return out.getvalue().replace('"NULL"', "").encode()
+
+
+def parquet() -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink)
+    return sink.getvalue()
+
+
+SOURCES: dict[str, Callable[[], bytes]] = {
+    "a.jsonl": jsonl,
+    "a.ndjson.gz": lambda: gzip.compress(jsonl()),
+    "a.jsonl.zst": lambda: zstandard.compress(jsonl()),
+    "a.csv": lambda: separated(","),
+    "a.csv.gz": lambda: gzip.compress(separated(",")),
+    "a.csv.zst": lambda: zstandard.compress(separated(",")),
+    "a.tsv": lambda: separated("\t"),
+    "a.tsv.gz": lambda: gzip.compress(separated("\t")),
+    "a.tsv.zst": lambda: zstandard.compress(separated("\t")),
+    "a.parquet": parquet,
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_same_rows_are_read_from_every_source(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(SOURCES[name]())
+    found = find_input(str(tmp_path / name))
+    request = Request(str(tmp_path / name), str(tmp_path / "out.jsonl"), no_semantic=True)
+    given = params_of(request, found.sources).ingest
+    assert given.text_column == "text"
+    got = read(tmp_path / name, given)
+    assert (got.counts.rows, got.counts.rejected) == (10, 1)
+    assert [row for row, *_ in got.where] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert [(row["row_id"], row["reason"]) for row in got.rejected] == [(3, "column 'text' is null")]
+    assert values(got.table) == [row for row in ROWS if row["text"] is not None]
+    assert mark_exact_duplicates(hashes_of(got.table["hash"])).tolist() == [0, 1, 2, 0, 4, 5, 6, 7, 4]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_same_rows_are_rejected_for_a_required_column(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(SOURCES[name]())
+    request = Request(str(tmp_path / name), str(tmp_path / "out.jsonl"), no_semantic=True, required_columns=("id",))
+    sources = find_input(str(tmp_path / name)).sources
+    assert read(tmp_path / name, params_of(request, sources).ingest).counts.rejected == 1
+
+
+def values(table: pa.Table) -> list[dict[str, str | None]]:
+    """The rows of a checkpoint, however it keeps them."""
+    records = table["record"]
+    if pa.types.is_struct(records.type):
+        return list(records.to_pylist())
+    assert not pc.any(pc.match_substring(records, "\n")).as_py()
+    return list(map(json.loads, records.to_pylist()))
