@@ -40,6 +40,10 @@ def jsonl() -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
 
 
+def array(indent: int | None = None) -> bytes:
+    return json.dumps(ROWS, ensure_ascii=False, indent=indent).encode()
+
+
 def separated(separator: str) -> bytes:
     """With null as an empty field, the empty string as a quoted one."""
     out = io.StringIO()
@@ -59,6 +63,13 @@ SOURCES: dict[str, Callable[[], bytes]] = {
     "a.jsonl": jsonl,
     "a.ndjson.gz": lambda: gzip.compress(jsonl()),
     "a.jsonl.zst": lambda: zstandard.compress(jsonl()),
+    "a.json": array,
+    "b.json": lambda: array(indent=2),
+    "c.json": jsonl,
+    "array.jsonl": array,
+    "indented.jsonl": lambda: array(indent=4).replace(b"\n", b"\r\n"),
+    "a.json.gz": lambda: gzip.compress(array(indent=1)),
+    "a.json.zst": lambda: zstandard.compress(array()),
     "a.csv": lambda: separated(","),
     "a.csv.gz": lambda: gzip.compress(separated(",")),
     "a.csv.zst": lambda: zstandard.compress(separated(",")),

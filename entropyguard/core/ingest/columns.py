@@ -49,9 +49,9 @@ def appears_as_text(sources: list[Source], column: str) -> bool:
 
 def _lines(source: Source, holding: bytes = b"") -> Iterator[str]:
     """The lines that can be read, of blocks of them that hold these bytes."""
-    from entropyguard.core.ingest.lines import read_lines
+    from entropyguard.core.ingest.json_files import read_rows
 
-    for block in read_lines(source, _SAMPLE_LINE_BYTES):
+    for block in read_rows(source, _SAMPLE_LINE_BYTES):
         data = block.records.buffers()[2]
         if data is not None and memoryview(data).tobytes().find(holding) >= 0:
             yield from block.records.to_pylist()

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from entropyguard.core.rows.source import Source
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-_PACKED = {"jsonl", "csv", "tsv"}
+_PACKED = {"jsonl", "json", "csv", "tsv"}
 """The kinds that are text, and may be compressed as a whole."""
-ENDINGS = ".jsonl .ndjson .csv .tsv, also with .gz or .zst, .parquet"
+ENDINGS = ".jsonl .ndjson .json .csv .tsv, also with .gz or .zst, .parquet"
 
 _UNPACK = "Unpack it first"
 _TABS = "If tabs separate its columns, name it .tsv; if bars do, write it with commas, as .csv"
@@ -18,10 +18,6 @@ _ARROW = "Write it as Parquet: `pyarrow.parquet.write_table(pyarrow.feather.read
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _CONVERT = "Write its rows as .parquet or .jsonl"
 _CURES = {
-    ".json": (
-        "One JSON array: `jq -c '.[]' FILE > data.jsonl`; one object a line already: pass it on stdin, "
-        "`--input - < FILE`"
-    ),
     **dict.fromkeys((".tab", ".psv"), _TABS),
     **dict.fromkeys((".feather", ".arrow", ".ipc"), _ARROW),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),

@@ -28,7 +28,7 @@ _UTF8 = "Save it as UTF-8: `iconv -f {} -t UTF-8 FILE > NEW`"
 def form_of(source: Source) -> str | None:
     """What the file is, with the cure, as one or two sentences; None where its first line is a JSON object."""
     try:
-        head = _head(source)
+        head = head_of(source)
     except InputError:  # it does not unpack, which reading it says
         return None
     if head is None:
@@ -44,7 +44,7 @@ def packed_form_of(source: Source) -> str | None:
     return None if known is None else f"{source} is {known[0]}. {known[1]}."
 
 
-def _head(source: Source) -> bytes | None:
+def head_of(source: Source) -> bytes | None:
     """The file's beginning, of what is not blank; None when there is no such."""
     held = b""
     for piece in read_pieces(source):
@@ -105,20 +105,20 @@ def _by_line(first: str, more: list[bytes]) -> tuple[str, str] | None:
         return None
     rest = first[end:].strip()
     if isinstance(row, list):
-        return _ARRAY if rest or (row and isinstance(row[0], dict)) else _ARRAYS
+        return _ARRAY if row and isinstance(row[0], dict) else _ARRAYS
     if not isinstance(row, dict) or rest:
         return _SEVERAL if isinstance(row, dict) else _no_json(first)
     return ("JSON lines of objects without columns", "Name a file with rows") if not row and not more else None
 
 
-_ARRAYS = "lines of JSON arrays, not of objects", 'Write an object a line, with names: `{"text": …}`'
+_ARRAYS = "JSON arrays of something else than objects", 'Write an object a line, with names: `{"text": …}`'
 _SEVERAL = "JSON with several objects on a line", "Write one a line: `jq -c . FILE > data.jsonl`"
-_ARRAY = "one JSON array, not JSON lines", "Write its rows a line each: `jq -c '.[]' FILE > data.jsonl`"
+_ARRAY = "several JSON arrays, a line each", "Write their rows a line each: `jq -c '.[]' FILE > data.jsonl`"
 
 
 def _no_json(first: str) -> tuple[str, str]:
     if first.startswith("["):
-        return _ARRAY
+        return _ARRAYS
     if first.startswith(("{'", "{u'")):
         return "of Python's own spelling, not JSON", "Write rows with `json.dumps(row)`, not `str(row)`"
     if first.strip() == "{" or (first.startswith("{") and not first.rstrip().endswith("}")):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.endings import ENDINGS, cure_of, source_of
-from entropyguard.core.ingest.search import Skipped, files_below, matches
+from entropyguard.core.ingest.search import BESIDE_DATA, ONE_OBJECT, Skip, Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
 
 _NO_ENDING, _EMPTY = f"of another ending than {ENDINGS}", "empty"
@@ -69,6 +69,9 @@ def _found(spec: str) -> FoundInput:
         below = next(at for at, part in enumerate(path.parts) if glob.has_magic(part))
     if not sources:
         raise InputError(f"{spec} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
+    sources = _without_notes(sources, skip)
+    if not sources:
+        raise InputError(f"{spec} holds no rows: {skipped[-1].path} is {skipped[-1].reason}. Name a file that does.")
     _check_one_kind(spec, sources)
     sizes = [_checked(source).stat().st_size for source in sources]
     filled = [source for source, size in zip(sources, sizes, strict=True) if size]
@@ -123,6 +126,25 @@ def _known(paths: Iterable[Path], skipped: list[Skipped]) -> list[Source]:
         else:
             sources.append(source)
     return sources
+
+
+def _without_notes(sources: list[Source], skip: Skip) -> list[Source]:
+    """The sources but for `.json` files beside others, and such as hold one object: notes about the data."""
+    beside = any(source.kind != "json" for source in sources)
+    kept = []
+    for source in sources:
+        if source.kind != "json" or not (reason := BESIDE_DATA if beside else _object_reason(source)):
+            kept.append(source)
+        else:
+            skip(source.path, reason)
+    return kept
+
+
+def _object_reason(source: Source) -> str | None:
+    from entropyguard.core.ingest.forms import head_of  # pyarrow, only for those who have .json files
+    from entropyguard.core.ingest.json_files import refusal
+
+    return ONE_OBJECT if source.path.is_file() and refusal(source, head_of(source) or b"") else None
 
 
 def _check_one_kind(spec: str, sources: list[Source]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from entropyguard.core.ingest.lines import read_lines
+from entropyguard.core.ingest.json_files import read_rows
 from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
 from entropyguard.core.rows.source import Place, Source
 
@@ -19,7 +19,7 @@ def sample_rows(source: Source, text_column: str) -> list[tuple[Place, str]]:
 
 
 def _lines(source: Source) -> Iterator[tuple[int, str]]:
-    for block in read_lines(source, _LINE_BYTES):
+    for block in read_rows(source, _LINE_BYTES):
         yield from zip(block.lines.tolist(), block.records.to_pylist(), strict=True)
 
 
