@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from pyarrow import feather
 
 from entropyguard.core.exact.exact import mark_exact_duplicates
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.rows.hashes import hashes_of
 from entropyguard.run.request import Request, params_of
+from tests.ingest.test_arrow_input import save_dataset
 from tests.ingest.test_ingest import read
 
 TEXTS = [
@@ -59,6 +61,20 @@ def parquet() -> bytes:
     return sink.getvalue()
 
 
+def arrow(**options: object) -> bytes:
+    sink = io.BytesIO()
+    feather.write_feather(pa.Table.from_pylist(ROWS), sink, **options)
+    return sink.getvalue()
+
+
+def stream(compression: str | None = None) -> bytes:
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist(ROWS)
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table, max_chunksize=3)
+    return sink.getvalue()
+
+
 SOURCES: dict[str, Callable[[], bytes]] = {
     "a.jsonl": jsonl,
     "a.ndjson.gz": lambda: gzip.compress(jsonl()),
@@ -77,17 +93,32 @@ SOURCES: dict[str, Callable[[], bytes]] = {
     "a.tsv.gz": lambda: gzip.compress(separated("\t")),
     "a.tsv.zst": lambda: zstandard.compress(separated("\t")),
     "a.parquet": parquet,
+    "a.arrow": lambda: arrow(compression="uncompressed"),
+    "b.arrow": stream,
+    "a.arrows": lambda: stream("zstd"),
+    "a.feather": lambda: arrow(compression="lz4", chunksize=4),
+    "b.feather": lambda: arrow(compression="zstd"),
 }
+NAMES = [*SOURCES, "saved"]
 
 
-@pytest.mark.parametrize("name", SOURCES)
+def made(folder: Path, name: str) -> str:
+    """A source in a folder; `saved` is one of Hugging Face's."""
+    if name == "saved":
+        save_dataset(folder / name, pa.Table.from_pylist(ROWS[:7]), pa.Table.from_pylist(ROWS[7:]))
+    else:
+        (folder / name).write_bytes(SOURCES[name]())
+    return str(folder / name)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_rows_are_read_from_every_source(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(SOURCES[name]())
-    found = find_input(str(tmp_path / name))
-    request = Request(str(tmp_path / name), str(tmp_path / "out.jsonl"), no_semantic=True)
+    spec = made(tmp_path, name)
+    found = find_input(spec)
+    request = Request(spec, str(tmp_path / "out.jsonl"), no_semantic=True)
     given = params_of(request, found.sources).ingest
     assert given.text_column == "text"
-    got = read(tmp_path / name, given)
+    got = read(spec, given)
     assert (got.counts.rows, got.counts.rejected) == (10, 1)
     assert [row for row, *_ in got.where] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert [(row["row_id"], row["reason"]) for row in got.rejected] == [(3, "column 'text' is null")]
@@ -95,12 +126,12 @@ def test_the_same_rows_are_read_from_every_source(tmp_path: Path, name: str) -> 
     assert mark_exact_duplicates(hashes_of(got.table["hash"])).tolist() == [0, 1, 2, 0, 4, 5, 6, 7, 4]
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_rows_are_rejected_for_a_required_column(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(SOURCES[name]())
-    request = Request(str(tmp_path / name), str(tmp_path / "out.jsonl"), no_semantic=True, required_columns=("id",))
-    sources = find_input(str(tmp_path / name)).sources
-    assert read(tmp_path / name, params_of(request, sources).ingest).counts.rejected == 1
+    spec = made(tmp_path, name)
+    request = Request(spec, str(tmp_path / "out.jsonl"), no_semantic=True, required_columns=("id",))
+    sources = find_input(spec).sources
+    assert read(spec, params_of(request, sources).ingest).counts.rejected == 1
 
 
 def values(table: pa.Table) -> list[dict[str, str | None]]:

@@ -81,8 +81,6 @@ def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     ("name", "says"),
     [
         ("a.tab", "name it .tsv"),
-        ("a.feather", "Write it as Parquet"),
-        ("a.arrow", "Write it as Parquet"),
         ("a.xlsx", "Save the sheet as CSV"),
         ("a.jsonl.bz2", "Unpack it first"),
         ("a.parquet.gz", "Unpack it first"),

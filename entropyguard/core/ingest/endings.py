@@ -6,20 +6,26 @@ from pathlib import Path
 
 from entropyguard.core.rows.source import Source
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+_KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "arrow"),
+}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 _PACKED = {"jsonl", "json", "csv", "tsv"}
 """The kinds that are text, and may be compressed as a whole."""
-ENDINGS = ".jsonl .ndjson .json .csv .tsv, also with .gz or .zst, .parquet"
+ENDINGS = ".jsonl .ndjson .json .csv .tsv, also with .gz or .zst, .parquet .arrow .feather"
 
 _UNPACK = "Unpack it first"
 _TABS = "If tabs separate its columns, name it .tsv; if bars do, write it with commas, as .csv"
-_ARROW = "Write it as Parquet: `pyarrow.parquet.write_table(pyarrow.feather.read_table(FILE), 'data.parquet')`"
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _CONVERT = "Write its rows as .parquet or .jsonl"
 _CURES = {
     **dict.fromkeys((".tab", ".psv"), _TABS),
-    **dict.fromkeys((".feather", ".arrow", ".ipc"), _ARROW),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
     **dict.fromkeys((".orc", ".avro", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".h5", ".npy"), _CONVERT),
     **dict.fromkeys((".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z", ".tar", ".tgz", ".snappy"), _UNPACK),

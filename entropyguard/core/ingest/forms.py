@@ -18,7 +18,7 @@ _MAGIC = (
     (b"BZh", "packed with bzip2", "Unpack it"),
     (b"\xfd7zXZ\x00", "packed with xz", "Unpack it"),
     (b"PAR1", "Parquet", "Give it the ending .parquet"),
-    (b"ARROW1", "an Arrow (Feather) file", "Write it as Parquet"),
+    (b"ARROW1", "an Arrow (Feather) file", "Give it the ending .arrow"),
     (b"SQLite format 3", "an SQLite database", "Write its rows as JSONL"),
     (b"%PDF", "a PDF", "Write its text as JSONL"),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.endings import ENDINGS, cure_of, source_of
+from entropyguard.core.ingest.saved_datasets import saved_dataset
 from entropyguard.core.ingest.search import BESIDE_DATA, ONE_OBJECT, Skip, Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
 
@@ -39,7 +40,7 @@ def find_input(spec: str) -> FoundInput:
     A folder is searched all the way down, without names that begin with a dot or a `_`, links to folders and
     checkpoint dirs; what is empty or has another ending is passed over. A path that exists is that path, whatever
     characters it holds. InputError when nothing is found or something may not be looked into, DataFormatError when
-    the files are of several kinds.
+    the files are of several kinds. Of a data set of Hugging Face's those it names are read, in its order.
     """
     try:
         return _found(spec)
@@ -61,7 +62,9 @@ def _found(spec: str) -> FoundInput:
             raise InputError(
                 f"{spec} is a checkpoint dir or a data repo: it holds copies of data. Name the data itself."
             )
-        sources, below = _known(files_below(path, skip), skipped), len(path.parts)
+        saved = saved_dataset(path, skip)
+        sources = _known(files_below(path, skip), skipped) if saved is None else [Source(one, "arrow") for one in saved]
+        below = len(path.parts)
     elif path.exists() or path.is_symlink() or not glob.has_magic(spec):
         return FoundInput([_single(path)], [], [])
     else:

@@ -9,7 +9,7 @@ CHECKPOINT_MARKER = ".entropyguard"
 """A folder that holds this one is a checkpoint dir or a data repo: what is in it are copies of data."""
 
 
-_RECORD_FORMATS = {"json": "jsonl", "tsv": "csv"}
+_RECORD_FORMATS = {"json": "jsonl", "tsv": "csv", "arrow": "parquet"}
 
 Place = tuple[int, int]
 """Where a row stands in the input: the ordinal of its file, from 0, and its line, from 1."""
@@ -17,7 +17,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """One input file: `kind` is jsonl, json, csv, tsv or parquet; `compression` is "", gz or zst."""
+    """One input file: `kind` is jsonl, json, csv, tsv, parquet or arrow; `compression` is "", gz or zst."""
 
     path: Path
     kind: str
