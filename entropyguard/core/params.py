@@ -12,7 +12,12 @@ from entropyguard.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
-OUTPUT_FORMATS = (*(f"{kind}{packed}" for kind in ("jsonl", "csv", "tsv") for packed in ("", ".gz", ".zst")), "parquet")
+OUTPUT_FORMATS = (
+    *(f"{kind}{packed}" for kind in ("jsonl", "csv", "tsv") for packed in ("", ".gz", ".zst")),
+    "parquet",
+    "arrow",
+    "arrows",
+)
 
 Protection = Literal["numbers", "negation", "names", "frame"]
 PROTECTED: tuple[Protection, ...] = get_args(Protection)

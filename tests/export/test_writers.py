@@ -166,6 +166,22 @@ def test_any_csv_values_survive_csv_and_tsv(tmp_path: Path, rows: list[tuple[str
     assert frame.rows() == rows
 
 
+@pytest.mark.parametrize("kind", ["arrow", "arrows"])
+def test_arrow_holds_the_values_without_dictionaries_and_views(tmp_path: Path, kind: str) -> None:
+    table = pa.table(
+        {
+            "text": pa.array(["a", "b", "c"]).dictionary_encode(),
+            "n": pa.array([{"v": "x", "l": ["y"]}, None, {"v": None, "l": []}]),
+            "view": pa.array(["p", None, "q"], pa.string_view()),
+        }
+    ).replace_schema_metadata({"huggingface": "{}"})
+    data = pa.BufferReader(written(tmp_path, table, kind).read_bytes())
+    got = (pa.ipc.open_stream if kind == "arrows" else pa.ipc.open_file)(data).read_all()
+    assert got.to_pylist() == table.to_pylist()
+    assert got.schema.field("text").type == pa.string()
+    assert got.schema.metadata == table.schema.metadata
+
+
 @pytest.mark.parametrize("kind", ["csv", "tsv"])
 def test_csv_and_tsv_come_out_packed_with_the_same_bytes_each_time(tmp_path: Path, kind: str) -> None:
     data = 'id,text\n1,a\n,"b\tc"\n'

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
+from entropyguard.core.export.arrow_out import write_arrow
 from entropyguard.core.export.json_rows import Said, csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.progress import Progress
@@ -51,6 +52,9 @@ def write_records(
     kind, _, packed = format.partition(".")
     if kind in SEPARATORS:
         return _write_csv(checkpoint, out, schema, progress, said, SEPARATORS[kind], packed)
+    if kind in ("arrow", "arrows"):
+        tables = (table for table, _ in _tables(checkpoint, schema))
+        return write_arrow(tables, out, schema, progress, stream=kind == "arrows")
     return _write_parquet(checkpoint, out, schema, progress)
 
 
