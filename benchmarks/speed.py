@@ -1,13 +1,13 @@
 """How long entropyguard takes for each of its jobs, beside the tools that do one of them.
 
     python benchmarks/speed.py [PART ...] [--rows N] [--data FILE ... --text-column NAME] [--embeddings FILE]
-                               [--peer-venv DIR ...]
+                               [--static-only] [--peer-venv DIR ...]
 
 embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
 pairs scored again. pairs: the search and FAISS, flat and by lists. cluster: rows that are all alike. exact: ingest and
 exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template, edits of one text. whole: the command
-line, semhash and the entropyguard that is on PyPI. Every part compares the answers before it prints a time. Without
---data the texts are docstrings of the packages installed here, or made.
+line, semhash, MinHash tools and the entropyguard that is on PyPI. Every part compares the answers before it prints a
+time. Without --data the texts are docstrings of the packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def main() -> None:
     )
     parser.add_argument("--text-column", default="text", metavar="NAME")
     parser.add_argument("--embeddings", type=Path, metavar="FILE", help="an embeddings.parquet for pairs, not texts")
+    parser.add_argument("--static-only", action="store_true", help="whole: nothing with the transformer")
     add_peer_flags(parser)
     arguments = parser.parse_args()
     print_machine(["torch", "sentence-transformers", "faiss-cpu", "polars", "dvc"])
-    peers = find_peers(["duckdb", "semhash", "rensa", "datasketch", "entropyguard"], arguments.peer_venv)
+    peers = find_peers(["duckdb", "semhash", "rensa", "datasketch", "text-dedup", "entropyguard"], arguments.peer_venv)
     for part in arguments.parts or PARTS:
         rows = arguments.rows or PARTS[part]
         most = None if part == "near" else rows  # near takes some of all
@@ -71,7 +72,7 @@ def main() -> None:
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
             else:
-                time_whole(texts, rows, peers, Path(name))
+                time_whole(texts, rows, peers, Path(name), static_only=arguments.static_only)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 def work(run: StageRun) -> Counts:

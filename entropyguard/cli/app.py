@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from importlib.metadata import version
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from entropyguard.cli import commands
+from entropyguard.cli import commands, options
 from entropyguard.cli.arguments import check_values
 from entropyguard.cli.endings import end
 from entropyguard.cli.flags import REFUSED, by_flags, path_error
+from entropyguard.cli.help import GroupedHelp
 from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
 from entropyguard.core.errors import EntropyguardError, UsageError
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="entropyguard",
-    help="Remove exact, near and semantic duplicates from text data sets, on your own machine. Every run is an "
-    "incremental build on DVC: a run that was killed goes on where it stopped, a change redoes only what it touches.",
+    cls=GroupedHelp,
     epilog="Exit codes: 0 ok, 1 stopped or failed, 2 usage, 64 data format, 65 input, 66 output, 70 bug, "
     "130/143 interrupted.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,141 +36,45 @@ app = typer.Typer(
 )
 
 
-def _show_version(value: bool) -> None:
-    if value:
-        typer.echo(f"entropyguard {version('entropyguard')}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def run(
     context: typer.Context,
-    input_: Annotated[
-        str,
-        typer.Option("--input", metavar="PATH", help="A file, folder or glob of JSONL, CSV or Parquet; - is stdin."),
-    ] = "",
-    output: Annotated[
-        str,
-        typer.Option("--output", metavar="FILE", help="The cleaned data; its ending tells the format; - is stdout."),
-    ] = "",
-    text_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The column to compare. [default: text, or the one text column]")
-    ] = None,
-    checkpoint_dir: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Build here and keep the checkpoints. [default: a private folder]"),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Use the checkpoints in DIR that are still valid, build the others.")
-    ] = False,
-    no_semantic: Annotated[
-        bool, typer.Option("--no-semantic", help="Exact and near-duplicates only: no model is loaded.")
-    ] = False,
-    dedup_threshold: Annotated[
-        float | None,
-        typer.Option(metavar="COSINE", help="At or above it a row is a semantic duplicate. [default: 0.95]"),
-    ] = None,
-    near_threshold: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Of equal words: at or above it a near-duplicate; 0: off. [default: 0.85]"),
-    ] = None,
-    min_length: Annotated[
-        int | None,
-        typer.Option(
-            metavar="CHARS", help="Drop shorter texts; 1: those with no letter, digit or symbol. [default: 0]"
-        ),
-    ] = None,
-    model_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder. [default: all-MiniLM-L6-v2]")
-    ] = None,
-    allow_download: Annotated[
-        bool, typer.Option("--allow-download", help="Let --model-name be fetched from the Hugging Face hub.")
-    ] = False,
-    keep: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POLICY",
-            help="The one to keep: first, longest, shortest, column:NAME or column:NAME:min. [default: first]",
-        ),
-    ] = None,
-    source_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Where rows come from: what is dropped is counted for each."),
-    ] = None,
-    source_priority: Annotated[
-        str, typer.Option(metavar="A,B", help="Keep rows of source A before those of B, B's before all others.")
-    ] = "",
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RULE", help="stars: like the kept row; components: like any of a group. [default: stars]"
-        ),
-    ] = None,
-    protect: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B", help="What keeps semantic duplicates apart: numbers,negation,names,frame. [default: all]"
-        ),
-    ] = None,
-    no_protect: Annotated[
-        bool, typer.Option("--no-protect", help="Nothing does: rows of one template with other facts go, too.")
-    ] = False,
-    protect_numbers: Annotated[
-        bool, typer.Option("--protect-numbers", help="Rows that differ in their numbers are no duplicates of any kind.")
-    ] = False,
-    max_loss: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Stop before publishing if more is dropped, of all rows or of a source."),
-    ] = None,
-    chunk_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="CHARS",
-            help="Split longer texts into several rows first; needs entropyguard[chunks]. [default: off]",
-        ),
-    ] = None,
-    chunk_overlap: Annotated[
-        int | None, typer.Option(metavar="CHARS", help="What a chunk repeats of the one before. [default: 0]")
-    ] = None,
-    separators: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT...", help=r"Where to split, best first, e.g. '\n\n' '\n' '. '.")
-    ] = None,
-    required_columns: Annotated[
-        str, typer.Option(metavar="A,B", help="Reject rows without a value in one of these columns.")
-    ] = "",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="A row that cannot be read stops the run (exit 64).")
-    ] = False,
-    audit_log: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write why each row went: .jsonl, .json, .csv or .parquet.")
-    ] = None,
-    audit_text: Annotated[
-        str | None, typer.Option(metavar="CHARS|full", help="How much of each text the audit shows. [default: 1000]")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a page about what was removed, to look at.")
-    ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say which stages would run and why; write nothing.")
-    ] = False,
-    max_memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of the machine's]")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="For embedding and search. [default: all]")
-    ] = None,
-    vector_cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")
-    ] = None,
-    profile_memory: Annotated[bool, typer.Option("--profile-memory", help="Print each stage's peak memory.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print what the stages and DVC said.")] = False,
-    show_version: Annotated[  # noqa: ARG001  its callback does the work
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
+    input_: options.Input = "",
+    output: options.Output = "",
+    text_column: options.TextColumn = None,
+    checkpoint_dir: options.CheckpointDir = None,
+    resume: options.Resume = False,
+    no_semantic: options.NoSemantic = False,
+    dedup_threshold: options.DedupThreshold = None,
+    near_threshold: options.NearThreshold = None,
+    keep: options.Keep = None,
+    report: options.Report = None,
+    required_columns: options.RequiredColumns = "",
+    min_length: options.MinLength = None,
+    chunk_size: options.ChunkSize = None,
+    chunk_overlap: options.ChunkOverlap = None,
+    separators: options.Separators = None,
+    audit_log: options.AuditLog = None,
+    audit_text: options.AuditText = None,
+    json_file: options.JsonFile = None,
+    model_name: options.ModelName = None,
+    allow_download: options.AllowDownload = False,
+    cluster: options.Cluster = None,
+    protect: options.Protect = None,
+    no_protect: options.NoProtect = False,
+    protect_numbers: options.ProtectNumbers = False,
+    source_column: options.SourceColumn = None,
+    source_priority: options.SourcePriority = "",
+    max_loss: options.MaxLoss = None,
+    strict: options.Strict = False,
+    dry_run: options.DryRun = False,
+    threads: options.Threads = None,
+    max_memory: options.MaxMemory = None,
+    vector_cache: options.VectorCache = None,
+    profile_memory: options.ProfileMemory = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    show_version: options.Version = False,  # noqa: ARG001  its callback does the work
 ) -> None:
     """Remove exact, near and semantic duplicates from text data sets, on your own machine.
 

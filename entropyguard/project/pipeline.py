@@ -21,7 +21,7 @@ STAGE_VERSIONS = {
     "near_dedup": 1,
     "embed": 5,
     "similar_pairs": 5,
-    "semantic_dedup": 3,
+    "semantic_dedup": 4,
     "export": 5,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""

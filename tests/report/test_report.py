@@ -403,9 +403,9 @@ def test_rows_with_nothing_to_compare_are_counted_and_named(tmp_path: Path) -> N
     made = run(tmp_path / "project", as_lines(["", "one cat", "...", "", "one cat"]), [])
     assert (made.report["rows"]["nothing_to_compare"], made.report["rows"]["kept"]) == (3, 4)
     assert made.report["scripts"]["none"] == {"rows": 3, "unreadable": 0}
-    told = "3 rows have a text without a letter, digit or symbol: they take no part and stay. --min-length 1 drops them"
+    told = "texts without a letter, digit or symbol: 3; their rows take no part and stay. --min-length 1 drops them"
     assert [line.startswith(told) for line in nothing_to_compare_lines(made.report)] == [True]
-    assert "3 rows have no letter, digit or symbol to compare" in made.page()
+    assert "Texts without a letter, digit or symbol to compare: 3;" in made.page()
     dropping = run(tmp_path / "dropping", as_lines(["", "one cat", "..."]), [], min_length=1)
     assert (dropping.report["rows"]["nothing_to_compare"], dropping.report["rows"]["kept"]) == (0, 1)
     assert nothing_to_compare_lines(dropping.report) == []

@@ -23,7 +23,7 @@ ROWS = [
     '{"text": "\\ud83d\\ude00", "answer": "smile"}',
     '{"text": "\\ud83d\\ude00", "answer": "duplicate of 8"}',
 ]
-SAID = "6 rows have a text without a letter, digit or symbol: they take no part and stay. --min-length 1 drops them"
+SAID = "texts without a letter, digit or symbol: 6; their rows take no part and stay. --min-length 1 drops them"
 
 
 def test_they_stay_with_their_other_columns_until_a_length_is_asked_for(workspace: Workspace) -> None:
@@ -33,7 +33,7 @@ def test_they_stay_with_their_other_columns_until_a_length_is_asked_for(workspac
     assert workspace.output.read_text().splitlines() == ROWS[:6] + ROWS[7:9]
     assert SAID in ended.stderr
     assert "10 rows in: 8 kept, 2 exact duplicates, 0 near-duplicates, 0 semantic duplicates" in ended.stderr
-    assert "6 rows have no letter, digit or symbol to compare" in (workspace.folder / "report.html").read_text()
+    assert "Texts without a letter, digit or symbol to compare: 6;" in (workspace.folder / "report.html").read_text()
     report = json.loads((workspace.checkpoints / "report.json").read_text())
     assert report["rows"]["nothing_to_compare"] == 6
     skipped = pl.read_parquet(workspace.checkpoints / "embeddings.parquet")["skipped"].to_list()

@@ -65,11 +65,11 @@ class Vocabulary:
         word = np.repeat(np.arange(new.start, new.stop), self.numbers[new])
         np.add.at(self.number_hashes, word, numbers.explode(empty_as_null=False).hash().to_numpy())
 
-    def words(self, codes: UInt32s) -> list[str]:
+    def words(self, codes: UInt32s) -> pl.Series:
         """The words with these numbers."""
         if self._words.n_chunks() > 1:
             self._words = self._words.rechunk()
-        return self._words.gather(codes).to_list()
+        return self._words.gather(codes)
 
 
 def _with_room(facts: npt.NDArray[Any], words: int) -> npt.NDArray[Any]:

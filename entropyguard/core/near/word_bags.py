@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt32s, UInt64s, first_of_each
+from entropyguard.core.near.other_words import Side, may_be_same
 from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
 from entropyguard.core.near.verdict import (
     NUMBER_TOPIC,
@@ -89,7 +90,7 @@ class Judge:
         verdicts[plain] = similarity((own + their)[plain], 0, total[plain])
         asked = possible & ~one_sided
         if near.changed_words == "protect":
-            asked &= self._may_be_misspelt(left, is_word, own, their, short)
+            asked &= self._may_be_same(left, is_word, asked)
         spelled = []
         for at, lacking, theirs, topics in self._both_sided(left, is_word, asked):
             difference = find_difference(lacking, theirs, int(counted[at]), whole=near.changed_words == "count")
@@ -147,7 +148,7 @@ class Judge:
         """Of the pairs that are wanted: the words that each side has alone, and how often one has its topics."""
         chosen = np.flatnonzero(is_word & wanted[left.pair])
         pairs, more = left.pair[chosen], left.more[chosen].tolist()
-        words, topic = self._words.vocabulary.words(left.code[chosen]), left.topic[chosen].tolist()
+        words, topic = self._words.vocabulary.words(left.code[chosen]).to_list(), left.topic[chosen].tolist()
         starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
         for start, end in zip(starts, [*starts, len(chosen)][1:], strict=True):
             own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
@@ -155,19 +156,12 @@ class Judge:
             topics = {words[at]: abs(more[at]) for at in range(start, end) if topic[at]}
             yield int(pairs[start]), own, their, topics
 
-    def _may_be_misspelt(self, left: _LeftOver, is_word: Bools, own: Ints, their: Ints, short: Bools) -> Bools:
-        """False where the words left over are soon seen to be others: by the sums of their letters.
-
-        An extra letter adds as much to the sum as its square to that of the squares; swapped letters, and words
-        written together, add nothing. A short text may lack no word, so its three words can only be one of two.
-        """
-        spelling = self._words.vocabulary.spelling[left.code[is_word]] * left.more[is_word, None]
-        letters, sums, squares = (_sum(left.pair[is_word], column, len(own)) for column in spelling.T)
-        same = (sums == 0) & (squares == 0)
-        single, three = (own == 1) & (their == 1), short & (own + their == 3)
-        one_more = (np.abs(letters) == 1) & (np.abs(squares) == sums * sums)
-        possible: Bools = (~single | (same & (letters == 0)) | one_more) & (~three | same)
-        return possible
+    def _may_be_same(self, left: _LeftOver, is_word: Bools, asked: Bools) -> Bools:
+        words = is_word & asked[left.pair]
+        own, their = (
+            Side(left.pair[side], left.code[side]) for side in (words & (left.more > 0), words & (left.more < 0))
+        )
+        return may_be_same(own, their, len(asked), self._words.vocabulary)
 
     def _numbers_apart(self, row: int) -> tuple[list[int], list[int]]:
         """The numbers among the words of a row in their order, and its other words."""

@@ -137,7 +137,7 @@ def nothing_to_compare_lines(report: dict[str, Any]) -> list[str]:
     if rows == 0:
         return []
     return [
-        f"{rows:,} rows have a text without a letter, digit or symbol: they take no part and stay. "
+        f"texts without a letter, digit or symbol: {rows:,}; their rows take no part and stay. "
         "--min-length 1 drops them (exact.min_length)."
     ]
 

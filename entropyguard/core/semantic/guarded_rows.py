@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -26,14 +27,15 @@ class GuardedRows:
     """Which pairs of rows, by their indices, a guard of some kinds of differences keeps apart; a context manager.
 
     Of rows that are not wanted nothing may be asked. apart_by: how many pairs were kept apart, of those that were asked
-    of; examples: the first of them. On disk the words, in memory 25 bytes a row.
+    of; examples: the first of them. On disk the words (in `folder`, or the system's for such files), in memory 25 bytes
+    a row.
     """
 
-    def __init__(self, rows: Checkpoint, wanted: Bools, kinds: Collection[str]) -> None:
+    def __init__(self, rows: Checkpoint, wanted: Bools, kinds: Collection[str], folder: Path | None) -> None:
         self.kinds = frozenset(kind for kind in KINDS if kind in kinds)
         self.apart_by = Counter[Kind]()
         self.examples: dict[Kind, list[tuple[int, int]]] = {kind: [] for kind in KINDS}
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed on leaving
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed on leaving
         self._starts: Ints = np.zeros(rows.rows, dtype=np.int64)
         self._sizes: Ints = np.zeros(rows.rows, dtype=np.int64)
         self._numbers = np.zeros(rows.rows, dtype=np.uint8)

@@ -59,7 +59,7 @@ def drop_semantic_duplicates(
     threshold, or for other rows.
     """
     stream, rank = _stream(after_near, pairs, semantic), _rank(after_near, keep)
-    with _guard(after_near, [stream], semantic.protect or KINDS) as guard:
+    with _guard(after_near, [stream], semantic.protect or KINDS, out.parent) as guard:
         guarded, unguarded = (_decided(stream, semantic.cluster, rank, max_memory, one) for one in (guard, None))
     decisions, others = (guarded, unguarded) if semantic.protect else (unguarded, guarded)
     metadata = {
@@ -101,7 +101,7 @@ def decide_each(
     """
     streams = [_stream(after_near, pairs, replace(semantic, dedup_threshold=at)) for at, pairs in thresholds]
     rank = _rank(after_near, keep)
-    with _guard(after_near, streams, semantic.protect) as guard:
+    with _guard(after_near, streams, semantic.protect, None) as guard:
         for (threshold, _), stream in zip(thresholds, streams, strict=True):
             decisions = _decided(stream, semantic.cluster, rank, max_memory, guard)
             unguarded = decisions if guard is None else _decided(stream, semantic.cluster, rank, max_memory, None)
@@ -138,7 +138,9 @@ def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
 
 
 @contextmanager
-def _guard(rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str]) -> Iterator[GuardedRows | None]:
+def _guard(
+    rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str], folder: Path | None
+) -> Iterator[GuardedRows | None]:
     """The guard of some kinds on the rows of these pairs; None where it would have nothing to do."""
     wanted = np.zeros(rows.rows, dtype=np.bool_)
     for stream in streams if kinds else ():
@@ -146,7 +148,7 @@ def _guard(rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str]
     if not wanted.any():
         yield None
         return
-    with GuardedRows(rows, wanted, kinds) as guard:
+    with GuardedRows(rows, wanted, kinds, folder) as guard:
         yield guard
 
 
