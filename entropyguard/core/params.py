@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from entropyguard.core.encodings import UTF8, encoding_name
 from entropyguard.core.errors import UsageError
 from entropyguard.core.yaml_text import load_yaml
 
@@ -32,8 +33,11 @@ class IngestParams:
     required_columns: tuple[str, ...]
     strict: bool
     max_line_bytes: int
+    encoding: str = UTF8
 
     def __post_init__(self) -> None:
+        known = encoding_name(self.encoding) is not None
+        _check(known, "ingest.encoding", self.encoding, "an encoding of text, such as utf-8, utf-16 or cp1252")
         _check(self.text_column != "", "ingest.text_column", self.text_column, "a column's name")
         _check(self.max_line_bytes > 0, "ingest.max_line_bytes", self.max_line_bytes, "a number above 0")
 

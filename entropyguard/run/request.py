@@ -54,6 +54,7 @@ class Request:
     chunk_overlap: int | None = None
     separators: tuple[str, ...] = ()
     strict: bool = False
+    encoding: str | None = None
     report: Path | None = None
     audit_log: Path | None = None
     audit_text: str | None = None
@@ -113,7 +114,7 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
 
     Refuses an output that is one of them or would be on the next run.
     """
-    found = find_input(str(spooled) if spooled else request.input)
+    found = find_input(str(spooled) if spooled else request.input, request.encoding or default_params().ingest.encoding)
     sources = found.sources
     if request.checkpoint_dir is not None and not spooled:
         sources = [source for source in sources if not lies_inside(source.path, request.checkpoint_dir)]
@@ -174,7 +175,12 @@ def _with_settings(params: Params, request: Request) -> Params:
         model = os.path.abspath(model)  # noqa: PTH100  a stage runs elsewhere; links stay as the user wrote them
     return dataclasses.replace(
         params,
-        ingest=dataclasses.replace(params.ingest, required_columns=request.required_columns, strict=request.strict),
+        ingest=_changed(
+            params.ingest,
+            required_columns=request.required_columns,
+            strict=request.strict,
+            encoding=request.encoding,
+        ),
         chunks=_changed(
             params.chunks,
             size=request.chunk_size,

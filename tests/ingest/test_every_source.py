@@ -19,7 +19,7 @@ from pyarrow import feather
 from entropyguard.core.exact.exact import mark_exact_duplicates
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.rows.hashes import hashes_of
-from entropyguard.run.request import Request, params_of
+from entropyguard.run.request import Request, input_of, params_of
 from tests.ingest.test_arrow_input import save_dataset
 from tests.ingest.test_ingest import read
 
@@ -132,6 +132,34 @@ def test_the_same_rows_are_rejected_for_a_required_column(tmp_path: Path, name: 
     request = Request(spec, str(tmp_path / "out.jsonl"), no_semantic=True, required_columns=("id",))
     sources = find_input(spec).sources
     assert read(spec, params_of(request, sources).ingest).counts.rejected == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("utf-16.csv", "utf-16"),
+        ("utf-16-le.csv", "utf-16-le"),
+        ("utf-16.jsonl", "UTF16"),
+        ("utf-16-be.tsv.gz", "utf-16-be"),
+        ("utf-16.json", "utf-16"),
+        ("utf-8.csv", "utf-8-sig"),
+        ("gb18030.jsonl.zst", "gb18030"),
+    ],
+)
+def test_the_same_rows_are_read_from_other_encodings(tmp_path: Path, name: str, encoding: str) -> None:
+    stem, _, ending = name.partition(".")
+    plain = SOURCES[f"a.{ending.partition('.')[0]}"]().decode()
+    data = plain.encode(stem)
+    path = tmp_path / f"a.{ending}"
+    if path.suffix in {".gz", ".zst"}:
+        data = gzip.compress(data) if path.suffix == ".gz" else zstandard.compress(data)
+    path.write_bytes(data)
+    request = Request(str(path), str(tmp_path / "out.jsonl"), no_semantic=True, encoding=encoding)
+    given = params_of(request, input_of(request).sources).ingest
+    assert given.text_column == "text"
+    got = read(path, given)
+    assert values(got.table) == [row for row in ROWS if row["text"] is not None]
+    assert got.records == read(made(tmp_path, f"a.{ending.partition('.')[0]}")).records
 
 
 def values(table: pa.Table) -> list[dict[str, str | None]]:

@@ -66,7 +66,8 @@ def params(
 def read(spec: Path | str, given: IngestParams | None = None) -> Read:
     with tempfile.TemporaryDirectory() as name:
         out, rejected = Path(name, "ingested.parquet"), Path(name, "rejected.jsonl")
-        counts = ingest(find_sources(str(spec)), out, rejected, given or params(), silent)
+        given = given or params()
+        counts = ingest(find_sources(str(spec), given.encoding), out, rejected, given, silent)
         table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = Checkpoint(out).metadata

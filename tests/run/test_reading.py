@@ -25,7 +25,7 @@ def test_rejected_rows_are_warned_of_with_the_cure_and_kept_beside_the_output(wo
         warning, where = ended.stderr.splitlines()[-2:]
         assert warning.startswith("Warning: 2 of 12 rows (17 %) could not be read and were rejected. The first: ")
         assert "data.jsonl, line 11: invalid UTF-8 at byte 13" in warning
-        assert "Save the file as UTF-8" in warning
+        assert "It looks like cp1252 (Western Windows; cp1250 for Central Europe): read it with --encoding" in warning
         assert where == "all rejected rows stand in cleaned.jsonl.rejected-2.jsonl"
     assert users.read_text() == "the user's own"
     kept = (workspace.folder / "cleaned.jsonl.rejected-2.jsonl").read_text().splitlines()

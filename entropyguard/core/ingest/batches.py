@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Ints
+from entropyguard.core.encodings import UNDECODABLE
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.source import Source
 
@@ -98,6 +99,9 @@ def utf8_reason(data: bytes) -> str | None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
+        if data.startswith(UNDECODABLE, error.start):
+            before = len(data[: error.start].decode("utf-8"))
+            return f"the encoding has no character for what stands at character {before + 1}"
         return f"invalid UTF-8 at byte {error.start + 1} ({error.reason})"
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from entropyguard.core.encodings import UTF8
 from entropyguard.core.rows.source import Source
 
 _KINDS = {
@@ -16,7 +17,7 @@ _KINDS = {
     **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "arrow"),
 }
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-_PACKED = {"jsonl", "json", "csv", "tsv"}
+PACKED = {"jsonl", "json", "csv", "tsv"}
 """The kinds that are text, and may be compressed as a whole."""
 ENDINGS = ".jsonl .ndjson .json .csv .tsv, also with .gz or .zst, .parquet .arrow .feather"
 
@@ -33,14 +34,14 @@ _CURES = {
 }
 
 
-def source_of(path: Path) -> Source | None:
-    """The source a file's ending makes it, None when the ending is unknown."""
+def source_of(path: Path, encoding: str = UTF8) -> Source | None:
+    """The source a file's ending makes it, None when the ending is unknown; `encoding`: that of text."""
     endings = [ending.lower() for ending in path.suffixes[-2:]]
     compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
     kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
-    if kind is None or (compression and kind not in _PACKED):
+    if kind is None or (compression and kind not in PACKED):
         return None
-    return Source(path, kind, compression)
+    return Source(path, kind, compression, encoding if kind in PACKED else UTF8)
 
 
 def cure_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 
+from entropyguard.core.encodings import likely_encoding
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.lines import read_pieces
 from entropyguard.core.rows.source import Source
@@ -22,7 +23,7 @@ _MAGIC = (
     (b"SQLite format 3", "an SQLite database", "Write its rows as JSONL"),
     (b"%PDF", "a PDF", "Write its text as JSONL"),
 )
-_UTF8 = "Save it as UTF-8: `iconv -f {} -t UTF-8 FILE > NEW`"
+_READ_AS = "Read it with --encoding {} (ingest.encoding)"
 
 
 def form_of(source: Source) -> str | None:
@@ -60,15 +61,15 @@ def _by_magic(head: bytes) -> tuple[str, str] | None:
 
 def _by_encoding(head: bytes) -> tuple[str, str] | None:
     if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
-        return "UTF-32 text", _UTF8.format("UTF-32")
+        return "UTF-32 text", _READ_AS.format("utf-32")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text (as PowerShell's `>` writes it)", _UTF8.format("UTF-16")
+        return "UTF-16 text (as PowerShell's `>` writes it)", _READ_AS.format("utf-16")
     if b"\x00" in head:
         zeros = [head[at::2].count(0) * 4 > len(head) for at in (0, 1)]
         if zeros == [False, True]:
-            return "UTF-16 text", _UTF8.format("UTF-16LE")
+            return "UTF-16 text", _READ_AS.format("utf-16-le")
         if zeros == [True, False]:
-            return "UTF-16 text", _UTF8.format("UTF-16BE")
+            return "UTF-16 text", _READ_AS.format("utf-16-be")
         return "binary data, not text", "Write its rows as JSONL"
     return None
 
@@ -85,7 +86,9 @@ def _by_text(head: bytes) -> tuple[str, str] | None:
     lines = head.splitlines()
     first = _utf8(lines[0])
     if first is None:
-        return "not UTF-8 text (by its first line)", _UTF8.format("WINDOWS-1252")
+        return "not UTF-8 text (by its first line)", f"It looks like {likely_encoding(lines[0])}: " + _READ_AS.format(
+            "NAME"
+        )
     return _by_line(first, [line for line in islice(lines, 1, 3) if line.strip()])
 
 

@@ -17,11 +17,15 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True)
 class Source:
-    """One input file: `kind` is jsonl, json, csv, tsv, parquet or arrow; `compression` is "", gz or zst."""
+    """One input file: `kind` is jsonl, json, csv, tsv, parquet or arrow; `compression` is "", gz or zst.
+
+    `encoding` is that of text, by Python's name.
+    """
 
     path: Path
     kind: str
     compression: str = ""
+    encoding: str = "utf-8"
 
     @property
     def record_format(self) -> str:
