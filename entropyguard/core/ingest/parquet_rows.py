@@ -17,7 +17,7 @@ from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, check_columns, null_reasons
 from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import unit_of_int96
-from entropyguard.core.ingest.parquet_schema import check_same_columns, conformed, stored_type
+from entropyguard.core.ingest.parquet_schema import common_schema, conformed, stored_type
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.source import Place, Source
 from entropyguard.core.storage.parquet import arrow_file, row_bytes
@@ -70,8 +70,7 @@ class ParquetRows:
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
         self._int96_unit = _int96_unit(sources)
-        with open_input(sources[0], self._int96_unit) as file:
-            self._schema = file.schema_arrow
+        self._schema = common_schema((source, self._schema_of(source)) for source in sources)
         check_columns(sources[0], self._schema.names, params.text_column, params.required_columns)
         kind = self._schema.field(params.text_column).type
         if not is_text(kind):
@@ -86,13 +85,16 @@ class ParquetRows:
 
     def _rows_of(self, ordinal: int, source: Source) -> Iterator[Batch]:
         with open_input(source, self._int96_unit) as file:
-            check_same_columns(source, file.schema_arrow, self._schema)
             row = 0
             for batch in _bounded(self._conformed(source, _read(file))):
                 yield self._judged(batch, (ordinal, row))
                 row += batch.num_rows
             if isinstance(file, pq.ParquetFile) and row != file.metadata.num_rows:
                 raise InputError(f"{source} holds {row} rows but says {file.metadata.num_rows}. It is damaged.")
+
+    def _schema_of(self, source: Source) -> pa.Schema:
+        with open_input(source, self._int96_unit) as file:
+            return file.schema_arrow
 
     def _fields(self) -> list[pa.Field]:
         return list(self._schema.remove_metadata())
