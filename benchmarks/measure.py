@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import resource
 import subprocess
 import threading
 import time
@@ -17,11 +18,15 @@ _SAMPLE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Measured:
-    """A finished command. peak_bytes: private memory (RssAnon) of its process tree, the most that a sample saw."""
+    """A finished command. peak_bytes: private memory (RssAnon) of its process tree, the most that a sample saw.
+
+    processor_seconds: user and system time of the command and of those of its children that it waited for.
+    """
 
     seconds: float
     peak_bytes: int
     stdout: str
+    processor_seconds: float
 
 
 class CommandError(Exception):
@@ -40,14 +45,19 @@ def measure(
         stderr=subprocess.PIPE,
         text=True,
     )
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _children_seconds()
     with PeakMemory(process.pid) as peak:
         stdout, stderr = process.communicate()
     seconds = time.perf_counter() - start
     if process.returncode != 0:
         said = (stderr or stdout).strip()[-2000:]
         raise CommandError(f"{' '.join(map(str, command))[:300]} ended with {process.returncode}:\n{said}")
-    return Measured(seconds, peak.bytes, stdout)
+    return Measured(seconds, peak.bytes, stdout, _children_seconds() - before)
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class PeakMemory:

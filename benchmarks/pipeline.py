@@ -115,7 +115,7 @@ def encoded(texts: Sequence[str], model: Path) -> npt.NDArray[np.float32]:
     """A float32 unit vector for each text, of its first window; zeros where the model cannot read it."""
     from entropyguard.core.embed.loader import load_encoder
 
-    encoder = load_encoder(model, precision="float32")
+    encoder = load_encoder(model)
     tokens = encoder.tokenise(texts, _MAX_WINDOWS)
     text_of = np.repeat(np.arange(len(texts)), tokens.counts)
     firsts = (np.cumsum(tokens.counts) - tokens.counts)[tokens.counts > 0]

@@ -31,7 +31,7 @@ def judge_near_scripts(path: Path, work: Path) -> None:
 
 
 def _scripts(texts: Sequence[str]) -> list[str]:
-    from entropyguard.core.embed.scripts import main_scripts, script_names
+    from entropyguard.core.rows.scripts import main_scripts, script_names
 
     names = [*script_names(), "none"]
     return [names[at] for at in main_scripts(pl.Series(texts))]

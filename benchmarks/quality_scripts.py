@@ -53,11 +53,11 @@ def judge_scripts(path: Path, most: int) -> None:
 def _embed(path: Path, most: int) -> tuple[Sentences, npt.NDArray[np.float32]]:
     """The sentences and a vector for each, whether it can be read or not."""
     from entropyguard.core.embed.loader import load_encoder
-    from entropyguard.core.embed.scripts import main_scripts, script_names
     from entropyguard.core.embed.tokenizer import Tokens, read_tokenizer
+    from entropyguard.core.rows.scripts import main_scripts, script_names
 
     texts, languages = _read(path, most)
-    encoder, tokenizer = load_encoder(packaged_model(), precision="float32"), read_tokenizer(packaged_model())
+    encoder, tokenizer = load_encoder(packaged_model()), read_tokenizer(packaged_model())
     tokenizer.no_padding()
     ids = [np.array(one.ids, dtype=np.int32) for one in tokenizer.encode_batch_fast(texts)]
     ends = np.cumsum([len(one) for one in ids])

@@ -3,11 +3,11 @@
     python benchmarks/speed.py [PART ...] [--rows N] [--data FILE ... --text-column NAME] [--embeddings FILE]
                                [--static-only] [--peer-venv DIR ...]
 
-embedding: the encoder and SentenceTransformer.encode. precision: embed and search in float32, and in bfloat16 with the
-pairs scored again. pairs: the search and FAISS, flat and by lists. cluster: rows that are all alike. exact: ingest and
-exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template, edits of one text. whole: the command
-line, semhash, MinHash tools and the entropyguard that is on PyPI. Every part compares the answers before it prints a
-time. Without --data the texts are docstrings of the packages installed here, or made.
+embedding: the encoder and SentenceTransformer.encode. pairs: the search and FAISS, flat and by lists. cluster: rows
+that are all alike. exact: ingest and exact_dedup, duckdb and polars. near: near_dedup on mixed texts, one template,
+edits of one text. whole: the command line, semhash, MinHash tools and the entropyguard that is on PyPI. export: that
+stage, and polars parsing and writing its rows. Every part compares the answers before it prints a time. Without --data
+the texts are docstrings of the packages installed here, or made.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from peers import add_peer_flags, find_peers
 from speed_cluster import time_cluster
 from speed_embedding import time_embedding
 from speed_exact import time_exact
+from speed_export import time_export
 from speed_near import time_near
 from speed_pairs import embed, time_pairs
-from speed_precision import time_precision
 from speed_whole import time_whole
 
 PARTS = {
     "embedding": 1_000,
-    "precision": 1_000,
     "pairs": 50_000,
     "cluster": 20_000,
     "exact": 200_000,
     "near": 34_000,
     "whole": 3_000,
+    "export": 400_000,
 }
 """The parts, and the rows of each unless --rows says otherwise."""
 
@@ -61,14 +61,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="entropyguard-speed-") as name:
             if part == "embedding":
                 time_embedding(texts, rows, Path(name))
-            elif part == "precision":
-                time_precision(texts, rows, Path(name))
             elif part == "pairs":
                 time_pairs(arguments.embeddings or embed(texts, rows, Path(name)), Path(name))
             elif part == "cluster":
                 time_cluster(rows, Path(name))
             elif part == "near":
                 time_near(texts and distinct(texts), rows, Path(name))
+            elif part == "export":
+                time_export(rows, Path(name))
             elif part == "exact":
                 time_exact(texts, rows, peers, Path(name))
             else:

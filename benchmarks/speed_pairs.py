@@ -148,12 +148,12 @@ def _probes_for(searches: _Searches, flat: _Found, ours: _Found) -> int:
 
 
 def _first_windows(embeddings: Path, out: Path) -> Path:
-    """A copy with the first window of each row that has vectors, taken for exact: so every search sees the same."""
+    """A copy with the first window of each row that has vectors: so every search sees the same."""
     from entropyguard.core.storage.checkpoint import Checkpoint
     from entropyguard.core.storage.parquet import TableWriter
 
-    about = Checkpoint(embeddings).metadata | {"precision": "float32", "rounding": 0}
-    with TableWriter(out, pq.read_schema(embeddings), about, plain=("vector",)) as writer:
+    schema, about = pq.read_schema(embeddings), Checkpoint(embeddings).metadata
+    with TableWriter(out, schema, about, plain=("vector",)) as writer:
         for table in Checkpoint(embeddings).tables():
             writer.write(table.filter(pc.and_(pc.equal(table["window"], 0), pc.is_valid(table["vector"]))))
     return out

@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 def work(run: StageRun) -> Counts:
@@ -16,11 +16,10 @@ def work(run: StageRun) -> Counts:
 
     folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
     check_fingerprint(folder, run.params.embed.model_fingerprint)
-    encoder = load_encoder(folder, run.threads, run.params.embed.precision)
     counts = embed_texts(
         run.checkpoint("after_near_dedup.parquet"),
         run.output("embeddings.parquet"),
-        encoder,
+        load_encoder(folder, run.threads),
         run.params.embed.max_windows,
         run.vector_store(),
         run.progress,

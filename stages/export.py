@@ -13,6 +13,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.report.drop_rates import drop_warnings
     from entropyguard.core.report.examples import find_examples
     from entropyguard.core.report.lineage import Lineage
+    from entropyguard.core.report.marks import marks_of
     from entropyguard.core.report.page import render_page, row_steps
     from entropyguard.core.report.plots import rows_plot, similarity_plot
     from entropyguard.core.report.report import build_report, nothing_to_compare_lines, reading_warnings
@@ -29,7 +30,9 @@ def work(run: StageRun) -> Counts:
     )
     report = build_report(lineage, run.checkpoint("embeddings.parquet"), run.params, run.place)
     cleaned = run.output(f"cleaned.{run.params.output.format}")
-    rows = write_records(kept, cleaned, run.params.output.format, run.progress, run.place)
+    marks = marks_of(lineage) if run.params.output.mark else None
+    written = lineage.ingested if marks else kept
+    rows = write_records(written, cleaned, run.params.output.format, run.progress, run.place, marks)
     write_json(run.output("report.json"), report)
     near_pairs, similar_pairs = run.checkpoint("near_pairs.parquet"), run.checkpoint("similar_pairs.parquet")
     examples = find_examples(lineage, near_pairs, similar_pairs, report)

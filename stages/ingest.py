@@ -4,7 +4,7 @@ import sys
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 MOST_READS = 3  # of an input that is touched meanwhile
 
 

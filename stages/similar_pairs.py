@@ -1,17 +1,8 @@
 """similar_pairs: every pair of rows whose cosine is at or above the floor."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-from entropyguard.core.arrays import Bools, Floats, Ints
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-if TYPE_CHECKING:
-    from entropyguard.core.arrays import Bools, Floats, Ints
-
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 def work(run: StageRun) -> Counts:
@@ -20,23 +11,6 @@ def work(run: StageRun) -> Counts:
     if not run.params.semantic.enabled:
         write_no_pairs(run.output("similar_pairs.parquet"))
         return {"pairs": 0, "blocks": 0, "blocks_reused": 0}
-
-    def exact_vectors(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core.embed import row_vectors
-        from entropyguard.core.embed.loader import load_encoder
-        from entropyguard.core.embed.model import check_fingerprint, resolve_model
-
-        folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
-        check_fingerprint(folder, run.params.embed.model_fingerprint)
-        return row_vectors.exact_vectors(
-            run.checkpoint("after_near_dedup.parquet"),
-            wanted,
-            load_encoder(folder, run.threads, "float32"),
-            run.params.embed.max_windows,
-            run.vector_store(),
-            run.progress,
-        )
-
     counts = find_similar_pairs(
         run.checkpoint("embeddings.parquet"),
         run.output("similar_pairs.parquet"),
@@ -45,7 +19,6 @@ def work(run: StageRun) -> Counts:
         run.max_memory,
         run.progress,
         run.threads,
-        exact_vectors,
     )
     return {"pairs": counts.pairs, "blocks": counts.blocks, "blocks_reused": counts.blocks_reused}
 

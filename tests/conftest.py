@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
@@ -36,7 +35,6 @@ TEXTS = [
 """Ten rows: one exact duplicate and two semantic ones at 0.95; every word is known to the test model."""
 
 PROCESSORS = {
-    "amx": {},
     "avx2": {
         "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -49,17 +47,13 @@ PROCESSORS = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--processor`: results must be as true on another processor than on this one."""
-    told = "play a processor: amx (embed.precision auto is bfloat16) or avx2 (it is float32); any machine plays both"
-    parser.addoption("--processor", choices=[*PROCESSORS], help=told)
+    parser.addoption("--processor", choices=[*PROCESSORS], help="play another processor than this machine's")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Play the processor that was asked for, here and in every process that the tests start."""
     if processor := config.getoption("--processor", None):
-        place = str(Path(__file__).parent / "processor")
-        path = os.pathsep.join(filter(None, [place, os.environ.get("PYTHONPATH")]))
-        os.environ.update(PROCESSORS[processor], PLAYED_PROCESSOR=processor, PYTHONPATH=path)
-        importlib.import_module("tests.processor.sitecustomize")
+        os.environ.update(PROCESSORS[processor])
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def write_vectors(path: Path, vectors: Floats, skipped: dict[int, str] | None = 
     return write_texts(path, [reasons.get(at, vectors[at : at + 1]) for at in range(len(vectors))], vectors.shape[1])
 
 
-def write_texts(path: Path, texts: Sequence[Floats | str], dimensions: int = DIMENSIONS, rounding: float = 0.0) -> Path:
+def write_texts(path: Path, texts: Sequence[Floats | str], dimensions: int = DIMENSIONS) -> Path:
     """An embeddings checkpoint: of each text its windows, or why it is skipped. Row ids are three times the place."""
     lines = [
         {"row_id": 3 * at, "window": window, "key": b"k" * 16, "vector": vector, "skipped": reason}
@@ -55,7 +55,7 @@ def write_texts(path: Path, texts: Sequence[Floats | str], dimensions: int = DIM
     ]
     columns = {"row_id": pa.int64(), "window": pa.int32(), "skipped": pa.string(), "key": pa.binary(16)}
     schema = pa.schema([*columns.items(), ("vector", pa.list_(pa.float32(), dimensions))])
-    about = {"dimension": dimensions, "rounding": rounding, "precision": "float32", "max_windows": 16}
+    about = {"dimension": dimensions, "max_windows": 16}
     with TableWriter(path, schema, about) as writer:
         for start in range(0, len(lines), 10):
             writer.write(pa.Table.from_pylist(lines[start : start + 10], schema=schema))

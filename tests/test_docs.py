@@ -35,7 +35,7 @@ VARIABLE = [
     (r" {2,}", "  "),
 ]
 
-PROGRESS = re.compile(r"\w+: [\d,]+ of [\d,]+ \(.*\)")
+PROGRESS = re.compile(r"stage \d of 7: .*")
 """The line that a run prints every half minute, of which a slow machine may need some."""
 
 

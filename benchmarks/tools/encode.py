@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 
-def entropyguard(texts: list[str], model: Path, precision: str) -> tuple[float, npt.NDArray[np.float32]]:
+def entropyguard(texts: list[str], model: Path) -> tuple[float, npt.NDArray[np.float32]]:
     """The encoder that the embed stage uses; a text longer than one window gets zeros."""
     from entropyguard.core.embed.loader import load_encoder
 
-    encoder = load_encoder(model, precision=precision)
+    encoder = load_encoder(model)
     vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
     start = time.perf_counter()
     tokens = encoder.tokenise(texts, 1)
@@ -29,7 +29,7 @@ def entropyguard(texts: list[str], model: Path, precision: str) -> tuple[float, 
     return time.perf_counter() - start, vectors
 
 
-def sentence_transformers(texts: list[str], model: Path, precision: str) -> tuple[float, npt.NDArray[np.float32]]:  # noqa: ARG001
+def sentence_transformers(texts: list[str], model: Path) -> tuple[float, npt.NDArray[np.float32]]:
     """`SentenceTransformer(...).encode(texts)`, all settings at their defaults; on the GPU, too, where there is one."""
     from sentence_transformers import SentenceTransformer
 
@@ -48,10 +48,9 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("vectors", type=Path)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
     texts = [json.loads(line)["text"] for line in arguments.rows.read_text(encoding="utf-8").splitlines()]
-    seconds, vectors = TOOLS[arguments.tool](texts, arguments.model, arguments.precision)
+    seconds, vectors = TOOLS[arguments.tool](texts, arguments.model)
     np.save(arguments.vectors, vectors)
     print(json.dumps({"seconds": seconds}))
 

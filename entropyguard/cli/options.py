@@ -72,6 +72,7 @@ Separators = Annotated[
     list[str] | None, _input(metavar="TEXT...", help=r"Where to split, best first, e.g. '\n\n' '\n' '. '.")
 ]
 
+Mark = Annotated[bool, _output("--mark", help="Write every row, also those that go, with what became of it.")]
 AuditLog = Annotated[Path | None, _output(metavar="FILE", help="Why each row went: .jsonl, .json, .csv, .parquet.")]
 AuditText = Annotated[str | None, _output(metavar="CHARS|full", help="How much of each text it shows. [default: 1000]")]
 JsonFile = Annotated[str | None, _output("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")]

@@ -92,6 +92,9 @@ def say_summary(summary: Summary, say: Say, *, memory: bool) -> None:
             f"no part in semantic dedup: {aside['unreadable']:,} rows the model cannot read, "
             f"{aside['over_long']:,} longer than it reads"
         )
+    if summary.settings["output"]["mark"]:
+        written = rows["in"] - rows["rejected"]
+        say(f"all {written:,} rows that could be read were written, with marks that say what became of each (--mark)")
     told = summary.reading.lines() if summary.reading else []
     for line in [
         *guard_lines(summary.report),

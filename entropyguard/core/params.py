@@ -23,7 +23,7 @@ OUTPUT_FORMATS = (
 Protection = Literal["numbers", "negation", "names", "frame"]
 PROTECTED: tuple[Protection, ...] = get_args(Protection)
 
-GONE = ("semantic.screening", "semantic.protect_numbers")
+GONE = ("semantic.screening", "semantic.protect_numbers", "embed.precision")
 """Parameters of earlier versions, which `entropyguard init --upgrade` takes out."""
 
 
@@ -106,12 +106,9 @@ class NearParams:
 class EmbedParams:
     model: str
     model_fingerprint: str
-    precision: str
     max_windows: int
 
     def __post_init__(self) -> None:
-        known = self.precision in ("auto", "float32", "bfloat16")
-        _check(known, "embed.precision", self.precision, "auto, float32 or bfloat16")
         _check(self.max_windows >= 1, "embed.max_windows", self.max_windows, "1 or more")
 
 
@@ -154,6 +151,7 @@ class GuardParams:
 @dataclass(frozen=True)
 class OutputParams:
     format: str
+    mark: bool
 
     def __post_init__(self) -> None:
         _check(self.format in OUTPUT_FORMATS, "output.format", self.format, ", ".join(OUTPUT_FORMATS))

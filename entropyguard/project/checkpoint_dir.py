@@ -229,4 +229,4 @@ def free_old_vectors(project: Project) -> None:
     from entropyguard.core.embed.vector_store import keep_generation
     from entropyguard.core.storage.parts import PartStore  # pyarrow, which takes longer to load than all else here
 
-    keep_generation(PartStore(folder), project.root / EMBEDDINGS, digest)
+    keep_generation(PartStore(folder), digest)

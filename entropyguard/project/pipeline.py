@@ -16,11 +16,11 @@ from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 
 STAGE_VERSIONS = {
-    "ingest": 5,
+    "ingest": 6,
     "exact_dedup": 3,
     "near_dedup": 1,
-    "embed": 5,
-    "similar_pairs": 5,
+    "embed": 6,
+    "similar_pairs": 6,
     "semantic_dedup": 4,
     "export": 5,
 }

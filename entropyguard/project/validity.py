@@ -106,9 +106,17 @@ def input_states(files: dict[str, Path]) -> dict[str, dict[str, int]]:
 
 
 def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Each changed parameter as `name old -> new`; once where one flag sets several."""
+    """Each changed parameter as `name old -> new`; once where one flag sets several.
+
+    One that the stage had in an earlier version alone is named without a value.
+    """
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    lines = (f"{_short(name)} {_value(before.get(name))} -> {_value(after.get(name))}" for name in names)
+    lines = (
+        f"{_short(name)} {_value(before.get(name))} -> {_value(after[name])}"
+        if name in after
+        else f"{_short(name)} does not count any more"
+        for name in names
+    )
     return list(dict.fromkeys(lines))
 
 

@@ -6,25 +6,19 @@ It lies in `.entropyguard/sweep/`, where neither DVC nor a stage looks, and hold
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import content_digest, put_in_place, read_json, write_json
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.project.checkpoint_dir import at_rest
-from entropyguard.project.layout import AFTER_NEAR, EMBEDDINGS, PAIRS
+from entropyguard.project.layout import EMBEDDINGS, PAIRS
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.project import Project
 from entropyguard.project.records import Record
 from entropyguard.run.memory import default_max_memory
 from entropyguard.run.progress import terminal_progress
-
-if TYPE_CHECKING:
-    from entropyguard.core.arrays import Bools, Floats, Ints
-    from entropyguard.core.pairs.rescoring import ExactVectors
 
 
 def known_pairs(project: Project, floor: float) -> Checkpoint | None:
@@ -54,37 +48,12 @@ def _search(project: Project, floor: float) -> Checkpoint:
     identity, temporary, blocks = _identity(project), pairs.with_suffix(".tmp"), pairs.parent / "blocks"
     search = dataclasses.replace(project.params.search, floor=floor)
     with terminal_progress("similar_pairs") as progress:
-        find_similar_pairs(
-            project.checkpoint(EMBEDDINGS),
-            temporary,
-            search,
-            PartStore(blocks),
-            default_max_memory(),
-            progress,
-            exact_vectors=_exact_vectors(project, progress),
-        )
+        embeddings, store = project.checkpoint(EMBEDDINGS), PartStore(blocks)
+        find_similar_pairs(embeddings, temporary, search, store, default_max_memory(), progress)
     put_in_place(temporary, pairs)
     write_json(note, {"of": identity, "floor": floor, "digest": content_digest(pairs)})
     PartStore(blocks).remove()
     return Checkpoint(pairs)
-
-
-def _exact_vectors(project: Project, progress: Progress) -> ExactVectors:
-    """Float32 vectors for the search to ask for, as the stage similar_pairs has them."""
-
-    def embedded(wanted: Bools) -> Iterator[tuple[Ints, Floats]]:
-        from entropyguard.core.embed.loader import load_encoder
-        from entropyguard.core.embed.model import check_fingerprint, resolve_model
-        from entropyguard.core.embed.row_vectors import exact_vectors
-
-        params = project.params.embed
-        folder = resolve_model(project.model, allow_download=False)
-        check_fingerprint(folder, params.model_fingerprint)
-        encoder, store = load_encoder(folder, precision="float32"), PartStore(project.paths.vectors)
-        after_near = project.checkpoint(AFTER_NEAR)
-        return exact_vectors(after_near, wanted, encoder, params.max_windows, store, progress)
-
-    return embedded
 
 
 def cost(project: Project, floor: float) -> str:

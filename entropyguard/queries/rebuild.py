@@ -21,11 +21,13 @@ from entropyguard.core.storage.files import content_digest
 from entropyguard.project.agreement import input_files
 from entropyguard.project.checkpoint_dir import copy_pipeline, owned
 from entropyguard.project.layout import DROPPED, EMBEDDINGS, REPORT
+from entropyguard.project.pipeline import STAGES
 from entropyguard.project.project import Project
 from entropyguard.project.repro import StageError, commit, repro
 from entropyguard.queries.verdict import Finding, Verdict
 from entropyguard.run.build import RunFailedError
 from entropyguard.run.progress import watched_progress
+from entropyguard.run.watch_run import RunWatch
 
 _SHOWN = 20
 _UNREADABLE = (ProcessingError, OSError, pa.ArrowException, PolarsError)
@@ -63,8 +65,9 @@ def _check_data(project: Project) -> None:
 def _repro(copy: Project, *, force: bool) -> None:
     # No store of the user's may hand in vectors that were made elsewhere.
     extra = {"ENTROPYGUARD_RUN": uuid.uuid4().hex, "ENTROPYGUARD_VECTOR_CACHE": ""}
+    watch = RunWatch(copy, extra["ENTROPYGUARD_RUN"], list(STAGES), copy.params, resume=False)
     try:
-        with watched_progress(copy.paths.progress, quiet=False):
+        with watched_progress(watch, quiet=False):
             repro(copy, extra, force=force)
     except StageError as failure:
         raise RunFailedError(f"The rebuild failed: {failure}", failure.exit_code) from failure

@@ -29,6 +29,4 @@ def prune_cache(folder: Path, model_name: str) -> Removed:
             "nothing was removed."
         )
     model = resolve_model(model_name, allow_download=False)
-    # A run uses both: bfloat16 to find candidates, float32 to decide about them.
-    used = {load_encoder(model, precision=precision).fingerprint for precision in ("float32", "bfloat16")}
-    return prune_encoders(PartStore(folder), used)
+    return prune_encoders(PartStore(folder), keep=load_encoder(model).fingerprint)

@@ -39,6 +39,7 @@ from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
 from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
+from entropyguard.run.watch_run import RunWatch
 
 Say = Callable[[str], None]
 
@@ -108,12 +109,12 @@ def _build(
     if not request.resume and before and request.checkpoint_dir is not None:
         say(f"Checkpoints of an earlier run lie in {project.root}; they are built again. --resume would use them.")
     materialise(project, params.as_dict(), sources)
-    if request.resume:
-        _announce(project, params.as_dict(), sources, repaired, say)
+    ahead = _announce(project, params.as_dict(), sources, repaired, say) if request.resume else list(STAGES)
     states = {source.path: FileState.of(source.path) for source in sources}
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
-    _repro(project, request, run_id, say)
+    watch = RunWatch(project, run_id, ahead, params, resume=request.resume)
+    _repro(project, request, run_id, watch, say)
     built = project.reread()
     check_input(built, sources, states)
     return _outcomes(before, built, run_id, repaired, forced=not request.resume)
@@ -150,20 +151,22 @@ def _spool(project: Project) -> Path:
 
 def _announce(
     project: Project, params: dict[str, Any], sources: list[Source], repaired: dict[str, str], say: Say
-) -> None:
-    """Before the work starts, say which checkpoints cannot be used, and why."""
+) -> list[str]:
+    """Before the work starts, say which checkpoints cannot be used, and why; the stages that are out of date."""
     for message in repaired.values():
         if message.startswith("Failed"):
             say(message)
     change = input_change(project, params["input"], linked_files(sources))
-    for status in stage_statuses(project, own_files(project.root), params, change):
+    statuses = stage_statuses(project, own_files(project.root), params, change)
+    for status in statuses:
         reason = repaired.get(status.stage, status.reason or "")
         if status.stage in PUBLISHED and status.state != UP_TO_DATE and not reason.startswith("Failed"):
             name = PUBLISHED[status.stage].removesuffix(".parquet")
             say(f"Checkpoint invalid or not found: {name}: {reason}")
+    return [status.stage for status in statuses if status.state != UP_TO_DATE]
 
 
-def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:
+def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say: Say) -> None:
     extra = {"ENTROPYGUARD_RUN": run_id}
     if not request.resume:
         extra["ENTROPYGUARD_FRESH"] = "1"
@@ -176,7 +179,7 @@ def _repro(project: Project, request: Request, run_id: str, say: Say) -> None:
     if request.vector_cache is not None:
         extra["ENTROPYGUARD_VECTOR_CACHE"] = str(request.vector_cache.resolve())
     try:
-        with watched_progress(project.paths.progress, quiet=request.quiet):
+        with watched_progress(watch, quiet=request.quiet):
             repro(project, extra, force=not request.resume)
     except StageError as failure:
         raise RunFailedError(str(failure), failure.exit_code) from failure

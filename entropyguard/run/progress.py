@@ -1,25 +1,24 @@
-"""Progress on stderr: a bar with speed and time left on a terminal, plain lines elsewhere.
+"""Progress on stderr: one line for the whole run (`progress_line`), with the time that is left (`time_left`).
 
-Under the command line a stage only notes how far it is in a small file; the command line draws it.
+Under the command line a stage only notes how far it is in a small file; the command line shows it. Of a stage that
+plain `dvc repro` runs, nobody knows more than the stage itself: the line is about that one.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core import progress as core_progress
-from entropyguard.core.storage.files import read_json, write_json
-
-Show = Callable[[str, int, int | None], None]
-"""Told of a stage, how far it is, and how far it has to go."""
+from entropyguard.core.storage.files import write_json
+from entropyguard.run.progress_line import Line, progress_text
+from entropyguard.run.time_left import Rate
+from entropyguard.run.watch_run import RunWatch
 
 _NOTE_EVERY = 0.2
-_LINE_EVERY = 30.0
 
 
 @contextmanager
@@ -41,96 +40,43 @@ def file_progress(path: Path, stage: str) -> Iterator[core_progress.Progress]:
 @contextmanager
 def terminal_progress(stage: str) -> Iterator[core_progress.Progress]:
     """A listener that shows the progress of one stage on stderr."""
-    with _shown() as show:
+    line, last = Line(), 0.0
+    rate = Rate(time.monotonic())
 
-        def listen(done: int, total: int | None) -> None:
-            show(stage, done, total)
+    def listen(done: int, total: int | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _NOTE_EVERY:
+            last = now
+            rate.hear(done, total, now)
+            line.show(progress_text(stage, "", rate, now, rate.lone_seconds_left(now), line.width))
 
+    try:
         yield listen
+    finally:
+        line.clear()
 
 
 @contextmanager
-def watched_progress(path: Path, *, quiet: bool) -> Iterator[None]:
-    """While inside: show on stderr what stages note in `path` (`file_progress`)."""
+def watched_progress(watch: RunWatch, *, quiet: bool) -> Iterator[None]:
+    """While inside: show on stderr how far the run is."""
     if quiet:
         yield
         return
     stop = threading.Event()
 
-    def watch() -> None:
-        with _shown() as show:
-            while not stop.wait(_NOTE_EVERY):
-                note = read_json(path)
-                if note:
-                    show(note["stage"], note["done"], note["total"])
+    def look() -> None:
+        line = Line()
+        while not stop.wait(_NOTE_EVERY):
+            text = watch.look(time.monotonic(), line.width)
+            if text:
+                line.show(text)
+        line.clear()
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=look, daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
-
-
-@contextmanager
-def _shown() -> Iterator[Show]:
-    if not sys.stderr.isatty():
-        yield _PlainLines()
-        return
-    with _bar() as show:
-        yield show
-
-
-@contextmanager
-def _bar() -> Iterator[Show]:
-    """One bar at a time, for the stage that is at work, with speed and time left."""
-    from rich.console import Console  # only for a terminal
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="progress.data.speed")
-
-    columns = (TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown, task = "", bar.add_task("", visible=False)
-
-        def show(stage: str, done: int, total: int | None) -> None:
-            nonlocal shown, task
-            if stage != shown:
-                bar.remove_task(task)
-                shown, task = stage, bar.add_task(stage)
-            bar.update(task, completed=done, total=total)
-
-        yield show
-
-
-class _PlainLines:
-    """A line every half minute: enough for a log, and nothing for a short run."""
-
-    def __init__(self) -> None:
-        self._started = self._last = time.monotonic()
-        self._stage = ""
-        self._first = 0
-
-    def __call__(self, stage: str, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._started, self._first = stage, now, done
-        if now - self._last < _LINE_EVERY:
-            return
-        self._last = now
-        rate = (done - self._first) / max(now - self._started, 1e-9)
-        left = f", {(total - done) / rate / 60:,.0f} min left" if total and rate > 0 else ""
-        of = f" of {total:,}" if total else ""
-        sys.stderr.write(f"{stage}: {done:,}{of} ({rate:,.0f}/s{left})\n")

@@ -50,6 +50,7 @@ class Request:
     no_protect: bool = False
     protect_numbers: bool = False
     max_loss: float | None = None
+    mark: bool = False
     chunk_size: int | None = None
     chunk_overlap: int | None = None
     separators: tuple[str, ...] = ()
@@ -130,6 +131,10 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     params = _with_settings(default_params(), request)
     column = _text_column(request, sources, params.ingest.text_column)
     _check_fit(sources[0], column, params.output.format)
+    if params.output.mark:
+        from entropyguard.core.export.marks import check_names  # polars, only for those who want marks
+
+        check_names(list(input_columns(sources)), params.output.format)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
@@ -206,7 +211,7 @@ def _with_settings(params: Params, request: Request) -> Params:
             protect=_protected(params.semantic.protect, request),
         ),
         guard=_changed(params.guard, max_loss=request.max_loss),
-        output=dataclasses.replace(params.output, format=output_format(request.output)),
+        output=dataclasses.replace(params.output, format=output_format(request.output), mark=request.mark),
     )
 
 

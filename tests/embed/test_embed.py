@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from entropyguard.core.embed.embed import EmbedCounts, embed_texts
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
-from entropyguard.core.embed.row_vectors import exact_vectors
 from entropyguard.core.embed.static import StaticEncoder
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
@@ -39,7 +38,6 @@ class Counting:
         self._encoder = encoder
         self._pieces = pieces
         self.dimension, self.fingerprint = encoder.dimension, encoder.fingerprint
-        self.precision, self.rounding = encoder.precision, encoder.rounding
         self.embedded = 0
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
@@ -177,21 +175,6 @@ def test_a_text_too_long_for_so_many_windows_has_no_vector_even_where_the_store_
     assert (counts.reused, counts.embedded) == (1, 0)
     counts, stored = run(tmp_path, [blanks], model, store, max_windows=1)
     assert (counts.over_long, stored) == (1, run(tmp_path, [blanks], model)[1])
-
-
-def test_the_vectors_of_some_rows_come_in_order_with_their_places(tmp_path: Path, model: Encoder) -> None:
-    texts = [TEXTS[0], "cat " * 45, TEXTS[1], "你好", TEXTS[2]]
-    run(tmp_path, texts, model, max_windows=3)
-    store = PartStore(tmp_path / "store")
-    wanted = np.array([True, True, False, True, True])
-    source, encoder = tmp_path / "in.parquet", Counting(model)
-    first = list(exact_vectors(Checkpoint(source), wanted, model, 3, store, silent))
-    places, vectors = (np.concatenate(parts) for parts in zip(*first, strict=True))
-    assert places.tolist() == [0, 1, 1, 1, 4]
-    stored = [row["vector"] for row in pq.read_table(tmp_path / "embeddings.parquet").to_pylist()]
-    assert vectors.tolist() == [stored[line] for line in (0, 1, 2, 3, 6)]
-    ((again, _),) = exact_vectors(Checkpoint(source), wanted, encoder, 3, store, silent)
-    assert (encoder.embedded, again.tolist()) == (0, places.tolist())
 
 
 def test_equal_texts_are_embedded_once(tmp_path: Path, model: Encoder) -> None:

@@ -52,7 +52,7 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 @pytest.fixture(scope="module")
 def minilm() -> Encoder:
-    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2, precision="float32")
+    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2)
 
 
 def test_a_static_model_loads_without_torch(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_window_is_part_of_the_fingerprint(tmp_path: Path) -> None:
 def test_weights_are_not_loaded_where_no_text_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = resolve_model("all-MiniLM-L6-v2", allow_download=False)
     monkeypatch.setattr("entropyguard.core.embed.bert.load_file", None)
-    encoder = load_encoder(folder, precision="float32")
+    encoder = load_encoder(folder)
     assert encoder.dimension == 384
     assert encode(encoder, ["Այսօր գարուն է", ""]) == {}
     with pytest.raises(UsageError, match="does not hold the model"):
@@ -152,11 +152,9 @@ def test_a_text_minilm_cannot_take_is_marked(minilm: Encoder) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_minilm_bits_do_not_hang_on_order_company_or_threads(precision: str) -> None:
+def test_minilm_bits_do_not_hang_on_order_company_or_threads(minilm: Encoder) -> None:
     import torch  # loads slowly, and only for the tests that run the model
 
-    minilm = load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=2, precision=precision)
     texts = [*SHORT, *LONG]
     random = np.random.default_rng(0)
     before = encode(minilm, texts)
@@ -181,7 +179,7 @@ def test_minilm_gives_what_sentence_transformers_gives(minilm: Encoder) -> None:
     folder = resolve_model("all-MiniLM-L6-v2", allow_download=False)
     texts = [*SHORT, *LONG]
     ours = np.stack(list(map(encode(minilm, texts).__getitem__, texts)))
-    library = encode(TransformerEncoder(folder, precision="float32", own_forward=False), texts)
+    library = encode(TransformerEncoder(folder, own_forward=False), texts)
     assert np.abs(ours - np.stack([library[text] for text in texts])).max() < 1e-6
     theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(texts)
     assert np.abs(ours - theirs).max() < 1e-6

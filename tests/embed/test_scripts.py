@@ -1,22 +1,18 @@
-"""Which script a text is written in, and which texts a model's vocabulary shows that it cannot read."""
+"""Which texts a model's vocabulary shows that it cannot read."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from string import ascii_lowercase
 
 import numpy as np
-import polars as pl
 import pytest
-from fontTools.unicodedata import script, script_name
-from hypothesis import given
-from hypothesis import strategies as st
 
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.model import resolve_model
-from entropyguard.core.embed.scripts import ScriptCoverage, main_scripts, script_names
+from entropyguard.core.embed.scripts import ScriptCoverage
+from entropyguard.core.rows.scripts import script_names
 
 UNKNOWN = ""
 SYLLABLES = [first + second for first in ascii_lowercase for second in "aeiou"]
@@ -87,32 +83,6 @@ def test_a_texts_mark_does_not_depend_on_the_texts_beside_it() -> None:
     assert ScriptCoverage(PIECES, [0]).unreadable(ids, texts).tolist() == [False, True, True, True, True, False]
 
 
-def names(texts: Sequence[str]) -> list[str]:
-    return [[*script_names(), "none"][at] for at in main_scripts(pl.Series(texts, dtype=pl.String))]
-
-
-def test_a_text_is_in_the_script_of_most_of_its_letters() -> None:
-    latin, none = ["hello", "дом house", "ảnh đẹp", "x🎉", "caffè №5"], ["42 !", "", "🎉", "½ ♥ ±"]
-    assert names(latin) == ["Latin"] * len(latin)
-    assert names(none) == ["none"] * len(none)
-    assert names(["Эта кошка cat", "東京へ行きました", "नमस्ते"]) == ["Cyrillic", "Hiragana", "Devanagari"]
-
-
-def test_of_scripts_with_equally_many_letters_the_first_by_name_is_told() -> None:
-    assert names(["cat дом", "дом cat"]) == ["Cyrillic", "Cyrillic"]
-
-
-def slow_script(text: str) -> str:
-    counts = Counter(script_name(script(character)) for character in text)
-    told = [(-count, name) for name, count in counts.items() if name not in ("Common", "Inherited", "Unknown")]
-    return str(min(told)[1]) if told else "none"
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=8))
-def test_scripts_are_those_of_unicode(texts: list[str]) -> None:
-    assert names(texts) == [slow_script(text) for text in texts]
-
-
 FOREIGN = [
     "Менің дәптерім бар.",
     "Это мой дом.",
@@ -150,7 +120,7 @@ READABLE = [
 
 @pytest.fixture(scope="module")
 def minilm() -> Encoder:
-    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=1, precision="float32")
+    return load_encoder(resolve_model("all-MiniLM-L6-v2", allow_download=False), threads=1)
 
 
 @pytest.mark.model

@@ -207,7 +207,7 @@ def test_vectors_of_other_encoders_can_be_pruned(parts: PartStore, store: Vector
     foreign.parent.mkdir()
     foreign.write_bytes(b"vectors of somebody")
     (parts.folder / "away").symlink_to(foreign.parent)
-    removed = prune_encoders(parts, keep={"model"})
+    removed = prune_encoders(parts, keep="model")
     assert removed.freed > 0
     assert removed.kept == ["away", "mine/embeddings-v1.parquet"]
     assert sorted(folder.name for folder in parts.folder.iterdir()) == ["away", "mine", "model"]
@@ -215,24 +215,14 @@ def test_vectors_of_other_encoders_can_be_pruned(parts: PartStore, store: Vector
     assert firsts(again(parts), A) == [1]
 
 
-def test_a_generation_keeps_the_vectors_of_its_rows_in_either_precision(parts: PartStore, tmp_path: Path) -> None:
+def test_a_generation_keeps_the_finished_file_alone(parts: PartStore, tmp_path: Path) -> None:
     finished = write_embeddings(tmp_path / "e.parquet", keys(A, B), vectors(1, 2), [None, None])
-    for encoder in ("model-bfloat16", "model-float32", "other-float32"):
+    for encoder in ("model", "other model"):
         VectorStore(parts, encoder, DIMENSION).put(keys(A, C), vectors(1, 3))
-    VectorStore(parts, "model-bfloat16", DIMENSION).link(finished)
-    keep_generation(parts, finished, content_digest(finished))
-    assert firsts(VectorStore(parts, "model-bfloat16", DIMENSION), A, B, C) == [1, 2, None]
-    assert firsts(VectorStore(parts, "model-float32", DIMENSION), A, B, C) == [1, None, None]
-    assert firsts(VectorStore(parts, "other-float32", DIMENSION), A, B, C) == [None, None, None]
-
-
-def test_only_the_vectors_named_stay(parts: PartStore, store: VectorStore) -> None:
-    store.put(keys(A, B), vectors(1, 2))
-    store.put(C, vectors(3))
-    store.put(D, vectors(4))
-    store.keep_only(keys(B, D))
-    for reader in (store, again(parts)):
-        assert firsts(reader, A, B, C, D) == [None, 2, None, 4]
+    VectorStore(parts, "model", DIMENSION).link(finished)
+    keep_generation(parts, content_digest(finished))
+    assert firsts(VectorStore(parts, "model", DIMENSION), A, B, C) == [1, 2, None]
+    assert firsts(VectorStore(parts, "other model", DIMENSION), A, B, C) == [None, None, None]
 
 
 def test_windows_have_keys_of_their_own() -> None:

@@ -25,9 +25,11 @@ from entropyguard.core.params import IngestParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hashes_of, spelled
 from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts, script_names
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 
+TOLD = {"hashed": spelled(AT_INGEST), "scripts": script_names()}
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -71,9 +73,11 @@ def read(spec: Path | str, given: IngestParams | None = None) -> Read:
         table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = Checkpoint(out).metadata
-        hashes, lengths = hashed(texts_of(table, about), AT_INGEST)
+        texts = texts_of(table, about)
+        hashes, lengths = hashed(texts, AT_INGEST)
         assert (hashes_of(table["hash"]) == hashes).all()
         assert (table["characters"].to_numpy() == lengths).all()
+        assert (table["script"].to_numpy() == main_scripts(texts)).all()
         return Read(counts, table, aside, about, out.read_bytes())
 
 
@@ -110,9 +114,9 @@ def test_every_line_comes_through_byte_for_byte(tmp_path: Path) -> None:
     assert got.records == LINES
     assert got.where == [(at, 0, at + 1) for at in range(len(LINES))]
     assert got.counts == IngestCounts(len(LINES), 0)
-    assert got.about == {"format": "jsonl", "text_column": "text", "hashed": spelled(AT_INGEST)}
+    assert got.about == {"format": "jsonl", "text_column": "text", **TOLD}
     assert got.table.schema.types[:4] == [pa.int64(), pa.int32(), pa.int64(), pa.large_string()]
-    assert list(got.table.schema)[4:] == list(HASH_FIELDS)
+    assert list(got.table.schema)[4:] == [*HASH_FIELDS, SCRIPT_FIELD]
 
 
 def test_only_a_bom_and_the_cr_of_a_line_end_go(tmp_path: Path) -> None:
@@ -330,7 +334,7 @@ def test_csv_values_come_through_with_null_and_empty_apart(tmp_path: Path) -> No
         {"id": "3", "text": "é 漢", "note": "x"},
     ]
     assert got.where == [(0, 0, 2), (1, 0, 3), (2, 0, 6)]
-    assert got.about == {"format": "csv", "text_column": "text", "hashed": spelled(AT_INGEST)}
+    assert got.about == {"format": "csv", "text_column": "text", **TOLD}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

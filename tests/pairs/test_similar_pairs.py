@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -119,6 +121,15 @@ def test_memory_threads_and_store_change_no_byte(tmp_path: Path) -> None:
     _, expected = search(embeddings)
     for memory, threads, store in ((1, None, None), (3_000, 1, PartStore(tmp_path / "blocks")), (BIG, 2, None)):
         assert search(embeddings, store, None, memory, threads)[1] == expected
+
+
+def test_a_search_of_few_rows_loads_neither_torch_nor_a_tokenizer(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", clustered(60))
+    code = (
+        "import sys; from pathlib import Path; from tests.made_vectors import search;"
+        f"search(Path({str(embeddings)!r})); sys.exit(not {{'torch', 'tokenizers'}}.isdisjoint(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_bfloat16_candidates_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -229,8 +229,11 @@ def test_an_upgrade_takes_out_what_is_no_parameter_any_more(repo: Repo) -> None:
     params = repo.folder / "params.yaml"
     now = params.read_text()
     old = "semantic:\n  screening: auto  # rows that no other is near\n                   # are left out\n"
-    params.write_text(now.replace("semantic:\n", old))
-    assert "`entropyguard init --upgrade` takes it out" in repo.sh("entropyguard status", code=2)
+    older = now.replace("  max_windows:", "  precision: bfloat16  # fast here\n  max_windows:")
+    params.write_text(older.replace("semantic:\n", old))
+    assert "embed.precision is no parameter any more. `entropyguard init --upgrade` takes it out" in repo.sh(
+        "entropyguard status", code=2
+    )
     repo.sh("entropyguard init --upgrade")
     assert params.read_text() == now
 

@@ -8,6 +8,7 @@ import pytest
 
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.project.project import Project
+from entropyguard.project.validity import param_changes
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -18,3 +19,8 @@ def test_a_relative_model_is_a_folder_of_the_project_if_one_is_there(made: bool,
     if made:
         (tmp_path / "models" / "mine").mkdir(parents=True)
     assert Project(tmp_path).model == (str(tmp_path / "models" / "mine") if made else "models/mine")
+
+
+def test_a_parameter_that_a_stage_has_no_more_is_said_to_count_no_more() -> None:
+    before, after = {"embed.precision": "auto", "search.floor": 0.9}, {"search.floor": 0.8}
+    assert param_changes(before, after) == ["precision does not count any more", "floor 0.9 -> 0.8"]

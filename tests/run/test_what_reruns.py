@@ -57,6 +57,11 @@ def append(line: str) -> Callable[[Workspace], Ended]:
     return change
 
 
+def other_value(workspace: Workspace) -> Ended:
+    workspace.input.write_text(workspace.input.read_text().replace('"id": 6', '"id": 60'), encoding="utf-8")
+    return workspace.run("--resume")
+
+
 def other_near_threshold(workspace: Workspace) -> Ended:
     append(NEAR_DUPLICATE)(workspace)
     return workspace.run("--resume", near_threshold="0.99")
@@ -117,6 +122,7 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "the input's modification time": touched_input,
     "the input's path, same bytes": moved_input,
     "the input: a blank line more": append(""),
+    "the input: a value beside the text": other_value,
     "the input: an exact duplicate appended": append('{"id": 10, "text": "' + TEXTS[5].upper() + '"}'),
     "the input: a near-duplicate appended": append(NEAR_DUPLICATE),
     "the input: a new row appended": append('{"id": 10, "text": "the farm has a yellow gate"}'),
@@ -137,6 +143,7 @@ CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "`--model-name`": other_model,
     "the model's weights": other_weights,
     "`--no-semantic`, given or left out": lambda workspace: workspace.run("--resume", "--no-semantic"),
+    "`--mark`": lambda workspace: workspace.run("--resume", "--mark"),
     "the output's format": lambda workspace: workspace.run("--resume", output=workspace.folder / "cleaned.parquet"),
     "a stage of entropyguard, by an upgrade that changes nothing in its output": upgraded_script,
 }

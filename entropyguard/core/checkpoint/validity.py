@@ -34,6 +34,7 @@ FLAG_NAMES = {
     "chunk_overlap": "chunks.overlap",
     "separators": "chunks.separators",
     "max_loss": "guard.max_loss",
+    "mark": "output.mark",
 }
 """The parameters that a flag of the command line sets, by the flag's name."""
 

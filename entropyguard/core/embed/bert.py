@@ -19,21 +19,18 @@ from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.files import read_json
 
 POOLINGS = ("cls", "max", "mean")
+_LEAST = torch.finfo(torch.float32).min
 
 
 class Bert:
-    """The weights of one folder; called with ids and mask, int64 and bool of shape (rows, width).
+    """The weights of one folder, in float32; called with ids and mask, int64 and bool of shape (rows, width)."""
 
-    precision: float32 or bfloat16, what all but the pooling is computed in.
-    """
-
-    def __init__(self, folder: Path, pooling: str, precision: str = "float32", device: str = "cpu") -> None:
+    def __init__(self, folder: Path, pooling: str, device: str = "cpu") -> None:
         config = read_json(folder / "config.json")
         file = folder / "model.safetensors"
         try:
             tensors = load_file(file)
-            options = {"device": device, "dtype": getattr(torch, precision)}
-            weights = {name.removeprefix("bert."): tensor.float().to(**options) for name, tensor in tensors.items()}
+            weights = {name.removeprefix("bert."): tensor.float().to(device) for name, tensor in tensors.items()}
             self._layers = [_layer(weights, number) for number in range(config["num_hidden_layers"])]
             self._words = weights["embeddings.word_embeddings.weight"]
             kind = weights["embeddings.token_type_embeddings.weight"][0]
@@ -50,12 +47,11 @@ class Bert:
         """Unit vectors, float32 of shape (rows, dimension)."""
         rows, width = ids.shape
         hidden = self._normalised(self._words[ids] + self._positions[:width], self._norm).view(rows * width, -1)
-        least = torch.finfo(hidden.dtype).min
-        bias = torch.zeros(rows, 1, 1, width, dtype=hidden.dtype, device=ids.device)
-        bias.masked_fill_(~mask[:, None, None, :], least)
+        bias = torch.zeros(rows, 1, 1, width, device=ids.device)
+        bias.masked_fill_(~mask[:, None, None, :], _LEAST)
         for layer in self._layers:
             hidden = self._through(layer, hidden, bias, rows, width)
-        return functional.normalize(self._pooled(hidden.view(rows, width, -1).float(), mask[..., None]), dim=1)
+        return functional.normalize(self._pooled(hidden.view(rows, width, -1), mask[..., None]), dim=1)
 
     def _through(self, layer: dict[str, Any], hidden: Any, bias: Any, rows: int, width: int) -> Any:
         parts = layer["qkv"](hidden).view(rows, width, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
@@ -72,7 +68,7 @@ class Bert:
         if self._pooling == "cls":
             return hidden[:, 0]
         if self._pooling == "max":
-            return hidden.masked_fill(~mask, torch.finfo(torch.float32).min).amax(dim=1)
+            return hidden.masked_fill(~mask, _LEAST).amax(dim=1)
         return (hidden * mask).sum(dim=1) / mask.sum(dim=1)
 
 
@@ -107,21 +103,9 @@ def _layer(weights: dict[str, Any], number: int) -> dict[str, Any]:
 
 def _dense(weight: Any, bias: Any, *, gelu: bool = False) -> Callable[[Any], Any]:
     """hidden -> hidden W^T + bias, followed by GELU where asked."""
-    if weight.dtype == torch.bfloat16 and weight.device.type == "cpu" and _can_pack():
-        # torch.nn.functional.linear lays the weights out for AMX again at every call, which takes a fifth of the time.
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight)
-        after: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
-        return lambda hidden: torch.ops.mkldnn._linear_pointwise(hidden, packed, bias, *after)
     if gelu:
         return lambda hidden: functional.gelu(functional.linear(hidden, weight, bias))
     return lambda hidden: functional.linear(hidden, weight, bias)
-
-
-def _can_pack() -> bool:
-    """Whether this torch has the operators of its own compiler that we use, and the processor bfloat16 ones."""
-    names = ("_is_mkldnn_bf16_supported", "_reorder_linear_weight", "_linear_pointwise")
-    here = torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
-    return here and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _pair(weights: dict[str, Any], name: str) -> tuple[Any, Any]:

@@ -16,14 +16,7 @@ class Encoder(Protocol):
     """Numbers in a vector."""
 
     fingerprint: str
-    """Says everything that decides the bits of a vector; fit for a folder's name. Encoders that differ in precision
-    alone differ in what follows the last `-`."""
-
-    precision: str
-    """float32 or bfloat16: what the model computes in. Vectors are float32 always."""
-
-    rounding: float
-    """How far the cosine of two of its vectors may lie from that of the float32 ones."""
+    """Says everything that decides the bits of a vector; fit for a folder's name."""
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded and why."""

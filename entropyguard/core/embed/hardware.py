@@ -21,28 +21,21 @@ _KERNEL_SWITCHES = (
 
 @dataclass(frozen=True)
 class Hardware:
-    """device: as torch names it. precision: what the device is fast at. facts: all that picks its kernels."""
+    """device: as torch names it. facts: all that picks its kernels."""
 
     device: str
-    precision: str
     facts: dict[str, str | None]
 
 
 def find_hardware() -> Hardware:
     """The GPU where torch can use one (an empty CUDA_VISIBLE_DEVICES hides it), else the processor."""
     if not torch.cuda.is_available():
-        cpu = _cpu()
-        # AVX512-BF16 alone doubles the speed, but the rows of similar pairs are embedded once more, in float32: where
-        # half of the rows are in one, nothing is won. AMX is more than four times as fast as float32.
-        fast = "amx_bf16" in cpu.get("flags", "").split()
         kernels = {switch: os.environ.get(switch) for switch in _KERNEL_SWITCHES}
-        facts = {**cpu, **kernels, "capability": torch.backends.cpu.get_cpu_capability()}
-        return Hardware("cpu", "bfloat16" if fast else "float32", facts)
+        return Hardware("cpu", {**_cpu(), **kernels, "capability": torch.backends.cpu.get_cpu_capability()})
     torch.set_float32_matmul_precision("highest")  # float32 means it: no TF32
     capability = ".".join(map(str, torch.cuda.get_device_capability()))
-    fast = torch.cuda.is_bf16_supported(including_emulation=False)
     facts = {"gpu": torch.cuda.get_device_name(), "capability": capability, "cuda": torch.version.cuda}
-    return Hardware("cuda", "bfloat16" if fast else "float32", facts)
+    return Hardware("cuda", facts)
 
 
 def _cpu() -> dict[str, str]:

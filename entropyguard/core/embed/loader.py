@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.storage.files import read_json
+from entropyguard.core.embed.model import is_static
 
 
-def load_encoder(folder: Path, threads: int | None = None, precision: str = "auto") -> Encoder:
+def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
 
     threads: how many the transformer may use (None: all); changes no bit of a vector.
-    precision: float32, bfloat16, or auto: bfloat16 where this machine is fast at it. A static model has float32 only.
     """
     if is_static(folder):
         from entropyguard.core.embed.static import StaticEncoder  # each kind loads only what it needs
@@ -20,10 +19,4 @@ def load_encoder(folder: Path, threads: int | None = None, precision: str = "aut
         return StaticEncoder(folder)
     from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
-    return TransformerEncoder(folder, threads, precision)
-
-
-def is_static(folder: Path) -> bool:
-    """Whether the folder is in model2vec's format."""
-    config = read_json(folder / "config.json")
-    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+    return TransformerEncoder(folder, threads)

@@ -68,6 +68,12 @@ def model_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def is_static(folder: Path) -> bool:
+    """Whether the folder is in model2vec's format."""
+    config = read_json(folder / "config.json")
+    return isinstance(config, dict) and config.get("model_type") == "model2vec"
+
+
 def check_fingerprint(folder: Path, stated: str) -> None:
     """UsageError when the model in `folder` is not the one that `params.yaml` states."""
     installed = model_fingerprint(folder)

@@ -1,16 +1,14 @@
-"""Unicode scripts: which one a text is written in, and which ones a model's vocabulary has words of."""
+"""Which scripts a model's vocabulary has words of, and so which texts it can read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
-from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
-from entropyguard.core.arrays import Bools, Int16s, Int32s, Ints
+from entropyguard.core.arrays import Bools, Int32s
+from entropyguard.core.rows.scripts import find_letters, script_names
 
 COVERAGE_VERSION = 1
 """Raised when the same vocabulary is taken to read other texts: stored vectors of these must not be found again."""
@@ -18,20 +16,7 @@ COVERAGE_VERSION = 1
 _LEAST_WORDS = 100
 _LEAST_IDEOGRAPHS = 1_000  # of a script whose single characters are words
 _IDEOGRAPHIC = "Han"
-_SHARED = ("Common", "Inherited", "Unknown")  # digits, punctuation, emoji: they tell no script
 _FRAGMENT = "\ufffd"
-_SLICE_TEXTS = 1_024
-_READ_CHARACTERS = 10_000
-
-
-class Letters(NamedTuple):
-    """The characters of some texts that belong to a script, in order: whose each is, and of which script.
-
-    `text` is a position in the texts, `script` one in `script_names()`.
-    """
-
-    text: Ints
-    script: Ints
 
 
 class ScriptCoverage:
@@ -82,52 +67,3 @@ class ScriptCoverage:
         unread[suspects] = np.maximum(unread[suspects], hidden)
         result: Bools = (unread > readable) | (np.diff(ends) == 0)
         return result
-
-
-def main_scripts(texts: pl.Series) -> Ints:
-    """Of each text, the position in `script_names()` of the script that most of its letters are of; -1: it has none.
-
-    Of several, the one that is first by name. The first 10,000 characters tell.
-    """
-    latin = script_names().index("Latin")
-    result: Ints = np.where(texts.str.contains("[A-Za-z]").to_numpy(), latin, -1)
-    foreign = np.flatnonzero((texts.str.len_bytes() != texts.str.len_chars()).to_numpy())
-    for start in range(0, len(foreign), _SLICE_TEXTS):
-        positions = foreign[start : start + _SLICE_TEXTS]
-        letters = find_letters(texts.gather(positions).str.slice(0, _READ_CHARACTERS).to_list())
-        shape = (len(positions), len(script_names()))
-        counts = np.bincount(letters.text * shape[1] + letters.script, minlength=shape[0] * shape[1]).reshape(shape)
-        result[positions] = np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
-    return result
-
-
-@cache
-def script_names() -> list[str]:
-    """The names of all scripts, as Unicode spells them but with spaces."""
-    return sorted(set(_ranges()[1]) - set(_SHARED))
-
-
-def find_letters(texts: Sequence[str]) -> Letters:
-    """What belongs to a script in the texts."""
-    script = _script_of_code()[np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)]
-    text = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
-    own = script >= 0
-    return Letters(text[own], script[own].astype(np.int64))
-
-
-@cache
-def _script_of_code() -> Int16s:
-    """By code point, the position of its script in `script_names()`; -1 for what tells no script."""
-    starts, names = _ranges()
-    known = {name: at for at, name in enumerate(script_names())}
-    numbers = np.array([known.get(name, -1) for name in names], dtype=np.int16)
-    return np.repeat(numbers, np.diff([*starts, 0x110000]))
-
-
-@cache
-def _ranges() -> tuple[list[int], list[str]]:
-    """The first code point of each range, and the name of the script the range is of."""
-    from fontTools.unicodedata import Scripts
-
-    names = {code: name.replace("_", " ") for code, name in Scripts.NAMES.items()}
-    return Scripts.RANGES, [names[code] for code in Scripts.VALUES]

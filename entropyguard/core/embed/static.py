@@ -28,9 +28,6 @@ _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
 class StaticEncoder:
     """The encoder of one folder, `piece_windows` at a time; see `entropyguard.core.embed.encoder.Encoder`."""
 
-    precision = "float32"
-    rounding = 0.0
-
     def __init__(self, folder: Path, piece_windows: int = 4_096) -> None:
         self._piece_windows = piece_windows
         config = read_json(folder / "config.json") or {}
@@ -45,9 +42,7 @@ class StaticEncoder:
                 " its files do not belong together."
             )
         versions = f"numpy{np.__version__}-tokenizers{tokenizers.__version__}"
-        self.fingerprint = (
-            f"static-{model_fingerprint(folder)}-w{window}-r{COVERAGE_VERSION}-{versions}-{self.precision}"
-        )
+        self.fingerprint = f"static-{model_fingerprint(folder)}-w{window}-r{COVERAGE_VERSION}-{versions}-float32"
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded."""

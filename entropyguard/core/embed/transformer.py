@@ -37,14 +37,10 @@ _WIDTHS = (
     *(*range(4, 32, 2), *range(32, 64, 4), *range(64, 256, 8), *range(256, 512, 32)),
     *(*range(512, 2048, 128), *range(2048, 8193, 512)),
 )
-# On a processor a token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
-# AMX is done with so few before Python has started the next operations on its other cores: 16 of them ran 2.6 times as
-# fast with four times as many.
-_BATCH_TOKENS = 256
-_AMX_BATCH_TOKENS = 1_024
-_GPU_BATCH_TOKENS = 16_384
+# Tokens of a batch, dummies included: the same for any number of threads, since they decide the bits. On a processor a
+# token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
+_BATCH_TOKENS = {"cpu": 256, "cuda": 16_384}
 _GPU_WORKERS = 2
-_ROUNDING = {"float32": 0.0, "bfloat16": 0.01}
 
 
 Forward = Callable[[Any, Any], Any]
@@ -67,23 +63,19 @@ class TransformerEncoder:
     own_forward: False loads through sentence_transformers even where `Bert` would do.
     """
 
-    def __init__(
-        self, folder: Path, threads: int | None = None, precision: str = "auto", *, own_forward: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, threads: int | None = None, *, own_forward: bool = True) -> None:
         hardware = find_hardware()
         # Asking torch also settles the number for the calling thread, before the workers are given theirs.
         threads = threads or torch.get_num_threads()
-        self.precision = hardware.precision if precision == "auto" else precision
-        self.rounding = _ROUNDING[self.precision]
         bert = plain_bert(folder) if own_forward else None
         load = partial(_load_bert, *bert) if bert else _load_with_library
-        self._parts = load(folder, self.precision, hardware.device)
+        self._parts = load(folder, hardware.device)
         self._forward: Forward | None = None
         self.dimension = self._parts.dimension
         window = self._parts.tokenizer.window or _WIDTHS[-1]
         self._widths = [*(width for width in _WIDTHS if width < window), window]
-        self._device, self._batch_tokens = hardware.device, _batch_tokens(hardware, self.precision)
-        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-{self.precision}"
+        self._device, self._batch_tokens = hardware.device, _BATCH_TOKENS[hardware.device]
+        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-float32"
         # The library's models are not known to bear several threads. A GPU computes one batch while the next is filled.
         on_cpu = self._device == "cpu"
         self._workers = 1 if not bert else threads if on_cpu else _GPU_WORKERS
@@ -91,7 +83,7 @@ class TransformerEncoder:
         self._pool = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(each,))
 
     def _facts(self, hardware: Hardware) -> str:
-        """A digest of what decides the bits beside the model's files and the precision."""
+        """A digest of what decides the bits beside the model's files."""
         scheme = f"bert 2, reading {COVERAGE_VERSION}, widths {self._widths}, {self._batch_tokens} tokens a batch"
         facts = {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
         return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
@@ -140,21 +132,13 @@ class TransformerEncoder:
         return batch, vectors
 
 
-def _batch_tokens(hardware: Hardware, precision: str) -> int:
-    """Tokens of a batch, dummies included: the same for any number of threads, since they decide the bits."""
-    if hardware.device == "cuda":
-        return _GPU_BATCH_TOKENS
-    amx = precision == hardware.precision == "bfloat16"
-    return _AMX_BATCH_TOKENS if amx else _BATCH_TOKENS
-
-
-def _load_bert(pooling: str, window: int, folder: Path, precision: str, device: str) -> _Parts:
+def _load_bert(pooling: str, window: int, folder: Path, device: str) -> _Parts:
     tokenizer = TextTokenizer(read_tokenizer(folder), window, special=True)
-    load = partial(Bert, folder, pooling, precision, device)
+    load = partial(Bert, folder, pooling, device)
     return _Parts(load, tokenizer, dimension_of(folder), 0, {"tokenizers": tokenizers.__version__})
 
 
-def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
+def _load_with_library(folder: Path, device: str) -> _Parts:
     """Any other make-up, through sentence_transformers' own loader: no network, no pickle, none of the model's code."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import sentence_transformers  # takes seconds to load, and few models need it
@@ -168,7 +152,7 @@ def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
             device=device,
             local_files_only=True,
             trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "torch_dtype": precision},
+            model_kwargs={"use_safetensors": True, "torch_dtype": "float32"},
         ).eval()
     except Exception as error:  # whatever it raises, the folder is the cause
         reason = str(error).strip().partition("\n")[0]
@@ -187,7 +171,7 @@ def _load_with_library(folder: Path, precision: str, device: str) -> _Parts:
 
 def _library_forward(model: Any, ids: Any, mask: Any) -> Any:
     features = model({"input_ids": ids, "attention_mask": mask.long()})
-    return functional.normalize(features["sentence_embedding"].float(), dim=1)
+    return functional.normalize(features["sentence_embedding"], dim=1)
 
 
 def _library_window(model: Any) -> int:

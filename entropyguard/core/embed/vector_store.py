@@ -95,18 +95,6 @@ class VectorStore:
         self._parts.sweep()
         self._refresh()
 
-    def keep_only(self, keys: Keys) -> None:
-        """Remove the vectors of all other keys."""
-        wanted = KeyIndex.of(keys, *np.zeros((2, len(keys)), dtype=np.int32))
-        for path in list(self._paths):
-            own, _ = _keys_in(path)
-            stays = wanted.find(own) >= 0
-            if stays.any() and not stays.all():
-                self.put(own[stays], self.find(own[stays])[1])
-            if not stays.all():
-                path.unlink(missing_ok=True)
-        self._refresh()
-
     def _refresh(self) -> None:
         """Read the keys of all sound parts; a file that has not been touched is checked once."""
         self._paths: list[Path] = []
@@ -171,21 +159,10 @@ class VectorStore:
         return self._last_read[2]
 
 
-def keep_generation(store: PartStore, embeddings: Path, digest: str) -> None:
-    """Of a project's own store keep the vectors of what `embeddings` (its content's digest is given) has rows of.
-
-    Those of its own encoder are in the file itself, which is linked in. There stay also the vectors of the same
-    windows by encoders that differ from that one in precision alone; all else goes.
-    """
-    folders = encoder_folders(store)
-    linked = {folder: set(folder.glob(f"*-{digest}.parquet")) for folder in folders}
-    models = {folder.name.rpartition("-")[0] for folder in folders if linked[folder]}
-    for folder in folders:
-        if linked[folder] or folder.name.rpartition("-")[0] not in models:
-            PartStore(folder).prune(keep=linked[folder])
-        else:
-            dimension = pq.read_schema(embeddings).field("vector").type.list_size
-            VectorStore(store, folder.name, dimension).keep_only(_keys_in(embeddings)[0])
+def keep_generation(store: PartStore, digest: str) -> None:
+    """Of a project's own store keep the embeddings.parquet of this content digest, which is linked in, alone."""
+    for folder in encoder_folders(store):
+        PartStore(folder).prune(keep=set(folder.glob(f"*-{digest}.parquet")))
 
 
 def encoder_folders(store: PartStore) -> list[Path]:
@@ -195,11 +172,11 @@ def encoder_folders(store: PartStore) -> list[Path]:
     return [folder for folder in sorted(store.folder.iterdir()) if folder.is_dir() and not folder.is_symlink()]
 
 
-def prune_encoders(store: PartStore, keep: set[str]) -> Removed:
-    """Remove the vectors of encoders whose fingerprint is not in `keep`; a folder goes if nothing else is in it."""
-    others = [folder.name for folder in encoder_folders(store) if folder.name not in keep]
+def prune_encoders(store: PartStore, keep: str) -> Removed:
+    """Remove the vectors of encoders with another fingerprint than `keep`; a folder goes if nothing else is in it."""
+    others = [folder.name for folder in encoder_folders(store) if folder.name != keep]
     own = OwnNames(rf"{re.escape(name)}/(?:{PART_NAME})?" for name in others)
-    return remove_own(store.folder, own, spared={*keep, CACHE_MARKER})
+    return remove_own(store.folder, own, spared={keep, CACHE_MARKER})
 
 
 def mark_cache(folder: Path) -> None:

@@ -35,10 +35,10 @@ class VectorWriter:
 
     def run(self, task: Callable[..., Any], *arguments: Any) -> None:
         """Do `task(*arguments)` in the background."""
-        self.wait()
+        self._wait()
         self._under_way = self._background.submit(task, *arguments)
 
-    def wait(self) -> None:
+    def _wait(self) -> None:
         """Until the last task has ended."""
         if self._under_way is not None:
             self._under_way.result()
@@ -51,9 +51,9 @@ class VectorWriter:
         self._vectors.append(vectors)
         waiting = sum(rows.nbytes for rows in self._vectors)
         if waiting >= _SAVE_BYTES or time.monotonic() - self._since >= self._save_seconds:
-            self.save()
+            self._save()
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Save what was added since the last time."""
         if self._store is not None and self._keys:
             self.run(self._store.put, np.concatenate(self._keys), np.concatenate(self._vectors))
@@ -67,5 +67,5 @@ class VectorWriter:
     ) -> None:
         # After a clean end the finished file is linked in whole: saving the last vectors twice is for nothing.
         if kind is not None:
-            self.save()
-        self.wait()
+            self._save()
+        self._wait()

@@ -26,6 +26,7 @@ from entropyguard.core.storage.row_filter import keep_rows
 
 NO_PART = -1
 _DROPPED_TOGETHER = 1 << 20
+_OF_INGESTED_ALONE = ("hashed", "scripts")  # what its metadata says of columns that stay behind
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _write(
     ingested: Checkpoint, out: Path, dropped: Path, keeper: Ints, nothing_to_compare: int, progress: Progress
 ) -> ExactCounts:
     stays = keeper == np.arange(len(keeper))
-    metadata = {name: value for name, value in ingested.metadata.items() if name != "hashed"}
+    metadata = {name: value for name, value in ingested.metadata.items() if name not in _OF_INGESTED_ALONE}
     keep_rows(ingested, out, COLUMNS, metadata, stays, progress)
     with TableWriter(dropped, DROPPED, {"nothing_to_compare": nothing_to_compare}) as writer:
         for start in range(0, len(keeper), _DROPPED_TOGETHER):

@@ -18,14 +18,19 @@ import zstandard
 from entropyguard.core.export.arrow_out import write_arrow
 from entropyguard.core.export.json_rows import Said, csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
+from entropyguard.core.export.marks import Marks, check_free, marked_schema
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.row_filter import rows_in_order
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 _LINES_AT_ONCE = 2_048
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
+
+_Tables = Iterator[tuple[pa.Table, list[Place]]]
+"""Rows, each table with its rows' places in the input."""
 
 
 def line_only(place: Place) -> str:
@@ -39,23 +44,27 @@ def write_records(
     format: str,  # noqa: A002  the flag's name
     progress: Progress,
     said: Said = line_only,
+    marks: Marks | None = None,
 ) -> int:
     """Write the user's rows of a checkpoint in one of OUTPUT_FORMATS; the number of rows.
+
+    With `marks` the checkpoint is the ingested input, of any order of rows; it is written in the order of row ids.
 
     JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
     file. CSV and TSV: null is an empty field, the empty string `""`. Between formats values are converted where that
     loses nothing; DataFormatError names the column, and the place as `said` spells it, where it would.
     """
     if format.startswith("jsonl"):
-        return _write_lines(checkpoint, out, format.removeprefix("jsonl."), progress, said)
+        return _write_lines(checkpoint, out, format.removeprefix("jsonl."), progress, said, marks)
     schema = record_schema(checkpoint, said)
+    written = marked_schema(schema) if marks else schema
+    tables = _tables(checkpoint, schema, marks)
     kind, _, packed = format.partition(".")
     if kind in SEPARATORS:
-        return _write_csv(checkpoint, out, schema, progress, said, SEPARATORS[kind], packed)
+        return _write_csv(tables, out, written, progress, said, SEPARATORS[kind], packed)
     if kind in ("arrow", "arrows"):
-        tables = (table for table, _ in _tables(checkpoint, schema))
-        return write_arrow(tables, out, schema, progress, stream=kind == "arrows")
-    return _write_parquet(checkpoint, out, schema, progress)
+        return write_arrow((table for table, _ in tables), out, written, progress, stream=kind == "arrows")
+    return _write_parquet(tables, out, written, progress)
 
 
 def read_records(checkpoint: Checkpoint) -> pl.DataFrame:
@@ -87,13 +96,18 @@ def _places(table: pa.Table) -> list[Place]:
     return list(zip(table["file"].to_pylist(), table["line"].to_pylist(), strict=True))
 
 
-def _tables(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[tuple[pa.Table, list[Place]]]:
-    """The rows as tables of the schema, each with its rows' places in the input."""
+def _tables(
+    checkpoint: Checkpoint, schema: pa.Schema, marks: Marks | None = None, *, nested: bool = False
+) -> Iterator[tuple[pa.Table, list[Place]]]:
+    """The rows as tables of the schema, each with its rows' places in the input; marks are added, flat or nested."""
     parse = checkpoint.metadata["format"] == "jsonl"
-    for table in checkpoint.tables(["file", "line", "record"]):
+    columns = ["row_id", "file", "line", "record"]
+    for table in rows_in_order(checkpoint, columns) if marks else checkpoint.tables(columns[1:]):
         for start in range(0, len(table), _LINES_AT_ONCE if parse else max(1, len(table))):
             part = table.slice(start, _LINES_AT_ONCE) if parse else table
             rows = typed_rows(part["record"].to_pylist(), schema) if parse else _unpacked(part["record"], schema)
+            if marks:
+                rows = (marks.inside if nested else marks.beside)(rows, part["row_id"].to_numpy())
             yield rows, _places(part)
 
 
@@ -107,10 +121,12 @@ def _batches(checkpoint: Checkpoint, schema: pa.Schema) -> Iterator[pa.RecordBat
         yield from table.to_batches()
 
 
-def _write_lines(checkpoint: Checkpoint, out: Path, ending: str, progress: Progress, said: Said) -> int:
+def _write_lines(
+    checkpoint: Checkpoint, out: Path, ending: str, progress: Progress, said: Said, marks: Marks | None
+) -> int:
     rows = 0
     with out.open("wb") as file, _packed(file, ending) as sink:
-        for chunk, count in _json_chunks(checkpoint, said):
+        for chunk, count in _json_chunks(checkpoint, said, marks):
             sink.write(chunk)
             rows += count
             progress(rows, None)
@@ -131,13 +147,21 @@ def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
         yield file
 
 
-def _json_chunks(checkpoint: Checkpoint, said: Said) -> Iterator[tuple[bytes | memoryview, int]]:
+def _json_chunks(checkpoint: Checkpoint, said: Said, marks: Marks | None) -> Iterator[tuple[bytes | memoryview, int]]:
     """JSON lines, some at a time, and how many there are."""
+    if checkpoint.metadata["format"] == "jsonl" and marks:
+        for table in rows_in_order(checkpoint, ["row_id", "file", "line", "record"]):
+            row_ids = table["row_id"].to_numpy()
+            yield _joined(marks.in_lines(table["record"], row_ids, _places(table), said)), len(table)
+        return
     if checkpoint.metadata["format"] == "jsonl":
-        for table in checkpoint.tables(["record"]):
+        for table in checkpoint.slices(["record"], range(len(checkpoint.group_rows))):
             yield _joined(table["record"]), len(table)
         return
-    for table, places in _tables(checkpoint, record_schema(checkpoint)):
+    schema = record_schema(checkpoint)
+    if marks:
+        check_free(schema.names)
+    for table, places in _tables(checkpoint, schema, marks, nested=True):
         for line in json_lines(table, places, said):
             yield line.encode() + b"\n", 1
 
@@ -151,11 +175,11 @@ def _joined(records: pa.Array) -> memoryview:
     return memoryview(data if data is not None else b"")[ends[ended.offset] : ends[ended.offset + len(ended)]]
 
 
-def _write_parquet(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progress: Progress) -> int:
+def _write_parquet(tables: _Tables, out: Path, schema: pa.Schema, progress: Progress) -> int:
     rows = 0
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         waiting: list[pa.Table] = []
-        for table, _ in _tables(checkpoint, schema):
+        for table, _ in tables:
             rows += len(table)
             progress(rows, None)
             waiting.append(table)
@@ -168,18 +192,12 @@ def _write_parquet(checkpoint: Checkpoint, out: Path, schema: pa.Schema, progres
 
 
 def _write_csv(
-    checkpoint: Checkpoint,
-    out: Path,
-    schema: pa.Schema,
-    progress: Progress,
-    said: Said,
-    separator: str,
-    packed: str,
+    tables: _Tables, out: Path, schema: pa.Schema, progress: Progress, said: Said, separator: str, packed: str
 ) -> int:
     rows = 0
     with out.open("wb") as file, _packed(file, packed) as sink:
         sink.write(_csv_header(csv_table(schema.empty_table(), [], said).column_names, separator))
-        for table, places in _tables(checkpoint, schema):
+        for table, places in tables:
             sink.write(_csv_bytes(csv_table(table, places, said), separator))
             rows += len(table)
             progress(rows, None)

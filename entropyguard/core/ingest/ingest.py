@@ -22,6 +22,7 @@ from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
 from entropyguard.core.rows.normalise import hashed
+from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts, script_names
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text import texts_of
@@ -62,7 +63,7 @@ def ingest(
     """Write the readable rows to `out` and the others to `rejected`; memory does not grow with the input.
 
     `out`: row_id int64, file int32, line int64, record (large_string for JSONL, else a struct of the columns), and
-    HASH_FIELDS, taken while the texts are at hand.
+    HASH_FIELDS and SCRIPT_FIELD, taken while the texts are at hand; `scripts` in its metadata names the scripts.
     `rejected`: one JSON object a row: row_id, file, line, reason, raw. InputError when a file cannot be read or
     there are no rows; DataFormatError when none of them is sound, and for the first one that is not under `strict`.
     Texts longer than `chunks` allows become several rows, which count from then on. `group_rows`: the most rows of a
@@ -71,9 +72,9 @@ def ingest(
     chunker = Chunker(chunks, params.text_column) if chunks and chunks.size else None
     reader = _READERS[sources[0].record_format](sources, params)
     metadata = {"format": sources[0].record_format, "text_column": params.text_column, **reader.metadata}
-    metadata["hashed"] = spelled(AT_INGEST)
+    metadata |= {"hashed": spelled(AT_INGEST), "scripts": script_names()}
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
-    schema = pa.schema([*fields, *HASH_FIELDS])
+    schema = pa.schema([*fields, *HASH_FIELDS, SCRIPT_FIELD])
     rows = set_aside = 0
     first = ""
     _keep_freed_memory()
@@ -82,13 +83,13 @@ def ingest(
         rejected.open("w", encoding="utf-8") as aside,
     ):
         # Reading, hashing and compressing take about as long: each has a thread.
-        for batch, hashes, seen in prefetched(_hashed(prefetched(reader.batches(sources)), chunker, metadata)):
+        for batch, told, seen in prefetched(_hashed(prefetched(reader.batches(sources)), chunker, metadata)):
             if batch.rejected and not first:
                 earliest = batch.rejected[0]
                 first = f"{sources[earliest.file]}, line {earliest.line}: {earliest.reason}"
                 if params.strict:
                     raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
-            writer.write(_table(batch, hashes, rows), apart=seen)
+            writer.write(_table(batch, told, rows), apart=seen)
             _set_aside(aside, batch.rejected, rows)
             rows += batch.rows
             set_aside += len(batch.rejected)
@@ -116,16 +117,17 @@ def _hashed(
         batch = chunker.chunked(whole) if chunker else whole
         texts = texts_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
         hashes, lengths = hashed(texts, AT_INGEST)
-        yield batch, hash_columns(hashes, lengths), earlier.seen_before(hashes)
+        told = {**hash_columns(hashes, lengths), SCRIPT_FIELD.name: pa.array(main_scripts(texts), SCRIPT_FIELD.type)}
+        yield batch, told, earlier.seen_before(hashes)
 
 
-def _table(batch: Batch, hashes: Columns, before: int) -> pa.Table:
+def _table(batch: Batch, told: Columns, before: int) -> pa.Table:
     columns = {
         "row_id": batch.positions + before,
         "file": batch.files.astype(np.int32),
         "line": batch.lines,
         "record": batch.records,
-        **hashes,
+        **told,
     }
     return pa.table(columns)
 

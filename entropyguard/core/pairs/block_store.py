@@ -42,11 +42,9 @@ class Parts:
         self.store = store
         self.used: set[Path] = set()
 
-    def put(self, name: str, table: pa.Table) -> Path:
-        """Keep a part and return its path."""
-        path = self.store.put(name, table)
-        self.used.add(path)
-        return path
+    def put(self, name: str, table: pa.Table) -> None:
+        """Keep a part."""
+        self.used.add(self.store.put(name, table))
 
     def get(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         """The only part of this name; made, and kept, where it is not there."""

@@ -36,13 +36,12 @@ ListRows = tuple[int, Int32s, Rows]
 
 
 class IvfSearch:
-    """The search of `candidates.CandidateSearch` by lists; `floor` may be below that of the pairs wanted."""
+    """The search of `candidates.CandidateSearch` by lists."""
 
     def __init__(
         self,
         windows: Windows,
         search: SearchParams,
-        floor: float,
         parts: Parts,
         max_bytes: int,
         spill: Path,
@@ -54,7 +53,7 @@ class IvfSearch:
         self._windows = windows
         self._search = search
         self._parts = parts
-        self._settings = floor, max_bytes, spill, threads
+        self._settings = search.floor, max_bytes, spill, threads
         self._rows = len(windows.first)
         seen = windows.first[: trained_rows(self._rows)]
         name = xxhash.xxh3_128_hexdigest(seen.data)

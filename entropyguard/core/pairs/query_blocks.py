@@ -7,7 +7,6 @@ name that stands for all the vectors it saw. A block row with more pairs than fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,9 +39,7 @@ class BlockRows:
         self._limit = max(min(max_memory // 4 // _PAIR_BYTES, _MOST_PAIRS), self._rows)
         self._ranges = ranges(self._rows, candidates.block_rows)
         self.blocks = len(self._ranges)
-        self.pairs = self.blocks_reused = 0
-        self.shards: list[Path] = []
-        """The parts with the pairs, in their order."""
+        self.blocks_reused = 0
 
     def prepare(self, progress: Progress) -> None:
         """Let the search get ready for all block rows."""
@@ -56,22 +53,19 @@ class BlockRows:
     def tables(self, progress: Progress) -> Iterator[pa.Table]:
         """The pairs of all block rows by (b, a), as tables of positions."""
         for block, (name, (first, last)) in enumerate(zip(self._names, self._ranges, strict=True)):
-            for table in self._block_row(name, first, last):
-                self.pairs += table.num_rows
-                yield table
+            yield from self._block_row(name, first, last)
             progress((block + 1) * (block + 2) // 2, self.blocks * (self.blocks + 1) // 2)
 
     def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
         stored = StoredBlock.find(self._parts.store, name, first, last)
         self._parts.used.update(stored.paths)
-        self.shards += stored.paths
         self.blocks_reused += stored.end == last
         for path in stored.paths:
             yield from shard_tables(path)
         if stored.end < last:
             for start, end, pairs in self._shards(stored.end, last, self._limit):
                 table = shard_table(pairs, start, end)
-                self.shards.append(self._parts.put(name, table))
+                self._parts.put(name, table)
                 yield from in_pieces(table)
 
     def _shards(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:

@@ -42,7 +42,7 @@ def joined(found: list[Pairs]) -> Pairs:
     return np.concatenate(a), np.concatenate(b), np.concatenate(similarity)
 
 
-def listed_similarity(vectors: Floats, left: Indexes, right: Indexes) -> Millionths:
+def _listed_similarity(vectors: Floats, left: Indexes, right: Indexes) -> Millionths:
     """As `pair_similarity`; where few vectors make up many of the pairs, by the product of all with all."""
     rows, row = np.unique(right, return_inverse=True)
     columns, column = np.unique(left, return_inverse=True)
@@ -57,18 +57,18 @@ def listed_similarity(vectors: Floats, left: Indexes, right: Indexes) -> Million
     return result[row, column]
 
 
-def window_similarity(windows: Windows, a: Indexes, b: Indexes, first: Millionths, least: float) -> Millionths:
+def _window_similarity(windows: Windows, a: Indexes, b: Indexes, first: Millionths, floor: float) -> Millionths:
     """The least similarity over all windows of texts that have equally many; `first` is that of the first windows.
 
-    Below the cosine `least` the other windows of a pair are not looked at.
+    Below the floor the other windows of a pair are not looked at.
     """
     result, further = first.copy(), windows.further(a)
-    more, window = np.flatnonzero((further > 0) & (first / MILLIONTHS >= least)), 0
+    more, window = np.flatnonzero((further > 0) & (first / MILLIONTHS >= floor)), 0
     while len(more):
         left, right = windows.starts[a[more]] + window, windows.starts[b[more]] + window
-        result[more] = np.minimum(result[more], listed_similarity(windows.later, left, right))
+        result[more] = np.minimum(result[more], _listed_similarity(windows.later, left, right))
         window += 1
-        more = more[(further[more] > window) & (result[more] / MILLIONTHS >= least)]
+        more = more[(further[more] > window) & (result[more] / MILLIONTHS >= floor)]
     return result
 
 
@@ -87,6 +87,6 @@ def _similar(windows: Windows, a: Indexes, b: Indexes, first: Millionths, floor:
     if len(windows.later):
         same = windows.further(a) == windows.further(b)
         a, b, first = a[same], b[same], first[same]
-        similarity = window_similarity(windows, a, b, first, floor)
+        similarity = _window_similarity(windows, a, b, first, floor)
     near = similarity / MILLIONTHS >= floor
     return a[near].astype(np.int32), b[near].astype(np.int32), similarity[near]

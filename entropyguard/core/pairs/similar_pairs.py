@@ -1,7 +1,6 @@
 """similar_pairs: every pair of rows whose similarity is at or above the floor.
 
-Up to a number of rows every pair is looked at, beyond it those that an inverted file names. Where the stored
-vectors are rounded, the search goes below the floor by as much, and each pair found is scored from float32 vectors.
+Up to a number of rows every pair is looked at, beyond it those that an inverted file names.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.errors import InternalError
 from entropyguard.core.pairs.block_store import Parts
 from entropyguard.core.pairs.candidates import SEARCH_SIZES, CandidateSearch, ExactSearch, SearchSizes
 from entropyguard.core.pairs.ivf import IvfSearch
 from entropyguard.core.pairs.query_blocks import BlockRows
-from entropyguard.core.pairs.rescoring import Candidates, ExactVectors, rescore, rescored_tables
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.pairs.vectors import Vectors, Windows, load_vectors
+from entropyguard.core.pairs.vectors import Windows, load_vectors
 from entropyguard.core.params import SearchParams
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -56,26 +53,27 @@ def find_similar_pairs(
     max_memory: int,
     progress: Progress,
     threads: int | None = None,
-    exact_vectors: ExactVectors | None = None,
     sizes: SearchSizes = SEARCH_SIZES,
 ) -> SimilarCounts:
     """Write the pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
 
     Rows that are skipped take no part and are counted in the file's metadata. Finished block rows are kept in `blocks`;
-    neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`. `exact_vectors` is asked only where
-    the embeddings are rounded.
+    neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`.
     """
-    with limited(threads), _store(blocks, out.parent) as store:
-        work = _Work(search, Parts(store), max_memory, out.parent, threads, sizes)
-        vectors = load_vectors(embeddings, max_memory // 2, out.parent)
-        if vectors.rounding == 0:
-            counts = work.write_pairs(vectors, out, progress)
-        else:
-            candidates, metadata, found = work.find_candidates(vectors, progress)
-            del vectors  # their memory is needed for those in float32
-            counts = replace(found, pairs=work.write_rescored(candidates, metadata, out, exact_vectors))
-        store.prune(work.parts.used)
-    return counts
+    spill = out.parent
+    with limited(threads), _store(blocks, spill) as store:
+        vectors, parts = load_vectors(embeddings, max_memory // 2, spill), Parts(store)
+        candidates = _search_of(vectors.windows, search, parts, max_memory // 8, spill, threads, sizes)
+        block_rows = BlockRows(vectors.windows, candidates, search.floor, parts, max_memory)
+        block_rows.prepare(progress)
+        metadata = {
+            "rows": vectors.rows,
+            **{why: vectors.skipped[why] for why in SKIPPED},
+            "search": {"floor": search.floor, **block_rows.described()},
+        }
+        pairs = _write(out, metadata, vectors.row_ids, block_rows.tables(progress))
+        store.prune(parts.used)
+    return SimilarCounts(vectors.rows, pairs, block_rows.blocks, block_rows.blocks_reused)
 
 
 def write_no_pairs(out: Path) -> None:
@@ -88,90 +86,19 @@ def is_exhaustive(rows: int, search: SearchParams) -> bool:
     return rows < max(1, search.exact_below_rows) or search.target_recall == 1
 
 
-def search_of(
+def _search_of(
     windows: Windows,
     search: SearchParams,
-    floor: float,
     parts: Parts,
     max_bytes: int,
     spill: Path,
     threads: int | None,
     sizes: SearchSizes = SEARCH_SIZES,
 ) -> CandidateSearch:
-    """The search that suits so many rows; `floor` may be below that of the pairs wanted."""
+    """The search that suits so many rows."""
     if is_exhaustive(len(windows.first), search):
-        return ExactSearch(windows.first, floor, max_bytes, spill, threads, sizes)
-    return IvfSearch(windows, search, floor, parts, max_bytes, spill, threads, sizes)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One run of the stage. spill: a folder for what does not fit in memory."""
-
-    search: SearchParams
-    parts: Parts
-    max_memory: int
-    spill: Path
-    threads: int | None
-    sizes: SearchSizes
-
-    def write_pairs(self, vectors: Vectors, out: Path, progress: Progress) -> SimilarCounts:
-        """Search float32 vectors and write the pairs."""
-        block_rows = self._block_rows(vectors.windows, self.search.floor, progress)
-        metadata = self._metadata(vectors, block_rows)
-        pairs = _write(out, metadata, vectors.row_ids, block_rows.tables(progress))
-        return SimilarCounts(vectors.rows, pairs, block_rows.blocks, block_rows.blocks_reused)
-
-    def find_candidates(self, vectors: Vectors, progress: Progress) -> tuple[Candidates, dict[str, Any], SimilarCounts]:
-        """Search rounded vectors; besides the candidates, the file's about and the counts so far."""
-        # The two were rounded to millionths, each by half of one.
-        block_rows = self._block_rows(vectors.windows, self.search.floor - vectors.rounding - 1 / MILLIONTHS, progress)
-        taken = np.zeros(len(vectors.row_ids), dtype=np.bool_)
-        for table in block_rows.tables(progress):
-            taken[table["a"].to_numpy()] = taken[table["b"].to_numpy()] = True
-        candidates = Candidates(
-            block_rows.shards,
-            block_rows.pairs,
-            taken,
-            vectors.row_ids,
-            vectors.rows_of,
-            np.diff(vectors.windows.starts),
-            vectors.rows,
-            vectors.windows.first.shape[1],
-        )
-        counts = SimilarCounts(vectors.rows, block_rows.pairs, block_rows.blocks, block_rows.blocks_reused)
-        return candidates, self._metadata(vectors, block_rows), counts
-
-    def write_rescored(
-        self, candidates: Candidates, metadata: dict[str, Any], out: Path, exact_vectors: ExactVectors | None
-    ) -> int:
-        """Write the candidates that float32 has at or above the floor; returns how many they are."""
-        if exact_vectors is None:
-            raise InternalError(
-                "embeddings.parquet holds rounded vectors: similar_pairs needs the texts and the model."
-            )
-        rescored = rescore(candidates, exact_vectors, self.max_memory // 2, self.spill)
-        metadata["search"] |= {
-            "candidates": candidates.pairs,
-            "rescored_rows": rescored.rows,
-            "largest_rounding": rescored.largest_rounding,
-        }
-        return _write(out, metadata, candidates.row_ids, rescored_tables(candidates, rescored, self.search.floor))
-
-    def _block_rows(self, windows: Windows, floor: float, progress: Progress) -> BlockRows:
-        method = search_of(
-            windows, self.search, floor, self.parts, self.max_memory // 8, self.spill, self.threads, self.sizes
-        )
-        block_rows = BlockRows(windows, method, floor, self.parts, self.max_memory)
-        block_rows.prepare(progress)
-        return block_rows
-
-    def _metadata(self, vectors: Vectors, block_rows: BlockRows) -> dict[str, Any]:
-        return {
-            "rows": vectors.rows,
-            **{why: vectors.skipped[why] for why in SKIPPED},
-            "search": {"floor": self.search.floor, **block_rows.described()},
-        }
+        return ExactSearch(windows.first, search.floor, max_bytes, spill, threads, sizes)
+    return IvfSearch(windows, search, parts, max_bytes, spill, threads, sizes)
 
 
 def _write(out: Path, metadata: dict[str, Any], row_ids: Ints, tables: Iterable[pa.Table]) -> int:

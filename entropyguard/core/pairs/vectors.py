@@ -62,15 +62,11 @@ class Vectors:
     """The texts that take part in a search; a position is an index into all arrays."""
 
     row_ids: Ints
-    rows_of: Ints
-    """Which row of after_near_dedup.parquet, counted from 0, a position is."""
     windows: Windows
     rows: int
     """All rows of after_near_dedup.parquet."""
     skipped: Counter[str]
     """How many rows take no part, by reason."""
-    rounding: float
-    """How far a cosine of two of the vectors may lie from that of the float32 ones."""
 
 
 def load_vectors(embeddings: Checkpoint, max_bytes: int, spill: Path) -> Vectors:
@@ -79,14 +75,7 @@ def load_vectors(embeddings: Checkpoint, max_bytes: int, spill: Path) -> Vectors
     row_ids, part, further, skipped = _rows(embeddings)
     windows = Windows.empty(further[part], dimensions, max_bytes, spill)
     windows.fill(_blocks(embeddings, dimensions))
-    return Vectors(
-        row_ids[part],
-        np.flatnonzero(part),
-        windows,
-        len(row_ids),
-        skipped,
-        float(embeddings.metadata["rounding"]),
-    )
+    return Vectors(row_ids[part], windows, len(row_ids), skipped)
 
 
 def scratch(shape: tuple[int, ...], kind: npt.DTypeLike, in_memory: bool, spill: Path) -> npt.NDArray[Any]:

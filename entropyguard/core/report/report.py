@@ -96,17 +96,14 @@ def count_by_script(ingested: Checkpoint, judged: Checkpoint) -> dict[str, dict[
     Memory holds a row group, and a byte a row.
     """
     import numpy as np
-    import pyarrow as pa
 
-    from entropyguard.core.embed.scripts import main_scripts, script_names
-    from entropyguard.core.rows.text import texts_of
+    from entropyguard.core.rows.scripts import SCRIPT_FIELD
 
-    names, outcomes = [*script_names(), NO_SCRIPT], _outcomes(ingested, judged)
+    names, outcomes = [*ingested.metadata["scripts"], NO_SCRIPT], _outcomes(ingested, judged)
     counts = np.zeros(len(names) * 3, dtype=np.int64)
-    for table in ingested.tables(["row_id", "record"]):
-        outcome = outcomes[table["row_id"].to_numpy()]
-        scripts = main_scripts(texts_of(table.filter(pa.array(outcome > 0)), ingested.metadata)) % len(names)
-        counts += np.bincount(scripts * 3 + outcome[outcome > 0], minlength=len(counts))
+    for table in ingested.tables(["row_id", SCRIPT_FIELD.name]):
+        scripts = table[SCRIPT_FIELD.name].to_numpy().astype(np.int64) % len(names)  # -1, for no script, is the last
+        counts += np.bincount(scripts * 3 + outcomes[table["row_id"].to_numpy()], minlength=len(counts))
     _, readable, unreadable = counts.reshape(-1, 3).T.tolist()
     counted = {name: {"rows": m + n, "unreadable": n} for name, m, n in zip(names, readable, unreadable, strict=True)}
     return dict(

@@ -58,6 +58,16 @@ def keep_rows(
     progress(rows, rows)
 
 
+def rows_in_order(source: Checkpoint, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """All rows ascending by row id, some thousand at a time. Memory: 32 bytes a row, and as `keep_rows`."""
+    every = np.ones(source.rows, dtype=np.bool_)
+    for piece, _ in _pieces(source, columns, _groups(source, every), every):
+        if isinstance(piece, _Group):
+            yield from source.slices(columns, [piece.number])
+        elif piece.num_rows:
+            yield piece
+
+
 def _groups(source: Checkpoint, stays: Bools) -> list[_Group]:
     """The row groups with rows that stay, by the first of them."""
     groups, start = [], 0
