@@ -62,12 +62,14 @@ def test_what_is_no_encoding_of_text_is_refused(tmp_path: Path, name: str) -> No
 
 def test_an_encoding_of_what_is_no_text_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "a.parquet")
-    with pytest.raises(UsageError, match=r"--encoding utf-16 is for JSON, CSV and TSV; .*a\.parquet is none of them"):
+    with pytest.raises(
+        UsageError, match=r"ingest\.encoding utf-16 is for JSON, CSV and TSV; .*a\.parquet is none of them"
+    ):
         find_input(str(tmp_path / "a.parquet"), "utf-16")
 
 
 def test_without_it_the_encoding_is_named_and_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(DataFormatError, match=r"is UTF-16 text.*--encoding utf-16 \(ingest\.encoding\)"):
+    with pytest.raises(DataFormatError, match=r"is UTF-16 text.*Read it with ingest\.encoding utf-16\."):
         read_bytes(tmp_path, "id,text\n1,a\n".encode("utf-16"), name="a.csv")
     got = read_bytes(tmp_path, CP1252 + b"3,plain\n", name="b.csv")
     assert [reason.split(" at ")[0] for *_, reason in got.reasons] == ["invalid UTF-8"] * 2

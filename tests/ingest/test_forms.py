@@ -29,9 +29,9 @@ def parquet() -> bytes:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"\xff\xfe" + ROW.decode().encode("utf-16-le"), "UTF-16 .*--encoding utf-16 "),
-        (ROW.decode().encode("utf-16-le"), "UTF-16 text.*--encoding utf-16-le"),
-        (ROW.decode().encode("utf-16-be"), "UTF-16 text.*--encoding utf-16-be"),
+        (b"\xff\xfe" + ROW.decode().encode("utf-16-le"), "UTF-16 .*ingest.encoding utf-16."),
+        (ROW.decode().encode("utf-16-le"), "UTF-16 text.*ingest.encoding utf-16-le"),
+        (ROW.decode().encode("utf-16-be"), "UTF-16 text.*ingest.encoding utf-16-be"),
         (ROW.decode().encode("utf-32"), "UTF-32"),
         (b"[" + ROW + b"]\n[" + ROW + b"]", r"several JSON arrays, a line each.*jq -c '\.\[\]'"),
         (b"[1, 2]\n[3, 4]\n", "JSON arrays of something else than objects"),
@@ -41,7 +41,7 @@ def parquet() -> bytes:
         (b"\n \n\r\n", "nothing but blank lines"),
         (ROW + ROW, "several objects on a line"),
         (b"{'text': 'a'}\n", r"Python's own spelling.*json\.dumps"),
-        (b'{"text": "caf\xe9"}\n', "not UTF-8 .*looks like cp1252.*--encoding NAME"),
+        (b'{"text": "caf\xe9"}\n', "not UTF-8 .*looks like cp1252.*ingest.encoding NAME"),
         ('{"text": "żółw w pąku"}\n'.encode("cp1250"), "looks like cp1250"),
         ('{"text": "привет, мир"}\n'.encode("cp1251"), "looks like cp1251"),
         (b"id,text\n1,a\n", r"no JSON lines \(it begins with 'id,text'\)"),

@@ -23,7 +23,7 @@ _MAGIC = (
     (b"SQLite format 3", "an SQLite database", "Write its rows as JSONL"),
     (b"%PDF", "a PDF", "Write its text as JSONL"),
 )
-_READ_AS = "Read it with --encoding {} (ingest.encoding)"
+_READ_AS = "Read it with ingest.encoding {}"
 
 
 def form_of(source: Source) -> str | None:

@@ -52,7 +52,7 @@ def find_input(spec: str, encoding: str = UTF8) -> FoundInput:
         ) from error
     if _encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
         raise UsageError(
-            f"--encoding {encoding} is for JSON, CSV and TSV; {found.sources[0]} is none of them. Leave it out."
+            f"ingest.encoding {encoding} is for JSON, CSV and TSV; {found.sources[0]} is none of them. Leave it out."
         )
     return found
 
