@@ -90,3 +90,17 @@ def test_a_glob_that_holds_the_checkpoint_dir_resumes(workspace: Workspace) -> N
     assert (ended.code, ended.ran) == (0, [])
     assert workspace.output.read_bytes() == before
     assert f"1 file read; skipped: {checkpoints} (a checkpoint dir" in ended.stderr
+
+
+def test_another_encoding_is_named_with_the_cure_and_read_with_it(workspace: Workspace) -> None:
+    rows = "".join(f'{at},"{text}"\n' for at, text in enumerate(TEXTS))
+    source, output = workspace.folder / "a.csv", workspace.folder / "out.jsonl"
+    source.write_bytes(f"id,text\n{rows}".encode("utf-16"))
+    ended = workspace.run(input=source, output=output)
+    assert ended.code == 64
+    assert "a.csv is UTF-16 text (as PowerShell's `>` writes it). Read it with --encoding utf-16.\n" in ended.stderr
+    ended = workspace.run("--no-semantic", input=source, output=output, encoding="utf-16")
+    assert ended.code == 0, ended.stderr
+    assert output.read_text().startswith('{"id": "0", "text": "the black cat')
+    ended = workspace.run("--no-semantic", "--resume", input=source, output=output, encoding="utf-16")
+    assert (ended.code, ended.ran) == (0, []), ended.stderr
