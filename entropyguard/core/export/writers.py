@@ -48,11 +48,10 @@ def write_records(
 ) -> int:
     """Write the user's rows of a checkpoint in one of OUTPUT_FORMATS; the number of rows.
 
-    With `marks` the checkpoint is the ingested input, of any order of rows; it is written in the order of row ids.
-
-    JSONL from JSONL: the input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first
-    file. CSV and TSV: null is an empty field, the empty string `""`. Between formats values are converted where that
-    loses nothing; DataFormatError names the column, and the place as `said` spells it, where it would.
+    With `marks` the checkpoint is the ingested input, whose row groups may be in any order. JSONL from JSONL: the
+    input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first file. CSV and TSV: null is an
+    empty field, the empty string `""`. Between formats values are converted where that loses nothing; DataFormatError
+    names the column, and the place as `said` spells it, where it would.
     """
     if format.startswith("jsonl"):
         return _write_lines(checkpoint, out, format.removeprefix("jsonl."), progress, said, marks)

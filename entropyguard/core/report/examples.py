@@ -53,7 +53,7 @@ def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, r
     near = [(pair.row, pair.other) for pair in (*near_above, *near_below)]
     apart = (pair for pairs in report["guard"].get("examples", {}).values() for pair in pairs)
     whole = {row for pair in (*near, *apart) for row in pair}
-    texts = _texts(lineage, named, TEXT_CHARS) | _texts(lineage, whole, None)
+    texts = _texts(lineage, named | whole, whole)
     differences = word_diffs([texts[row] for row, _ in near], [texts[other] for _, other in near])
     return Examples(
         count_pairs(pairs, report["settings"]["search_floor"], threshold),
@@ -67,6 +67,6 @@ def find_examples(lineage: Lineage, near_pairs: Checkpoint, pairs: Checkpoint, r
     )
 
 
-def _texts(lineage: Lineage, row_ids: set[int], text_chars: int | None) -> dict[int, str]:
-    rows = lineage.gather(pl.Series(sorted(row_ids), dtype=pl.Int64), text_chars)
+def _texts(lineage: Lineage, row_ids: set[int], whole: set[int]) -> dict[int, str]:
+    rows = lineage.gather(pl.Series(sorted(row_ids), dtype=pl.Int64), TEXT_CHARS, whole)
     return dict(rows.select("row_id", "text").iter_rows())

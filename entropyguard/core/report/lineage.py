@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.rows.schemas import COLUMNS
 from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 
@@ -99,24 +100,21 @@ class Lineage:
         found = found.with_columns(file=self.named(found["file"]))
         return {row[0]: Row(*row) for row in found.select("row_id", "file", "line", "text").iter_rows()}
 
-    def gather(self, row_ids: pl.Series, text_chars: int | None = None) -> pl.DataFrame:
+    def gather(self, row_ids: pl.Series, text_chars: int | None = None, whole: Collection[int] = ()) -> pl.DataFrame:
         """The rows of the ingested input with these ids, ascending: row_id, file (ordinal), line, text.
 
-        Texts are cut to `text_chars` characters and end in "…" then. Row groups without a wanted row are not read;
-        memory holds one row group and the rows asked for. ProcessingError when one is not there.
+        Texts are cut to `text_chars` characters and end in "…" then, but for those of the rows in `whole`. Row groups
+        without a wanted row are not read. Memory holds the rows asked for. ProcessingError when one is not there.
         """
         wanted = row_ids.drop_nulls().unique().sort().rename("row_id")
         found = [pl.DataFrame(schema={"row_id": pl.Int64, "file": pl.Int32, "line": pl.Int64, "text": pl.String})]
-        for table in _tables_with(self.ingested, wanted):
-            mask = pl.DataFrame(table.select(["row_id"]))["row_id"].is_in(wanted.implode())
-            chosen = table.filter(pa.array(mask.to_numpy()))
+        for chosen in _tables_with(self.ingested, wanted):
             rows = pl.DataFrame(chosen.select(["row_id", "file", "line"]))
             rows = rows.with_columns(texts_of(chosen, self.ingested.metadata).alias("text"))
             text = pl.col("text")
             if text_chars is not None:
-                rows = rows.with_columns(
-                    pl.when(text.str.len_chars() > text_chars).then(text.str.head(text_chars) + "…").otherwise(text)
-                )
+                is_cut = (text.str.len_chars() > text_chars) & ~pl.col("row_id").is_in(list(whole))
+                rows = rows.with_columns(pl.when(is_cut).then(text.str.head(text_chars) + "…").otherwise(text))
             found.append(rows)
         rows = pl.concat(found).sort("row_id")
         if rows.height != wanted.len():
@@ -143,15 +141,21 @@ def printable(text: str) -> str:
 
 
 def _tables_with(checkpoint: Checkpoint, wanted: pl.Series) -> Iterator[pa.Table]:
-    """The row groups that can hold one of the wanted row ids (sorted), by the statistics in the footer."""
+    """The wanted rows (ids, sorted), of the row groups that can hold one by the statistics in the footer."""
     if wanted.is_empty():
         return
     with checkpoint.opened() as file:
         at = checkpoint.schema.names.index("row_id")
-        for index in range(file.num_row_groups):
-            bounds = file.metadata.row_group(index).column(at).statistics
-            if bounds is not None and bounds.has_min_max:
-                after = int(wanted.search_sorted(bounds.min))
-                if after == wanted.len() or wanted[after] > bounds.max:
-                    continue
-            yield file.read_row_group(index)
+        bounds = [file.metadata.row_group(index).column(at).statistics for index in range(file.num_row_groups)]
+    for table in checkpoint.slices(COLUMNS, [index for index, found in enumerate(bounds) if _can_hold(found, wanted)]):
+        mask = pl.Series(pl.from_arrow(table["row_id"])).is_in(wanted.implode())
+        if mask.any():
+            yield table.filter(pa.array(mask.to_numpy()))
+
+
+def _can_hold(bounds: Any, wanted: pl.Series) -> bool:
+    """Whether a row group with these least and highest ids can hold one of the wanted."""
+    if bounds is None or not bounds.has_min_max:
+        return True
+    after = int(wanted.search_sorted(bounds.min))
+    return after < wanted.len() and wanted[after] <= bounds.max
