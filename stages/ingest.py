@@ -12,7 +12,7 @@ def work(run: StageRun) -> Counts:
     from entropyguard.core.ingest.reading_notes import reading_notes
     from entropyguard.core.report.rejected import first_rejected, rejected_line
 
-    found = find_input(run.params.input)
+    found = find_input(run.params.input, run.params.ingest.encoding)
     sources = found.sources
     for source in sources:
         run.watch(source.path)

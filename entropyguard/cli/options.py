@@ -28,10 +28,10 @@ def _show_version(value: bool) -> None:
 
 
 Input = Annotated[
-    str, _first("--input", metavar="PATH", help="A file, folder or glob of JSONL, CSV or Parquet; - is stdin.")
+    str, _first("--input", metavar="PATH", help="A file, folder or glob of JSON, CSV, Parquet, Arrow; - is stdin.")
 ]
 Output = Annotated[
-    str, _first("--output", metavar="FILE", help="The cleaned data, in the format of its ending; - is stdout.")
+    str, _first("--output", metavar="FILE", help="In the format of its ending; folder/ is Hugging Face's; - stdout.")
 ]
 TextColumn = Annotated[
     list[str] | None,
@@ -105,6 +105,9 @@ SourcePriority = Annotated[
 
 MaxLoss = Annotated[
     float | None, _guard(metavar="SHARE", help="Stop before publishing if more is dropped, of all rows or of a source.")
+]
+Encoding = Annotated[
+    str | None, _input(metavar="NAME", help="Of JSON, CSV and TSV, e.g. utf-16, cp1252; out: UTF-8. [default: utf-8]")
 ]
 Strict = Annotated[bool, _guard("--strict", help="A row that cannot be read stops the run (exit 64).")]
 DryRun = Annotated[bool, _guard("--dry-run", help="Say which stages would run and why; write nothing.")]

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from entropyguard.core.encodings import UTF8, encoding_name
 from entropyguard.core.errors import UsageError
 from entropyguard.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
-OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
+OUTPUT_FORMATS = (
+    *(f"{kind}{packed}" for kind in ("jsonl", "csv", "tsv") for packed in ("", ".gz", ".zst")),
+    "parquet",
+    "arrow",
+    "arrows",
+)
 
 Protection = Literal["numbers", "negation", "names", "frame"]
 PROTECTED: tuple[Protection, ...] = get_args(Protection)
@@ -27,8 +33,11 @@ class IngestParams:
     required_columns: tuple[str, ...]
     strict: bool
     max_line_bytes: int
+    encoding: str = UTF8
 
     def __post_init__(self) -> None:
+        known = encoding_name(self.encoding) is not None
+        _check(known, "ingest.encoding", self.encoding, "an encoding of text, such as utf-8, utf-16 or cp1252")
         names = [self.text_column] if isinstance(self.text_column, str) else list(self.text_column)
         good = names != [] and all(names) and len(set(names)) == len(names)
         _check(good, "ingest.text_column", _plain(self.text_column), "a column's name, or a list of such, each once")

@@ -81,5 +81,5 @@ CHECKPOINT_DIR = [
 ]
 """All that we put into a checkpoint dir but for the links."""
 
-INPUT_LINKS = [rf"{INPUTS}/[0-9]{{6,}}\.(?:jsonl|csv|parquet)(?:\.gz|\.zst)?"]
+INPUT_LINKS = [rf"{INPUTS}/[0-9]{{6,}}\.(?:jsonl|json|csv|tsv|parquet|arrow)(?:\.gz|\.zst)?"]
 """The links to the input in a checkpoint dir."""

@@ -12,34 +12,41 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
+from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.storage.files import FileState, read_json, sync_file, write_json
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 from entropyguard.project.project import Project
+from entropyguard.run.saved_dataset import is_folder, publish_folder
 from entropyguard.run.streams import is_stream, open_stream
 
 _CHUNK = 64 << 20
 
 OUTPUT_ENDINGS = {
-    ".jsonl": "jsonl",
+    **{f".{name}": name for name in OUTPUT_FORMATS},
     ".ndjson": "jsonl",
-    ".jsonl.gz": "jsonl.gz",
     ".ndjson.gz": "jsonl.gz",
-    ".jsonl.zst": "jsonl.zst",
     ".ndjson.zst": "jsonl.zst",
-    ".csv": "csv",
-    ".parquet": "parquet",
+    ".feather": "arrow",
 }
 
 
 def output_format(output: str) -> str:
-    """The format an output's ending asks for; stdout, pipes and devices without one take JSONL."""
+    """The format an output's ending asks for; stdout, pipes and devices without one take JSONL.
+
+    A folder, which ends with a slash, is made of an Arrow stream.
+    """
+    if is_folder(output):
+        return "arrows"
     name = Path(output).name.lower()
     for ending in sorted(OUTPUT_ENDINGS, key=len, reverse=True):
         if name.endswith(ending):
             return OUTPUT_ENDINGS[ending]
     if is_stream(output):
         return "jsonl"
-    raise UsageError(f"--output {output}: the ending tells the format; known are {', '.join(OUTPUT_ENDINGS)}.")
+    raise UsageError(
+        f"--output {output}: the ending tells the format; known are {', '.join(OUTPUT_ENDINGS)}, "
+        "and a slash for a folder that Hugging Face's `load_from_disk` reads."
+    )
 
 
 @contextmanager
@@ -70,8 +77,10 @@ def whole_file(path: str | Path, flag: str) -> Iterator[Path]:
 
 
 def publish(built: Path, output: str, flag: str = "--output") -> None:
-    """Copy a built file to where the user asked: a path, a pipe, a device, or `-` for stdout."""
-    if is_stream(output):
+    """Copy a built file to where the user asked: a path, a pipe, a device, `-` for stdout, or into a folder."""
+    if is_folder(output):
+        publish_folder(built, output, flag)
+    elif is_stream(output):
         with built.open("rb") as source, open_stream(output, flag) as stream:
             shutil.copyfileobj(source, stream, _CHUNK)
     else:

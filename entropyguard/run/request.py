@@ -59,6 +59,7 @@ class Request:
     chunk_overlap: int | None = None
     separators: tuple[str, ...] = ()
     strict: bool = False
+    encoding: str | None = None
     report: Path | None = None
     audit_log: Path | None = None
     audit_text: str | None = None
@@ -120,7 +121,7 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
 
     Refuses an output that is one of them or would be on the next run.
     """
-    found = find_input(str(spooled) if spooled else request.input)
+    found = find_input(str(spooled) if spooled else request.input, request.encoding or default_params().ingest.encoding)
     sources = found.sources
     if request.checkpoint_dir is not None and not spooled:
         sources = [source for source in sources if not lies_inside(source.path, request.checkpoint_dir)]
@@ -159,19 +160,20 @@ def _fingerprint(params: Params, request: Request) -> str:
 
 def _check_fit(source: Source, text_column: str | tuple[str, ...], output: str) -> None:
     """DataFormatError for what the output's format cannot hold, as far as the first file's schema or rows tell."""
-    if source.kind == output.partition(".")[0] or source.kind == "csv":
+    kind = output.partition(".")[0]
+    if source.record_format in (kind, "csv"):
         return
     from entropyguard.core.export.json_rows import check_rows, check_types  # pyarrow, only for those who convert
 
-    if source.kind == "jsonl":
+    if source.record_format == "jsonl":
         from entropyguard.core.ingest.sample import sample_rows
 
-        check_rows(sample_rows(source, text_column), output, lambda place: f"{source}, line {place[1]}")
+        check_rows(sample_rows(source, text_column), kind, lambda place: f"{source}, line {place[1]}")
     else:
         from entropyguard.core.ingest.parquet_rows import open_input
 
         with open_input(source) as file:
-            check_types(file.schema_arrow, output)
+            check_types(file.schema_arrow, kind)
 
 
 def _with_settings(params: Params, request: Request) -> Params:
@@ -185,7 +187,12 @@ def _with_settings(params: Params, request: Request) -> Params:
         model = os.path.abspath(model)  # noqa: PTH100  a stage runs elsewhere; links stay as the user wrote them
     return dataclasses.replace(
         params,
-        ingest=dataclasses.replace(params.ingest, required_columns=request.required_columns, strict=request.strict),
+        ingest=_changed(
+            params.ingest,
+            required_columns=request.required_columns,
+            strict=request.strict,
+            encoding=request.encoding,
+        ),
         chunks=_changed(
             params.chunks,
             size=request.chunk_size,
@@ -236,7 +243,7 @@ def _changed(section: T, **given: Any) -> T:
 
 def _text_column(request: Request, sources: list[Source], default: str | tuple[str, ...]) -> str | tuple[str, ...]:
     """The columns of texts: those that were asked for, as far as can be seen before rows are read, or found."""
-    if request.text_column is not None and sources[0].kind == "jsonl":
+    if request.text_column is not None and sources[0].record_format == "jsonl":
         return request.text_column  # a JSON key may first show up anywhere: ingest has the last word
     from entropyguard.core.ingest.batches import check_columns, listed  # pyarrow, for what has to be looked at
     from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_columns
@@ -257,7 +264,7 @@ def _text_column(request: Request, sources: list[Source], default: str | tuple[s
 
 def _refuse_other_forms(sources: list[Source], paths: Paths) -> None:
     """DataFormatError that says what JSONL looks like of which no row could be parsed."""
-    if sources[0].kind == "jsonl" and not paths.columns:
+    if sources[0].record_format == "jsonl" and not paths.columns:
         from entropyguard.core.ingest.forms import form_of
 
         form = form_of(sources[0])

@@ -18,15 +18,21 @@ from pathlib import Path
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.ingest.endings import source_of
 from entropyguard.project.ownership import owner
+from entropyguard.run.saved_dataset import DATA_FILE, check_folder, is_folder
 from entropyguard.run.streams import STDOUT, descriptor_of, is_stream
 
 
 @dataclass(frozen=True)
 class Target:
-    """A file that a flag names, as it was typed; `-` is stdout."""
+    """A file or folder that a flag names, as it was typed; `-` is stdout."""
 
     flag: str
     path: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the result is a folder, as only the cleaned data can be."""
+        return self.flag == "--output" and is_folder(self.path)
 
     def __str__(self) -> str:
         return f"{self.flag} {self.path}"
@@ -44,23 +50,35 @@ def check_targets(wanted: Sequence[Target]) -> None:
         root = None if is_stream(target.path) else owner(Path(os.path.realpath(target.path)))
         if root is not None:
             raise UsageError(f"{target} is a file of the entropyguard project in {root}. Name a file elsewhere.")
-        _check_writable(target)
+        if target.is_folder:
+            check_folder(Path(os.path.realpath(target.path)), str(target))
+        else:
+            _check_writable(target)
 
 
 def check_input(wanted: Sequence[Target], spec: str, files: Iterable[Path]) -> None:
     """UsageError for a target that is an input file, or that the next run on `spec` would read as one."""
+    files = list(files)
     sources = {key for path in files for key in file_keys(path)}
     for target in wanted:
         if not sources.isdisjoint(file_keys(target.path)):
             raise UsageError(f"{target} is a file of --input {spec} and would be overwritten. Name a file elsewhere.")
-        if not is_stream(target.path) and would_be_read(target.path, spec):
+        if not is_stream(target.path) and would_be_read(target.path, spec) and not _are_notes(target, files):
             raise UsageError(
                 f"{target} would be read as part of --input {spec} by the next run. Name a file elsewhere."
             )
 
 
+def _are_notes(target: Target, files: Sequence[Path]) -> bool:
+    """Whether a `.json` would be passed over: beside other data, or as the one object that --json writes."""
+    kinds = {source.kind for path in files if (source := source_of(path))}
+    return Path(target.path).suffix.lower() == ".json" and (target.flag == "--json" or kinds != {"json"})
+
+
 def would_be_read(path: str, spec: str) -> bool:
     """Whether a file of that name would be part of the input, as one in its folder or a match of its glob."""
+    if is_folder(path):
+        path += DATA_FILE
     return source_of(Path(path)) is not None and (_lies_in(path, spec) or _matches(path, spec))
 
 

@@ -48,7 +48,7 @@ WRONG = {
     ),
     "folder without data": Wrong(
         65,
-        "void holds no data files (.jsonl .ndjson .csv .parquet,",
+        "void holds no data files (.jsonl .ndjson .json .csv .tsv, also with .gz",
         {"input": "void"},
         lambda workspace: (workspace.folder / "void").mkdir(),
     ),

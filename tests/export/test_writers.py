@@ -150,17 +150,46 @@ values = st.none() | st.text(st.sampled_from('ab,"\n\r é;\t\x00'), max_size=6)
 
 
 @FUZZ
-@given(st.lists(st.tuples(values, values.filter(lambda value: value is not None)), min_size=1, max_size=6))
-def test_any_csv_values_survive_csv(tmp_path: Path, rows: list[tuple[str | None, str]]) -> None:
+@given(
+    st.lists(st.tuples(values, values.filter(lambda value: value is not None)), min_size=1, max_size=6),
+    st.sampled_from(["csv", "tsv"]),
+)
+def test_any_csv_values_survive_csv_and_tsv(tmp_path: Path, rows: list[tuple[str | None, str]], kind: str) -> None:
     def spelled(value: str | None) -> str:
         return "" if value is None else '"' + value.replace('"', '""') + '"'
 
     data = "id,text\n" + "".join(f"{spelled(key)},{spelled(text)}\n" for key, text in rows)
-    once = written(tmp_path, data, "csv", "a.csv").read_bytes()
-    again = tmp_path / "again.csv"
+    once = written(tmp_path, data, kind, "a.csv").read_bytes()
+    again = tmp_path / f"again.{kind}"
     again.write_bytes(once)
     frame = read_records(Checkpoint(checkpoint_of(again)))
     assert frame.rows() == rows
+
+
+@pytest.mark.parametrize("kind", ["arrow", "arrows"])
+def test_arrow_holds_the_values_without_dictionaries_and_views(tmp_path: Path, kind: str) -> None:
+    table = pa.table(
+        {
+            "text": pa.array(["a", "b", "c"]).dictionary_encode(),
+            "n": pa.array([{"v": "x", "l": ["y"]}, None, {"v": None, "l": []}]),
+            "view": pa.array(["p", None, "q"], pa.string_view()),
+        }
+    ).replace_schema_metadata({"huggingface": "{}"})
+    data = pa.BufferReader(written(tmp_path, table, kind).read_bytes())
+    got = (pa.ipc.open_stream if kind == "arrows" else pa.ipc.open_file)(data).read_all()
+    assert got.to_pylist() == table.to_pylist()
+    assert got.schema.field("text").type == pa.string()
+    assert got.schema.metadata == table.schema.metadata
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_csv_and_tsv_come_out_packed_with_the_same_bytes_each_time(tmp_path: Path, kind: str) -> None:
+    data = 'id,text\n1,a\n,"b\tc"\n'
+    plain = written(tmp_path, data, kind, "a.csv").read_bytes()
+    packed = written(tmp_path, data, f"{kind}.gz", "a.csv").read_bytes()
+    assert gzip.decompress(packed) == plain
+    assert packed == written(tmp_path, data, f"{kind}.gz", "a.csv").read_bytes()
+    assert zstandard.decompress(written(tmp_path, data, f"{kind}.zst", "a.csv").read_bytes(), 1 << 20) == plain
 
 
 def test_csv_becomes_parquet_and_json_lines_of_strings(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def params(
 def read(spec: Path | str, given: IngestParams | None = None) -> Read:
     with tempfile.TemporaryDirectory() as name:
         out, rejected = Path(name, "ingested.parquet"), Path(name, "rejected.jsonl")
-        counts = ingest(find_sources(str(spec)), out, rejected, given or params(), silent)
+        given = given or params()
+        counts = ingest(find_sources(str(spec), given.encoding), out, rejected, given, silent)
         table = pa.concat_tables(Checkpoint(out).tables()).sort_by("row_id")
         aside = [json.loads(line) for line in rejected.read_text(encoding="utf-8").split("\n")[:-1]]
         about = Checkpoint(out).metadata
@@ -399,14 +400,19 @@ def test_csv_files_with_other_columns_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-csv_pieces = st.sampled_from([b'"', b'""', b",", b"\n", b"\r\n", b"\r", b"a", b" ", b"\xc3\xa9", b"\xff", b"\0", b"1"])
+csv_pieces = st.sampled_from(
+    [b'"', b'""', b",", b"\t", b"\n", b"\r\n", b"\r", b"a", b" ", b"\xc3\xa9", b"\xff", b"\0", b"1"]
+)
 
 
 @FUZZ
-@given(st.lists(csv_pieces, max_size=30), st.integers(1, 30))
-def test_any_csv_is_read_alike_in_blocks_of_any_size(tmp_path: Path, pieces: list[bytes], block: int) -> None:
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"x,text\n1,sound\n" + b"".join(pieces))
+@given(st.lists(csv_pieces, max_size=30), st.integers(1, 30), st.sampled_from(["csv", "tsv"]))
+def test_any_csv_is_read_alike_in_blocks_of_any_size(
+    tmp_path: Path, pieces: list[bytes], block: int, kind: str
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    begin = b"x,text\n1,sound\n" if kind == "csv" else b"x\ttext\n1\tsound\n"
+    path.write_bytes(begin + b"".join(pieces))
     whole = outcome(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_module, "BLOCK_BYTES", block)

@@ -30,7 +30,12 @@ def names_in(folder: Path, spec: str) -> list[str]:
         ("a.NDJSON", "jsonl", ""),
         ("a.b.jsonl.gz", "jsonl", "gz"),
         ("a.ndjson.zst", "jsonl", "zst"),
+        ("a.json", "json", ""),
+        ("a.json.gz", "json", "gz"),
         ("a.csv", "csv", ""),
+        ("a.csv.gz", "csv", "gz"),
+        ("a.TSV", "tsv", ""),
+        ("a.tsv.zst", "tsv", "zst"),
         ("a.parquet", "parquet", ""),
     ],
 )
@@ -81,8 +86,8 @@ def test_an_existing_path_is_no_glob(tmp_path: Path) -> None:
         ("nowhere.jsonl", "nowhere.jsonl is missing"),
         ("broken.jsonl", "gone.jsonl is missing"),
         ("void.jsonl", "void.jsonl is empty"),
-        ("text.docx", r"text.docx has no ending.*\.jsonl \.ndjson \.csv \.parquet"),
-        ("a.csv.gz", "a.csv.gz has no ending"),
+        ("text.docx", r"text.docx has no ending.*\.jsonl \.ndjson \.json \.csv \.tsv"),
+        ("a.parquet.gz", "a.parquet.gz has no ending"),
         ("noending", "noending has no ending"),
         ("folder", r"holds no data files \(\.jsonl"),
         ("*.parquet", r"\*\.parquet holds no data files"),
@@ -91,7 +96,7 @@ def test_an_existing_path_is_no_glob(tmp_path: Path) -> None:
 )
 def test_what_is_no_input_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, says: str) -> None:
     monkeypatch.chdir(tmp_path)
-    make(tmp_path, "text.docx", "folder/readme.md", "a.csv.gz", "noending")
+    make(tmp_path, "text.docx", "folder/readme.md", "a.parquet.gz", "noending")
     make(tmp_path, "void.jsonl", content="")
     (tmp_path / "broken.jsonl").symlink_to("gone.jsonl")
     with pytest.raises(InputError, match=says):

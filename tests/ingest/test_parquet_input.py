@@ -15,6 +15,7 @@ from entropyguard.core.export.writers import write_records
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.ingest.parquet_rows import BATCH_BYTES, ParquetRows
 from entropyguard.core.progress import silent
+from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 from tests.export.test_writers import checkpoint_of
 from tests.ingest.test_ingest import params, read
@@ -73,8 +74,7 @@ def test_a_column_that_is_all_null_in_one_shard_is_of_the_others_type(tmp_path: 
             pa.table({"id": IDS.cast(pa.int32()), "text": TEXTS}),
             r"1\.parquet: column 'id' holds int32, in the .* int64",
         ),
-        (pa.table({"text": TEXTS}), r"1\.parquet: column 'id' of the first file is missing here"),
-        (FIRST.append_column("more", IDS), r"1\.parquet: column 'more' is not in the first file"),
+        (FIRST.append_column("id", IDS), r"1\.parquet has two columns called 'id'"),
     ],
 )
 def test_shards_that_really_differ_are_told_in_what(tmp_path: Path, second: pa.Table, says: str) -> None:
@@ -82,11 +82,29 @@ def test_shards_that_really_differ_are_told_in_what(tmp_path: Path, second: pa.T
         read(shards(tmp_path, FIRST, second))
 
 
-def test_null_where_the_first_file_rules_it_out_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_a_column_that_some_shards_lack_is_null_there(tmp_path: Path) -> None:
+    required = pa.schema([pa.field("id", pa.int64(), nullable=False), ("text", pa.string())], {"k": "v"})
+    folder = shards(tmp_path, FIRST.cast(required), pa.table({"text": TEXTS, "more": [["x"], None]}))
+    got = read(folder)
+    assert [(row["id"], row["more"]) for row in got.records] == [(1, None), (2, None), (None, ["x"]), (None, None)]
+    schema = schema_of(got.about)
+    assert (schema.names, schema.metadata) == (["id", "text", "more"], {b"k": b"v"})
+    assert all(field.nullable for field in schema)
+
+
+def test_null_is_allowed_where_any_shard_allows_it(tmp_path: Path) -> None:
     required = pa.schema([pa.field("id", pa.int64(), nullable=False), ("text", pa.string())])
     second = pa.table({"id": pa.array([3, None]), "text": TEXTS})
-    with pytest.raises(DataFormatError, match=r"1\.parquet, row 2: column 'id' is null"):
-        read(shards(tmp_path, FIRST.cast(required), second))
+    got = read(shards(tmp_path, FIRST.cast(required), second))
+    assert [row["id"] for row in got.records] == [1, 2, 3, None]
+    assert schema_of(got.about).field("id").nullable
+    assert not schema_of(read(tmp_path / "0.parquet").about).field("id").nullable
+
+
+def test_rows_of_a_shard_without_the_text_column_are_rejected(tmp_path: Path) -> None:
+    got = read(shards(tmp_path, FIRST, pa.table({"id": IDS})))
+    assert [row["id"] for row in got.records] == [1, 2]
+    assert [reason for *_, reason in got.reasons] == ["column 'text' is null"] * 2
 
 
 def int96(folder: Path, stamps: pa.Array, name: str = "a.parquet") -> Path:

@@ -49,14 +49,30 @@ def test_a_checkpoint_dir_itself_is_no_input(tmp_path: Path) -> None:
 
 
 def test_everything_else_that_is_not_read_is_named_with_the_reason(tmp_path: Path) -> None:
-    make(tmp_path, "d/a.jsonl", "d/notes.txt", "d/.DS_Store", "d/b.csv.gz", "real/c.jsonl")
+    make(tmp_path, "d/a.jsonl", "d/notes.txt", "d/.DS_Store", "d/b.parquet.gz", "real/c.jsonl")
     make(tmp_path, "d/void.jsonl", content="")
     (tmp_path / "d" / "linked").symlink_to(tmp_path / "real")
     read, skipped = read_and_skipped(tmp_path, "d")
     assert read == ["d/a.jsonl"]
     reasons = {name: reason.split()[0] for name, reason in skipped.items()}
-    expected = {"d/notes.txt": "of", "d/b.csv.gz": "of", "d/.DS_Store": "hidden", "d/void.jsonl": "empty"}
+    expected = {"d/notes.txt": "of", "d/b.parquet.gz": "of", "d/.DS_Store": "hidden", "d/void.jsonl": "empty"}
     assert reasons == {**expected, "d/linked": "a"}
+
+
+def test_json_beside_other_data_is_taken_for_notes(tmp_path: Path) -> None:
+    make(tmp_path, "d/a.jsonl", "d/info.json", "d/array.json")
+    read, skipped = read_and_skipped(tmp_path, "d")
+    assert read == ["d/a.jsonl"]
+    assert set(skipped) == {"d/info.json", "d/array.json"}
+    assert all("taken for notes" in reason for reason in skipped.values())
+
+
+def test_of_json_files_alone_those_with_rows_are_read(tmp_path: Path) -> None:
+    make(tmp_path, "d/info.json", content='{\n "rows": 1\n}\n')
+    with pytest.raises(InputError, match=r"d holds no rows: .*info\.json is one JSON object, not an array"):
+        find_input(str(tmp_path / "d"))
+    make(tmp_path, "d/a.json", content='[{"text": "a"}]')
+    assert read_and_skipped(tmp_path, "d") == (["d/a.json"], {"d/info.json": "one JSON object, not an array of rows"})
 
 
 @pytest.mark.parametrize(

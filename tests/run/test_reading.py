@@ -25,7 +25,7 @@ def test_rejected_rows_are_warned_of_with_the_cure_and_kept_beside_the_output(wo
         warning, where = ended.stderr.splitlines()[-2:]
         assert warning.startswith("Warning: 2 of 12 rows (17 %) could not be read and were rejected. The first: ")
         assert "data.jsonl, line 11: invalid UTF-8 at byte 13" in warning
-        assert "Save the file as UTF-8" in warning
+        assert "It looks like cp1252 (Western Windows; cp1250 for Central Europe): read it with --encoding" in warning
         assert where == "all rejected rows stand in cleaned.jsonl.rejected-2.jsonl"
     assert users.read_text() == "the user's own"
     kept = (workspace.folder / "cleaned.jsonl.rejected-2.jsonl").read_text().splitlines()
@@ -90,3 +90,17 @@ def test_a_glob_that_holds_the_checkpoint_dir_resumes(workspace: Workspace) -> N
     assert (ended.code, ended.ran) == (0, [])
     assert workspace.output.read_bytes() == before
     assert f"1 file read; skipped: {checkpoints} (a checkpoint dir" in ended.stderr
+
+
+def test_another_encoding_is_named_with_the_cure_and_read_with_it(workspace: Workspace) -> None:
+    rows = "".join(f'{at},"{text}"\n' for at, text in enumerate(TEXTS))
+    source, output = workspace.folder / "a.csv", workspace.folder / "out.jsonl"
+    source.write_bytes(f"id,text\n{rows}".encode("utf-16"))
+    ended = workspace.run(input=source, output=output)
+    assert ended.code == 64
+    assert "a.csv is UTF-16 text (as PowerShell's `>` writes it). Read it with --encoding utf-16.\n" in ended.stderr
+    ended = workspace.run("--no-semantic", input=source, output=output, encoding="utf-16")
+    assert ended.code == 0, ended.stderr
+    assert output.read_text().startswith('{"id": "0", "text": "the black cat')
+    ended = workspace.run("--no-semantic", "--resume", input=source, output=output, encoding="utf-16")
+    assert (ended.code, ended.ran) == (0, []), ended.stderr

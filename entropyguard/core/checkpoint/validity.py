@@ -19,6 +19,7 @@ FLAG_NAMES = {
     "text_column": "ingest.text_column",
     "required_columns": "ingest.required_columns",
     "strict": "ingest.strict",
+    "encoding": "ingest.encoding",
     "min_length": "exact.min_length",
     "keep": "keep.policy",
     "source_column": "keep.source_column",

@@ -16,6 +16,7 @@ from entropyguard.core.export.json_schema import common_shapes
 from entropyguard.core.rows.source import Place
 
 _ROWS_AT_ONCE = 1_024
+_FLAT, _TYPED = ("csv", "tsv"), ("parquet", "arrow", "arrows")
 
 
 Said = Callable[[Place], str]
@@ -87,17 +88,17 @@ def _has_nan(value: Any) -> bool:
 
 def check_types(schema: pa.Schema, format: str) -> None:  # noqa: A002  the flag's name
     """DataFormatError for a column whose type has no spelling in the format, whatever its values are."""
-    for field in schema if format != "parquet" else ():
+    for field in schema if format not in _TYPED else ():
         if _json_type(field.type) is None:
             raise unspelled(field.name, field.type)
-        if format == "csv" and pa.types.is_nested(field.type):
+        if format in _FLAT and pa.types.is_nested(field.type):
             raise nested(field.name, str(field.type))
 
 
 def check_rows(rows: Iterable[tuple[Place, str]], format: str, said: Said) -> None:  # noqa: A002
     """DataFormatError where some rows (place, JSON line) do not fit the format together. JSONL holds all."""
     for name, shape in common_shapes(rows, said).items() if not format.startswith("jsonl") else ():
-        if format == "csv" and shape.kind in (list, dict):
+        if format in _FLAT and shape.kind in (list, dict):
             raise nested(name, "lists" if shape.kind is list else "objects")
 
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
+from entropyguard.core.export.arrow_out import write_arrow
 from entropyguard.core.export.json_rows import Said, csv_table, json_lines
 from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.export.marks import Marks, check_free, marked_schema
@@ -24,6 +25,7 @@ from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.row_filter import rows_in_order
 
+SEPARATORS = {"csv": ",", "tsv": "\t"}
 _LINES_AT_ONCE = 2_048
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
 
@@ -44,20 +46,23 @@ def write_records(
     said: Said = line_only,
     marks: Marks | None = None,
 ) -> int:
-    """Write the user's rows of a checkpoint as jsonl, jsonl.gz, jsonl.zst, csv or parquet; the number of rows.
+    """Write the user's rows of a checkpoint in one of OUTPUT_FORMATS; the number of rows.
 
     With `marks` the checkpoint is the ingested input, whose row groups may be in any order. JSONL from JSONL: the
-    input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first file. CSV: null is an empty
-    field, the empty string `""`. Between formats values are converted where that loses nothing; DataFormatError names
-    the column, and the place as `said` spells it, where it would.
+    input's lines, byte for byte. Parquet from Parquet: schema and metadata of the first file. CSV and TSV: null is an
+    empty field, the empty string `""`. Between formats values are converted where that loses nothing; DataFormatError
+    names the column, and the place as `said` spells it, where it would.
     """
     if format.startswith("jsonl"):
-        return _write_lines(checkpoint, out, format.removeprefix("jsonl"), progress, said, marks)
+        return _write_lines(checkpoint, out, format.removeprefix("jsonl."), progress, said, marks)
     schema = record_schema(checkpoint, said)
     written = marked_schema(schema) if marks else schema
     tables = _tables(checkpoint, schema, marks)
-    if format == "csv":
-        return _write_csv(tables, out, written, progress, said)
+    kind, _, packed = format.partition(".")
+    if kind in SEPARATORS:
+        return _write_csv(tables, out, written, progress, said, SEPARATORS[kind], packed)
+    if kind in ("arrow", "arrows"):
+        return write_arrow((table for table, _ in tables), out, written, progress, stream=kind == "arrows")
     return _write_parquet(tables, out, written, progress)
 
 
@@ -130,10 +135,10 @@ def _write_lines(
 @contextmanager
 def _packed(file: BinaryIO, ending: str) -> Iterator[Any]:
     """Where to write; the packed bytes hold no name and no clock."""
-    if ending == ".gz":
+    if ending == "gz":
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, compresslevel=_GZIP_LEVEL, mtime=0) as packed:
             yield packed
-    elif ending == ".zst":
+    elif ending == "zst":
         compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
         with compressor.stream_writer(file, closefd=False) as stream:
             yield stream
@@ -185,27 +190,29 @@ def _write_parquet(tables: _Tables, out: Path, schema: pa.Schema, progress: Prog
     return rows
 
 
-def _write_csv(tables: _Tables, out: Path, schema: pa.Schema, progress: Progress, said: Said) -> int:
+def _write_csv(
+    tables: _Tables, out: Path, schema: pa.Schema, progress: Progress, said: Said, separator: str, packed: str
+) -> int:
     rows = 0
-    with out.open("wb") as file:
-        file.write(_csv_header(csv_table(schema.empty_table(), [], said).column_names))
+    with out.open("wb") as file, _packed(file, packed) as sink:
+        sink.write(_csv_header(csv_table(schema.empty_table(), [], said).column_names, separator))
         for table, places in tables:
-            file.write(_csv_bytes(csv_table(table, places, said)))
+            sink.write(_csv_bytes(csv_table(table, places, said), separator))
             rows += len(table)
             progress(rows, None)
     return rows
 
 
-def _csv_header(names: list[str]) -> bytes:
+def _csv_header(names: list[str], separator: str) -> bytes:
     """The names as a row; one without a name stays empty, where polars would make one up."""
     numbered = [str(at) for at in range(len(names))]
     shown = [name if name or len(names) == 1 else None for name in names]
-    return _csv_bytes(pa.table([pa.array([name], pa.large_string()) for name in shown], numbered))
+    return _csv_bytes(pa.table([pa.array([name], pa.large_string()) for name in shown], numbered), separator)
 
 
-def _csv_bytes(table: pa.Table) -> bytes:
+def _csv_bytes(table: pa.Table, separator: str) -> bytes:
     """Quoted where needed and where an empty field would be null."""
     buffer = BytesIO()
     numbered = table.rename_columns([str(at) for at in range(table.num_columns)])
-    cast(pl.DataFrame, pl.from_arrow(numbered)).write_csv(buffer, include_header=False)
+    cast(pl.DataFrame, pl.from_arrow(numbered)).write_csv(buffer, include_header=False, separator=separator)
     return buffer.getvalue()

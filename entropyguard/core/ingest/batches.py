@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.arrays import Bools, Ints
+from entropyguard.core.encodings import UNDECODABLE
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.arrow_texts import is_text_at, paths_of_fields, type_at
 from entropyguard.core.rows.source import Source
@@ -139,6 +140,9 @@ def utf8_reason(data: bytes) -> str | None:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
+        if data.startswith(UNDECODABLE, error.start):
+            before = len(data[: error.start].decode("utf-8"))
+            return f"the encoding has no character for what stands at character {before + 1}"
         return f"invalid UTF-8 at byte {error.start + 1} ({error.reason})"
     return None
 

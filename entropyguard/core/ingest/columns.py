@@ -22,7 +22,7 @@ _OPTIONAL = "input"
 
 def fields_of(source: Source) -> list[pa.Field]:
     """The columns of a file with a header or a schema."""
-    if source.kind == "parquet":
+    if source.record_format == "parquet":
         from entropyguard.core.ingest.parquet_rows import open_input
 
         with open_input(source) as file:
@@ -34,12 +34,12 @@ def fields_of(source: Source) -> list[pa.Field]:
 
 def first_columns(source: Source) -> list[str]:
     """The columns that a header or a schema names, or of JSON lines those of the first rows."""
-    from entropyguard.core.ingest.lines import read_lines
+    from entropyguard.core.ingest.json_files import read_rows
 
-    if source.kind != "jsonl":
+    if source.record_format != "jsonl":
         return [field.name for field in fields_of(source)]
     paths = Paths()
-    for block in islice(read_lines(source, _LINE_BYTES), 2):  # the first may hold a byte order mark alone
+    for block in islice(read_rows(source, _LINE_BYTES), 2):  # the first may hold a byte order mark alone
         _note_lines(paths, block.records)
     return list(paths.columns)
 
@@ -49,13 +49,13 @@ def paths_of_input(sources: Sequence[Source], enough: str) -> Paths:
 
     These are read up to the first block with a text under `enough`.
     """
-    from entropyguard.core.ingest.lines import read_lines
+    from entropyguard.core.ingest.json_files import read_rows
 
-    if sources[0].kind != "jsonl":
+    if sources[0].record_format != "jsonl":
         return paths_of_fields(fields_of(sources[0]))
     paths = Paths()
     for source in sources:
-        for block in read_lines(source, _LINE_BYTES):
+        for block in read_rows(source, _LINE_BYTES):
             _note_lines(paths, block.records)
             if paths.has_text(enough):
                 return paths

@@ -1,4 +1,4 @@
-"""CSV: where each row begins and ends is found here, its values by Arrow.
+"""CSV and TSV: where each row begins and ends is found here, its values by Arrow.
 
 The rules are RFC 4180 as Arrow reads it: a quote opens a field only at the field's start, `""` stands for a quote,
 LF, CRLF and CR end a row. An empty field is null, a quoted empty one is the empty string.
@@ -31,7 +31,7 @@ from entropyguard.core.ingest.batches import (
 )
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
-from entropyguard.core.ingest.separators import check_separator
+from entropyguard.core.ingest.separators import SEPARATORS, check_separator
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.source import Source
@@ -39,7 +39,8 @@ from entropyguard.core.rows.text_paths import text_paths
 
 _LF, _CR, _QUOTE = 10, 13, 34
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^,\r\n"][^,\r\n]*+|)'
-_ROW = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+(?:\r\n|\r|\n|\Z)")
+_ROW = _FIELD + rb"(?:," + _FIELD + rb")*+(?:\r\n|\r|\n|\Z)"
+_ROWS = {separator: re.compile(_ROW.replace(b",", separator.encode())) for separator in SEPARATORS.values()}
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,15 @@ class RowBlock:
 
 
 def read_rows(source: Source, limit: int) -> Iterator[RowBlock]:
-    """The rows of a CSV file, the header as the first; a row of over `limit` bytes is a DataFormatError."""
-    line, waiting = 1, b""
+    """The rows of a CSV or TSV file, the header as the first; a row of over `limit` bytes is a DataFormatError."""
+    line, waiting, separator = 1, b"", SEPARATORS[source.kind]
     pieces = read_pieces(source)
     for piece in pieces:
         waiting += piece
-        block, waiting, line = _cut(waiting, line, final=False)
+        block, waiting, line = _cut(waiting, line, separator, final=False)
         _check_length(source, [*block.rows, waiting], [*block.lines.tolist(), line], limit)
         yield block
-    block, rest, line = _cut(waiting, line, final=True)
+    block, rest, line = _cut(waiting, line, separator, final=True)
     if rest:
         raise DataFormatError(f"{source}, line {line}: a quote is opened and never closed. Close it, or double it.")
     yield block
@@ -74,11 +75,11 @@ def _check_length(source: Source, rows: Sequence[bytes], lines: Sequence[int], l
             )
 
 
-def _cut(data: bytes, line: int, *, final: bool) -> tuple[RowBlock, bytes, int]:
+def _cut(data: bytes, line: int, separator: str, *, final: bool) -> tuple[RowBlock, bytes, int]:
     """The whole rows at the beginning of `data`, the rest, and the line the rest starts on."""
     buffer = np.frombuffer(data, dtype=np.uint8)
     line_ends = _line_ends(data, buffer, final=final)
-    ends = _row_ends(data, buffer, line_ends, final=final)
+    ends = _row_ends(data, buffer, line_ends, separator, final=final)
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64) if len(ends) else ends
     used = int(ends[-1]) if len(ends) else 0
     lines = line + np.searchsorted(line_ends, starts, side="right")
@@ -100,12 +101,12 @@ def _line_ends(data: bytes, buffer: Bytes, *, final: bool) -> Ints:
     return positions
 
 
-def _row_ends(data: bytes, buffer: Bytes, line_ends: Ints, *, final: bool) -> Ints:
+def _row_ends(data: bytes, buffer: Bytes, line_ends: Ints, separator: str, *, final: bool) -> Ints:
     """Where rows end: at the line ends that no quotes enclose."""
     if b'"' in data:
         quotes = np.flatnonzero(buffer == _QUOTE)
-        if not _is_regular(buffer, quotes):
-            return _row_ends_one_by_one(data, final=final)
+        if not _is_regular(buffer, quotes, separator):
+            return _row_ends_one_by_one(data, separator, final=final)
         ends: Ints = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
         closed = len(quotes) % 2 == 0
     else:
@@ -115,26 +116,26 @@ def _row_ends(data: bytes, buffer: Bytes, line_ends: Ints, *, final: bool) -> In
     return ends
 
 
-def _is_regular(buffer: Bytes, quotes: Ints) -> bool:
+def _is_regular(buffer: Bytes, quotes: Ints, separator: str) -> bool:
     """Whether every quote opens, closes or is doubled as the RFC has it, so that counting them is enough."""
     opening, closing_ = quotes[::2], quotes[1::2]
     doubled = closing_[: len(opening) - 1] + 1 == opening[1:]
     before = buffer[opening - 1]
-    opens = (opening == 0) | _is_separator(before)
+    opens = (opening == 0) | _ends_field(before, separator)
     opens[1:] |= doubled
     after = buffer[np.minimum(closing_ + 1, len(buffer) - 1)]
-    closes = (closing_ + 1 == len(buffer)) | _is_separator(after)
+    closes = (closing_ + 1 == len(buffer)) | _ends_field(after, separator)
     closes[: len(doubled)] |= doubled
     return bool(opens.all() and closes.all())
 
 
-def _is_separator(values: Bytes) -> Bools:
-    return np.isin(values, np.frombuffer(b",\r\n", dtype=np.uint8))
+def _ends_field(values: Bytes, separator: str) -> Bools:
+    return np.isin(values, np.frombuffer(separator.encode() + b"\r\n", dtype=np.uint8))
 
 
-def _row_ends_one_by_one(data: bytes, *, final: bool) -> Ints:
-    ends, at = [], 0
-    while at < len(data) and (match := _ROW.match(data, at)):
+def _row_ends_one_by_one(data: bytes, separator: str, *, final: bool) -> Ints:
+    ends, at, row = [], 0, _ROWS[separator]
+    while at < len(data) and (match := row.match(data, at)):
         at = match.end()
         if at == len(data) and not final and not data.endswith(b"\n"):
             break
@@ -143,7 +144,7 @@ def _row_ends_one_by_one(data: bytes, *, final: bool) -> Ints:
 
 
 def header_of(source: Source, limit: int) -> list[str]:
-    """The column names in a CSV file's first row, "" for a column without one."""
+    """The column names in the first row of a CSV or TSV file, "" for a column without one."""
     rows = list(islice((row for block in read_rows(source, limit) for row in block.rows), 2))
     if not rows:
         raise InputError(f"{source} holds no rows, not even a header.")
@@ -154,13 +155,15 @@ def header_of(source: Source, limit: int) -> list[str]:
     header = rows[0].decode()
     check_separator(source, header, rows[1].decode("utf-8", "replace") if len(rows) > 1 else None)
     try:
-        return next(csv.reader(io.StringIO(header, newline="")))
+        return next(csv.reader(io.StringIO(header, newline=""), delimiter=SEPARATORS[source.kind]))
     except csv.Error as error:
-        raise DataFormatError(f"{source}: the header cannot be read: {error}. Is this CSV?") from error
+        raise DataFormatError(
+            f"{source}: the header cannot be read: {error}. Is this {source.kind.upper()}?"
+        ) from error
 
 
 class CsvRows:
-    """Reads CSV files (a RowReader): a record is a struct of strings."""
+    """Reads CSV and TSV files (a RowReader): a record is a struct of strings."""
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
@@ -186,12 +189,12 @@ class CsvRows:
             rows = RowBlock(block.rows[1:], block.lines[1:]) if in_header else block
             in_header = in_header and not block.rows
             if rows.rows:
-                yield self._parsed(rows, file)
+                yield self._parsed(rows, file, SEPARATORS[source.kind])
 
-    def _parsed(self, block: RowBlock, file: int) -> Batch:
+    def _parsed(self, block: RowBlock, file: int, separator: str) -> Batch:
         reasons = _encoding_reasons(block.rows)
         readable = [at for at in range(len(block.rows)) if at not in reasons]
-        columns, wrong = _parse(b"".join(block.rows[at] for at in readable), self._names)
+        columns, wrong = _parse(b"".join(block.rows[at] for at in readable), self._names, separator)
         for number, reason in wrong.items():
             reasons[readable[number - 1]] = reason
         good = np.array([at for at in readable if at not in reasons], dtype=np.int64)
@@ -224,7 +227,7 @@ def _encoding_reasons(rows: list[bytes]) -> dict[int, str]:
     return {at: reason for at, row in enumerate(rows) if (reason := utf8_reason(row))}
 
 
-def _parse(data: bytes, names: list[str]) -> tuple[list[pa.Array], dict[int, str]]:
+def _parse(data: bytes, names: list[str], separator: str) -> tuple[list[pa.Array], dict[int, str]]:
     """The columns of the rows with the right number of fields; number (from 1) -> reason for the others."""
     wrong: dict[int, str] = {}
 
@@ -238,7 +241,7 @@ def _parse(data: bytes, names: list[str]) -> tuple[list[pa.Array], dict[int, str
     table = arrow_csv.read_csv(
         io.BytesIO(data),
         arrow_csv.ReadOptions(column_names=numbers, use_threads=False, block_size=len(data) + 1),
-        arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+        arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=note),
         arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(numbers, pa.large_string()),
             strings_can_be_null=True,

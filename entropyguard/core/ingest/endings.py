@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from entropyguard.core.encodings import UTF8
 from entropyguard.core.rows.source import Source
 
-_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_KINDS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    **dict.fromkeys((".arrow", ".arrows", ".feather", ".ipc"), "arrow"),
+}
 _COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-ENDINGS = ".jsonl .ndjson .csv .parquet, JSONL also with .gz or .zst"
+PACKED = {"jsonl", "json", "csv", "tsv"}
+"""The kinds that are text, and may be compressed as a whole."""
+ENDINGS = ".jsonl .ndjson .json .csv .tsv, also with .gz or .zst, .parquet .arrow .feather"
 
 _UNPACK = "Unpack it first"
-_TABS = "Write it with commas, as .csv: to give it another name only would make one column of each row"
-_ARROW = "Write it as Parquet: `pyarrow.parquet.write_table(pyarrow.feather.read_table(FILE), 'data.parquet')`"
+_TABS = "If tabs separate its columns, name it .tsv; if bars do, write it with commas, as .csv"
 _SHEET = "Save the sheet as CSV (UTF-8)"
 _CONVERT = "Write its rows as .parquet or .jsonl"
 _CURES = {
-    ".json": (
-        "One JSON array: `jq -c '.[]' FILE > data.jsonl`; one object a line already: pass it on stdin, "
-        "`--input - < FILE`"
-    ),
-    **dict.fromkeys((".tsv", ".tab", ".psv"), _TABS),
-    **dict.fromkeys((".feather", ".arrow", ".ipc"), _ARROW),
+    **dict.fromkeys((".tab", ".psv"), _TABS),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), _SHEET),
     **dict.fromkeys((".orc", ".avro", ".db", ".sqlite", ".sqlite3", ".pkl", ".pickle", ".h5", ".npy"), _CONVERT),
     **dict.fromkeys((".gz", ".zst", ".bz2", ".xz", ".lz4", ".zip", ".7z", ".tar", ".tgz", ".snappy"), _UNPACK),
@@ -29,14 +34,14 @@ _CURES = {
 }
 
 
-def source_of(path: Path) -> Source | None:
-    """The source a file's ending makes it, None when the ending is unknown."""
+def source_of(path: Path, encoding: str = UTF8) -> Source | None:
+    """The source a file's ending makes it, None when the ending is unknown; `encoding`: that of text."""
     endings = [ending.lower() for ending in path.suffixes[-2:]]
     compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
     kind = _KINDS.get(endings[-2] if compression and len(endings) == 2 else endings[-1]) if endings else None
-    if kind is None or (compression and kind != "jsonl"):
+    if kind is None or (compression and kind not in PACKED):
         return None
-    return Source(path, kind, compression)
+    return Source(path, kind, compression, encoding if kind in PACKED else UTF8)
 
 
 def cure_of(path: Path) -> str:

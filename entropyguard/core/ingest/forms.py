@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import islice
 
+from entropyguard.core.encodings import likely_encoding
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.lines import read_pieces
 from entropyguard.core.rows.source import Source
@@ -18,17 +19,17 @@ _MAGIC = (
     (b"BZh", "packed with bzip2", "Unpack it"),
     (b"\xfd7zXZ\x00", "packed with xz", "Unpack it"),
     (b"PAR1", "Parquet", "Give it the ending .parquet"),
-    (b"ARROW1", "an Arrow (Feather) file", "Write it as Parquet"),
+    (b"ARROW1", "an Arrow (Feather) file", "Give it the ending .arrow"),
     (b"SQLite format 3", "an SQLite database", "Write its rows as JSONL"),
     (b"%PDF", "a PDF", "Write its text as JSONL"),
 )
-_UTF8 = "Save it as UTF-8: `iconv -f {} -t UTF-8 FILE > NEW`"
+_READ_AS = "Read it with ingest.encoding {}"
 
 
 def form_of(source: Source) -> str | None:
     """What the file is, with the cure, as one or two sentences; None where its first line is a JSON object."""
     try:
-        head = _head(source)
+        head = head_of(source)
     except InputError:  # it does not unpack, which reading it says
         return None
     if head is None:
@@ -44,7 +45,7 @@ def packed_form_of(source: Source) -> str | None:
     return None if known is None else f"{source} is {known[0]}. {known[1]}."
 
 
-def _head(source: Source) -> bytes | None:
+def head_of(source: Source) -> bytes | None:
     """The file's beginning, of what is not blank; None when there is no such."""
     held = b""
     for piece in read_pieces(source):
@@ -60,15 +61,15 @@ def _by_magic(head: bytes) -> tuple[str, str] | None:
 
 def _by_encoding(head: bytes) -> tuple[str, str] | None:
     if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
-        return "UTF-32 text", _UTF8.format("UTF-32")
+        return "UTF-32 text", _READ_AS.format("utf-32")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text (as PowerShell's `>` writes it)", _UTF8.format("UTF-16")
+        return "UTF-16 text (as PowerShell's `>` writes it)", _READ_AS.format("utf-16")
     if b"\x00" in head:
         zeros = [head[at::2].count(0) * 4 > len(head) for at in (0, 1)]
         if zeros == [False, True]:
-            return "UTF-16 text", _UTF8.format("UTF-16LE")
+            return "UTF-16 text", _READ_AS.format("utf-16-le")
         if zeros == [True, False]:
-            return "UTF-16 text", _UTF8.format("UTF-16BE")
+            return "UTF-16 text", _READ_AS.format("utf-16-be")
         return "binary data, not text", "Write its rows as JSONL"
     return None
 
@@ -85,7 +86,9 @@ def _by_text(head: bytes) -> tuple[str, str] | None:
     lines = head.splitlines()
     first = _utf8(lines[0])
     if first is None:
-        return "not UTF-8 text (by its first line)", _UTF8.format("WINDOWS-1252")
+        return "not UTF-8 text (by its first line)", f"It looks like {likely_encoding(lines[0])}: " + _READ_AS.format(
+            "NAME"
+        )
     return _by_line(first, [line for line in islice(lines, 1, 3) if line.strip()])
 
 
@@ -105,20 +108,20 @@ def _by_line(first: str, more: list[bytes]) -> tuple[str, str] | None:
         return None
     rest = first[end:].strip()
     if isinstance(row, list):
-        return _ARRAY if rest or (row and isinstance(row[0], dict)) else _ARRAYS
+        return _ARRAY if row and isinstance(row[0], dict) else _ARRAYS
     if not isinstance(row, dict) or rest:
         return _SEVERAL if isinstance(row, dict) else _no_json(first)
     return ("JSON lines of objects without columns", "Name a file with rows") if not row and not more else None
 
 
-_ARRAYS = "lines of JSON arrays, not of objects", 'Write an object a line, with names: `{"text": …}`'
+_ARRAYS = "JSON arrays of something else than objects", 'Write an object a line, with names: `{"text": …}`'
 _SEVERAL = "JSON with several objects on a line", "Write one a line: `jq -c . FILE > data.jsonl`"
-_ARRAY = "one JSON array, not JSON lines", "Write its rows a line each: `jq -c '.[]' FILE > data.jsonl`"
+_ARRAY = "several JSON arrays, a line each", "Write their rows a line each: `jq -c '.[]' FILE > data.jsonl`"
 
 
 def _no_json(first: str) -> tuple[str, str]:
     if first.startswith("["):
-        return _ARRAY
+        return _ARRAYS
     if first.startswith(("{'", "{u'")):
         return "of Python's own spelling, not JSON", "Write rows with `json.dumps(row)`, not `str(row)`"
     if first.strip() == "{" or (first.startswith("{") and not first.rstrip().endswith("}")):

@@ -70,11 +70,11 @@ def ingest(
     Texts longer than `chunks` allows become several rows, which count from then on. `group_rows`: the most rows of a
     row group in `out`.
     """
-    reader = _READERS[sources[0].kind](sources, params)
+    reader = _READERS[sources[0].record_format](sources, params)
     chunker = Chunker(chunks, _one_column(params, reader)) if chunks and chunks.size else None
     named = [path.name for path in text_paths(params.text_column)]
     metadata = {
-        "format": sources[0].kind,
+        "format": sources[0].record_format,
         "text_column": named[0] if len(named) == 1 else named,
         **reader.metadata,
     }

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.encodings import UTF8, encoding_name
+from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.ingest.endings import ENDINGS, cure_of, source_of
-from entropyguard.core.ingest.search import Skipped, files_below, matches
+from entropyguard.core.ingest.saved_datasets import saved_dataset
+from entropyguard.core.ingest.search import BESIDE_DATA, ONE_OBJECT, Skip, Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
 
 _NO_ENDING, _EMPTY = f"of another ending than {ENDINGS}", "empty"
@@ -28,29 +30,41 @@ class FoundInput:
     partitions: list[str]
 
 
-def find_sources(spec: str) -> list[Source]:
+def find_sources(spec: str, encoding: str = UTF8) -> list[Source]:
     """The input files of `find_input`."""
-    return find_input(spec).sources
+    return find_input(spec, encoding).sources
 
 
-def find_input(spec: str) -> FoundInput:
+def find_input(spec: str, encoding: str = UTF8) -> FoundInput:
     """The input files that a path, a folder or a glob names, sorted by name as bytes.
 
     A folder is searched all the way down, without names that begin with a dot or a `_`, links to folders and
     checkpoint dirs; what is empty or has another ending is passed over. A path that exists is that path, whatever
     characters it holds. InputError when nothing is found or something may not be looked into, DataFormatError when
-    the files are of several kinds.
+    the files are of several kinds. Of a data set of Hugging Face's those it names are read, in its order.
     """
     try:
-        return _found(spec)
+        found = _found(spec, _encoding(encoding))
     except OSError as error:
         named = spec if error.filename is None else os.fsdecode(error.filename)
         raise InputError(
             f"{named} cannot be read ({error.strerror}). Check it, and the permissions of its folders."
         ) from error
+    if _encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
+        raise UsageError(
+            f"ingest.encoding {encoding} is for JSON, CSV and TSV; {found.sources[0]} is none of them. Leave it out."
+        )
+    return found
 
 
-def _found(spec: str) -> FoundInput:
+def _encoding(name: str) -> str:
+    known = encoding_name(name)
+    if known is None:
+        raise UsageError(f"ingest.encoding is {name!r}; it must be an encoding of text, such as utf-16 or cp1252.")
+    return known
+
+
+def _found(spec: str, encoding: str) -> FoundInput:
     path, skipped = Path(spec), list[Skipped]()
 
     def skip(passed: Path, reason: str) -> None:
@@ -61,14 +75,23 @@ def _found(spec: str) -> FoundInput:
             raise InputError(
                 f"{spec} is a checkpoint dir or a data repo: it holds copies of data. Name the data itself."
             )
-        sources, below = _known(files_below(path, skip), skipped), len(path.parts)
+        saved = saved_dataset(path, skip)
+        sources = (
+            _known(files_below(path, skip), skipped, encoding)
+            if saved is None
+            else [Source(one, "arrow") for one in saved]
+        )
+        below = len(path.parts)
     elif path.exists() or path.is_symlink() or not glob.has_magic(spec):
-        return FoundInput([_single(path)], [], [])
+        return FoundInput([_single(path, encoding)], [], [])
     else:
-        sources = _known(matches(spec, skip), skipped)
+        sources = _known(matches(spec, skip), skipped, encoding)
         below = next(at for at, part in enumerate(path.parts) if glob.has_magic(part))
     if not sources:
         raise InputError(f"{spec} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
+    sources = _without_notes(sources, skip)
+    if not sources:
+        raise InputError(f"{spec} holds no rows: {skipped[-1].path} is {skipped[-1].reason}. Name a file that does.")
     _check_one_kind(spec, sources)
     sizes = [_checked(source).stat().st_size for source in sources]
     filled = [source for source, size in zip(sources, sizes, strict=True) if size]
@@ -88,12 +111,12 @@ def _partitions(sources: list[Source], below: int) -> list[str]:
     return list(first.values())
 
 
-def _single(path: Path) -> Source:
-    source = source_of(path)
+def _single(path: Path, encoding: str) -> Source:
+    source = source_of(path, encoding)
     if source is None and path.exists():
         _check_regular(path)
         raise InputError(f"{path} has no ending of a data file. Known are {ENDINGS}. {cure_of(path)}.")
-    source = source or Source(path, "jsonl")
+    source = source or Source(path, "jsonl", encoding=encoding)
     if _checked(source).stat().st_size == 0:
         raise InputError(f"{source} is empty. Name a file that holds rows.")
     return source
@@ -114,10 +137,10 @@ def _checked(source: Source) -> Path:
     return source.path
 
 
-def _known(paths: Iterable[Path], skipped: list[Skipped]) -> list[Source]:
+def _known(paths: Iterable[Path], skipped: list[Skipped], encoding: str) -> list[Source]:
     sources = []
     for path in paths:
-        source = source_of(path)
+        source = source_of(path, encoding)
         if source is None:
             skipped.append(Skipped(path, _NO_ENDING))
         else:
@@ -125,10 +148,29 @@ def _known(paths: Iterable[Path], skipped: list[Skipped]) -> list[Source]:
     return sources
 
 
+def _without_notes(sources: list[Source], skip: Skip) -> list[Source]:
+    """The sources but for `.json` files beside others, and such as hold one object: notes about the data."""
+    beside = any(source.kind != "json" for source in sources)
+    kept = []
+    for source in sources:
+        if source.kind != "json" or not (reason := BESIDE_DATA if beside else _object_reason(source)):
+            kept.append(source)
+        else:
+            skip(source.path, reason)
+    return kept
+
+
+def _object_reason(source: Source) -> str | None:
+    from entropyguard.core.ingest.forms import head_of  # pyarrow, only for those who have .json files
+    from entropyguard.core.ingest.json_files import refusal
+
+    return ONE_OBJECT if source.path.is_file() and refusal(source, head_of(source) or b"") else None
+
+
 def _check_one_kind(spec: str, sources: list[Source]) -> None:
     first = sources[0]
     for source in sources:
-        if source.kind != first.kind:
+        if source.record_format != first.record_format:
             raise DataFormatError(
                 f"{spec} mixes {first.kind} ({first.path.name}) and {source.kind} ({source.path.name}). "
                 "Name files of one kind, for example with a glob."

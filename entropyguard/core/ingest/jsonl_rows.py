@@ -14,7 +14,8 @@ from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed, no_text_reason
 from entropyguard.core.ingest.forms import form_of
-from entropyguard.core.ingest.lines import LineBlock, read_lines
+from entropyguard.core.ingest.json_files import read_rows
+from entropyguard.core.ingest.lines import LineBlock
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.json_lines import MalformedLineError, fast_values, parse_line
 from entropyguard.core.rows.line_texts import Found, line_texts, texts_of_row
@@ -26,7 +27,7 @@ _JUDGED_BYTES = 1 << 20
 
 
 class JsonlRows:
-    """Reads JSONL files (a RowReader): a record is the raw line."""
+    """Reads JSON lines and arrays (a RowReader): a record is the raw line, or the element in one line."""
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self.record_type = pa.large_string()
@@ -48,7 +49,7 @@ class JsonlRows:
         waiting: list[tuple[int, LineBlock]] = []
         held = 0
         for file, source in enumerate(sources):
-            for block in read_lines(source, self._params.max_line_bytes, file):
+            for block in read_rows(source, self._params.max_line_bytes, file):
                 waiting.append((file, block))
                 held += block.records.nbytes
                 if held >= _JUDGED_BYTES:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Ints, flagged
+from entropyguard.core.encodings import UTF8, as_utf8
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.rows.source import Place, Source
@@ -37,13 +38,18 @@ class LineBlock:
 
 
 def read_pieces(source: Source) -> Iterator[bytes]:
-    """A file's bytes in pieces of at most BLOCK_BYTES, unpacked, without a byte order mark at the start."""
+    """A file's text as UTF-8, a few MB at a time, unpacked, without a byte order mark at the start."""
+    pieces = _stored_pieces(source)
+    return pieces if source.encoding == UTF8 else as_utf8(pieces, source.encoding)
+
+
+def _stored_pieces(source: Source) -> Iterator[bytes]:
     try:
         with _open(source) as stream:
             head = b""
             while len(head) < len(_BOM) and (more := stream.read(len(_BOM) - len(head))):
                 head += more
-            yield head.removeprefix(_BOM)
+            yield head.removeprefix(_BOM) if source.encoding == UTF8 else head
             while piece := stream.read(BLOCK_BYTES):
                 yield piece
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Parquet input: a record is a struct of the user's columns, of exactly their types."""
+"""Parquet and Arrow input: a record is a struct of the user's columns, of exactly their types."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
+from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
 from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import unit_of_int96
-from entropyguard.core.ingest.parquet_schema import check_same_columns, conformed, stored_type
+from entropyguard.core.ingest.parquet_schema import common_schema, conformed, stored_type
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.source import Place, Source
@@ -28,8 +29,12 @@ _MOST_ROWS, _ROWS_AT_ONCE = 8_192, 256
 
 
 @contextmanager
-def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.ParquetFile]:
-    """An input file, with InputError wherever it proves to be no sound Parquet."""
+def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.ParquetFile | ArrowFile]:
+    """An input file, with InputError wherever it proves to be no sound Parquet or Arrow."""
+    if source.kind == "arrow":
+        with open_arrow(source) as file:
+            yield file
+        return
     try:
         # Small buffered reads: a row group of a gigabyte is then never held whole.
         with pq.ParquetFile(
@@ -55,13 +60,12 @@ def _other_form(source: Source) -> str | None:
 
 
 class ParquetRows:
-    """Reads Parquet files (a RowReader)."""
+    """Reads Parquet and Arrow files (a RowReader)."""
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
         self._int96_unit = _int96_unit(sources)
-        with open_input(sources[0], self._int96_unit) as file:
-            self._schema = file.schema_arrow
+        self._schema = common_schema((source, self._schema_of(source)) for source in sources)
         self._paths = text_paths(params.text_column)
         check_columns(sources[0], list(self._schema), self._paths, params.required_columns)
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
@@ -74,14 +78,16 @@ class ParquetRows:
 
     def _rows_of(self, ordinal: int, source: Source) -> Iterator[Batch]:
         with open_input(source, self._int96_unit) as file:
-            check_same_columns(source, file.schema_arrow, self._schema)
             row = 0
-            read = file.iter_batches(batch_size=_rows_at_once(file.metadata), use_threads=False)
-            for batch in _bounded(self._conformed(source, read)):
+            for batch in _bounded(self._conformed(source, _read(file))):
                 yield self._judged(batch, (ordinal, row))
                 row += batch.num_rows
-            if row != file.metadata.num_rows:
+            if isinstance(file, pq.ParquetFile) and row != file.metadata.num_rows:
                 raise InputError(f"{source} holds {row} rows but says {file.metadata.num_rows}. It is damaged.")
+
+    def _schema_of(self, source: Source) -> pa.Schema:
+        with open_input(source, self._int96_unit) as file:
+            return file.schema_arrow
 
     def _fields(self) -> list[pa.Field]:
         return list(self._schema.remove_metadata())
@@ -118,11 +124,18 @@ class ParquetRows:
 
 
 def _int96_unit(sources: Sequence[Source]) -> str | None:
-    """As `unit_of_int96`, with InputError for a file that is no sound Parquet."""
+    """As `unit_of_int96`, with InputError for a file that is no sound Parquet or Arrow."""
     for source in sources:
         with open_input(source):
             pass
-    return unit_of_int96(sources)
+    return unit_of_int96([source for source in sources if source.kind == "parquet"])
+
+
+def _read(file: pq.ParquetFile | ArrowFile) -> Iterator[pa.RecordBatch]:
+    if isinstance(file, ArrowFile):
+        return file.batches()
+    batches: Iterator[pa.RecordBatch] = file.iter_batches(batch_size=_rows_at_once(file.metadata), use_threads=False)
+    return batches
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:

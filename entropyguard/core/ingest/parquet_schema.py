@@ -1,10 +1,12 @@
-"""Parquet files of one input that differ in how they were written only, and are read with the first one's schema.
+"""Parquet files of one input that differ in how they were written only, and are read with one schema.
 
 What a writer chooses: 32-bit or 64-bit offsets, views, dictionaries, the order of columns, whether null is allowed,
-and the null type for a column that holds nothing else.
+the null type for a column that holds nothing else, and to leave such a column out.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -52,32 +54,53 @@ def _nested_value_type(kind: pa.DataType) -> pa.DataType:
     return pa.large_list(plain[0].with_name("item")) if len(plain) == 1 else kind
 
 
-def check_same_columns(source: Source, schema: pa.Schema, first: pa.Schema) -> None:
-    """DataFormatError that says in what a file's columns differ from those of the first file."""
-    for name in [*first.names, *schema.names]:
-        if name not in schema.names or schema.names.count(name) > 1:
-            raise DataFormatError(
-                f"{source}: column {name!r} of the first file is {'missing' if name not in schema.names else 'twice'} "
-                "here. Make their columns the same."
-            )
-        if name not in first.names:
-            raise DataFormatError(f"{source}: column {name!r} is not in the first file. Make their columns the same.")
-        mine, wanted = schema.field(name).type, first.field(name).type
-        if not pa.types.is_null(mine) and _value_type(mine) != _value_type(wanted):
-            raise DataFormatError(
-                f"{source}: column {name!r} holds {mine}, in the first file {wanted}. Make their columns the same."
-            )
+def common_schema(files: Iterable[tuple[Source, pa.Schema]]) -> pa.Schema:
+    """The schema that holds every file: the first one's, then the columns that only later ones have.
+
+    A column may be null where it may be in any file, or is missing in one. Of a column that one file has with the null
+    type it is another's. DataFormatError names the file whose column is of really another type, or there twice.
+    """
+    columns: dict[str, tuple[pa.Field, Source]] = {}
+    first: Source | None = None
+    metadata = None
+    for source, schema in files:
+        for field in schema:
+            if schema.names.count(field.name) > 1 and first is not None:
+                raise DataFormatError(f"{source} has two columns called {field.name!r}. Rename one of them.")
+            known, origin = columns.get(field.name, (None, source))
+            if known is None:
+                known = field if first is None else field.with_nullable(nullable=True)
+            elif pa.types.is_null(known.type):
+                known, origin = field.with_nullable(nullable=True), source
+            elif not pa.types.is_null(field.type) and _value_type(field.type) != _value_type(known.type):
+                where = "the first file" if origin == first else str(origin)
+                raise DataFormatError(
+                    f"{source}: column {field.name!r} holds {field.type}, in {where} {known.type}. "
+                    "Make their columns the same."
+                )
+            columns[field.name] = known.with_nullable(known.nullable or field.nullable), origin
+        for name in columns.keys() - set(schema.names):
+            field, origin = columns[name]
+            columns[name] = field.with_nullable(nullable=True), origin
+        if first is None:
+            if len(columns) < len(schema):
+                return schema  # a column twice, which is refused with the others' names
+            first, metadata = source, schema.metadata
+    return pa.schema([field for field, _ in columns.values()], metadata=metadata)
 
 
-def conformed(source: Source, batch: pa.RecordBatch, before: int, first: pa.Schema) -> list[pa.Array]:
-    """The columns of a batch, whose first row is number `before`, in the order and of the types of the first file."""
+def conformed(source: Source, batch: pa.RecordBatch, before: int, wanted: pa.Schema) -> list[pa.Array]:
+    """The columns of a batch, whose first row is number `before`, in the order and of the types of a schema."""
     columns = []
-    for field in first:
+    for field in wanted:
+        if field.name not in batch.schema.names:
+            columns.append(pa.nulls(batch.num_rows, stored_type(field.type)))
+            continue
         column = batch.column(field.name)
         if not field.nullable and column.null_count:
             row = before + 1 + column.is_null().to_pylist().index(True)
             raise DataFormatError(
-                f"{source}, row {row}: column {field.name!r} is null, which the first file's schema rules out. "
+                f"{source}, row {row}: column {field.name!r} is null, which the file's schema rules out. "
                 "Allow null there, or fill the column."
             )
         kind = stored_type(field.type)

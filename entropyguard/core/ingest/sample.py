@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from entropyguard.core.ingest.lines import read_lines
+from entropyguard.core.ingest.json_files import read_rows
 from entropyguard.core.rows.json_lines import MalformedLineError, parse_line
 from entropyguard.core.rows.source import Place, Source
 from entropyguard.core.rows.text_paths import NotTextError, TextPath, text_paths
@@ -22,7 +22,7 @@ def sample_rows(source: Source, text_column: str | Sequence[str]) -> list[tuple[
 
 
 def _lines(source: Source) -> Iterator[tuple[int, str]]:
-    for block in read_lines(source, _LINE_BYTES):
+    for block in read_rows(source, _LINE_BYTES):
         yield from zip(block.lines.tolist(), block.records.to_pylist(), strict=True)
 
 

@@ -18,6 +18,8 @@ HIDDEN = "hidden"
 NO_DATA = "by its `_` no data"
 DELTA_LOG = "the log of a Delta table, which is not read: rows that it calls deleted are read too"
 CHECKPOINTS = "a checkpoint dir or data repo of entropyguard, which holds copies of data"
+BESIDE_DATA = "`.json` beside other data, taken for notes about it"
+ONE_OBJECT = "one JSON object, not an array of rows"
 LINKED_FOLDER = "a link to a folder"
 
 

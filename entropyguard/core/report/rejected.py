@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from entropyguard.core.encodings import likely_encoding
+
 WARNED_SHARE = 0.01
 """From this share of all rows on, a line about rejected rows is a warning."""
 
 _CURES = (
-    ("invalid UTF-8", "Save the file as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`"),
+    ("the encoding has no", "Name the encoding of the file with --encoding (ingest.encoding)"),
     ("malformed JSON", "Write one JSON object a line"),
     ("not a JSON object", "Write one JSON object a line"),
     *(
@@ -22,7 +25,7 @@ _CURES = (
 )
 _MORE_CURES = (
     ("over max_line_bytes", "Raise ingest.max_line_bytes in params.yaml, or cut the line"),
-    ("fields where the header has", "Quote the fields that hold commas"),
+    ("fields where the header has", "Quote the fields that hold the sign between columns"),
 )
 
 
@@ -33,10 +36,11 @@ class FirstRejected:
     file: int
     line: int
     reason: str
+    raw: str = ""
 
     def said(self, place: str) -> str:
         """What is wrong with it and what to do, in sentences."""
-        return f"The first: {place}: {self.reason}. {cure(self.reason)}."
+        return f"The first: {place}: {self.reason}. {cure(self.reason, self.raw)}."
 
 
 def first_rejected(rejected: Path) -> FirstRejected | None:
@@ -46,11 +50,15 @@ def first_rejected(rejected: Path) -> FirstRejected | None:
     if not line:
         return None
     row = json.loads(line)
-    return FirstRejected(row["file"], row["line"], row["reason"])
+    return FirstRejected(row["file"], row["line"], row["reason"], row["raw"])
 
 
-def cure(reason: str) -> str:
-    """What to do about a row that was rejected for this reason."""
+def cure(reason: str, raw: str = "") -> str:
+    """What to do about a row that was rejected for this reason; `raw`: with bytes that are no UTF-8 as escapes."""
+    if reason.startswith("invalid UTF-8"):
+        stored = re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), raw)
+        likely = likely_encoding(stored.encode("latin-1", "replace"))
+        return f"It looks like {likely}: read it with --encoding NAME (ingest.encoding)"
     found = [does for begins, does in _CURES if reason.startswith(begins)]
     found += [does for holds, does in _MORE_CURES if holds in reason]
     return found[0] if found else "Mend the row"
