@@ -3,8 +3,8 @@
     python benchmarks/small_runs.py [--gigabytes N] [--folder DIR]
 
 A `--resume` with nothing to do at 100 rows and for a file of N GB (few rows with large payloads, so that the first
-run takes minutes, not hours), and a first run over 1,000 short rows with MiniLM. Each is the best of three, from the
-command to its end, after a check of what was kept.
+run takes minutes, not hours), and first runs over 30 and 1,000 short rows with MiniLM. Each is the best of three, from
+the command to its end, after a check of what was kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def main() -> None:
     print_machine(["dvc", "torch"])
     with tempfile.TemporaryDirectory(prefix="entropyguard-small-", dir=arguments.folder) as name:
         work = Path(name)
-        lines = [time_nothing_to_do(work / "few", 100), time_cold(work / "cold", 1_000)]
+        lines = [time_nothing_to_do(work / "few", 100)]
+        lines += [time_cold(work / f"cold {rows}", rows) for rows in (30, 1_000)]
         lines.append(time_large(work / "large", int(arguments.gigabytes * 1e9)))
     print_table("Small runs, best of three", ["run", "seconds", "peak MB"], lines)
 

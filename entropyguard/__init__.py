@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from entropyguard.api.dedup import dedup
+    from entropyguard.api.result import DedupResult
     from entropyguard.core.checkpoint import CheckpointManager
 
     __version__: str
 
-__all__ = ["CheckpointManager", "__version__"]
+__all__ = ["CheckpointManager", "DedupResult", "__version__", "dedup"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +20,14 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("entropyguard")
+    if name == "dedup":
+        from entropyguard.api.dedup import dedup
+
+        return dedup
+    if name == "DedupResult":
+        from entropyguard.api.result import DedupResult
+
+        return DedupResult
     if name == "CheckpointManager":
         from entropyguard.core.checkpoint import CheckpointManager
 

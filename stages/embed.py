@@ -11,15 +11,10 @@ def work(run: StageRun) -> Counts:
     if not run.params.semantic.enabled:
         write_no_embeddings(run.output("embeddings.parquet"))
         return {"embedded": 0, "reused": 0, "empty": 0, "unreadable": 0, "over_long": 0}
-    from entropyguard.core.embed.loader import load_encoder
-    from entropyguard.core.embed.model import check_fingerprint, resolve_model
-
-    folder = resolve_model(run.params.embed.model, allow_download=run.allow_download)
-    check_fingerprint(folder, run.params.embed.model_fingerprint)
     counts = embed_texts(
         run.checkpoint("after_near_dedup.parquet"),
         run.output("embeddings.parquet"),
-        load_encoder(folder, run.threads),
+        run.encoder(),
         run.params.embed.max_windows,
         run.vector_store(),
         run.progress,

@@ -1,14 +1,11 @@
 """export: the rows that stay, in the format asked for, and the report, as numbers and as a page."""
 
-import os
-import sys
+from entropyguard.run.stage import Counts, ProjectRun, run_stage
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
-
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
-def work(run: StageRun) -> Counts:
+def work(run: ProjectRun) -> Counts:
     from entropyguard.core.export.writers import write_records
     from entropyguard.core.report.drop_rates import drop_warnings
     from entropyguard.core.report.examples import find_examples
@@ -36,18 +33,13 @@ def work(run: StageRun) -> Counts:
     write_json(run.output("report.json"), report)
     near_pairs, similar_pairs = run.checkpoint("near_pairs.parquet"), run.checkpoint("similar_pairs.parquet")
     examples = find_examples(lineage, near_pairs, similar_pairs, report)
-    os.environ["MPLCONFIGDIR"] = str(run.project.paths.fonts)  # its list of fonts, not the user's
     run.output("report.html").write_text(render_page(report, examples), encoding="utf-8")
     run.output("plots/rows.svg").write_text(rows_plot(row_steps(report["rows"])), encoding="utf-8")
     similarity = similarity_plot(examples.histogram, run.params.semantic.dedup_threshold)
     run.output("plots/similarity.svg").write_text(similarity, encoding="utf-8")
     notes = [*guard_lines(report), *nothing_to_compare_lines(report)]
-    for line in [
-        *notes,
-        *drop_warnings(report),
-        *reading_warnings(report),
-    ]:  # for `dvc repro`; the command line says it itself
-        sys.stderr.write(f"entropyguard: {line}\n")
+    for line in [*notes, *drop_warnings(report), *reading_warnings(report)]:
+        run.note(line)
     return {"rows": rows}
 
 

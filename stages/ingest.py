@@ -1,7 +1,5 @@
 """ingest: read the input, keep each row as it came, set aside what cannot be read."""
 
-import sys
-
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 6
@@ -30,12 +28,12 @@ def work(run: StageRun) -> Counts:
         if run.is_at_rest():
             break
     first = first_rejected(run.output("rejected.jsonl"))
-    lines = reading_notes(found)  # for `dvc repro`; the command line says it itself
+    lines = reading_notes(found)
     if first is not None:
         place = f"{sources[first.file]}, line {first.line}"
         lines.append(rejected_line(counts.rejected, counts.rows, first, place))
     for line in lines:
-        sys.stderr.write(f"entropyguard: {line}\n")
+        run.note(line)
     return {"rows": counts.rows, "rejected": counts.rejected, "split": counts.split}
 
 

@@ -14,10 +14,12 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.conftest import TEXTS
@@ -129,6 +131,13 @@ def test_the_example_of_the_python_api_is_true(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.jsonl").write_text('{"text": "a"}\n')
     exec(compile(example, "docs/checkpoint-resume.md", "exec"), {})  # noqa: S102  our own page
+
+
+@pytest.mark.model
+def test_the_examples_of_dedup_are_true() -> None:
+    for page, names in (("docs/python.md", {}), ("README.md", {"frame": pd.DataFrame({"text": TEXTS})})):
+        (example,) = re.findall(r"^ *```python\n(.*?)^ *```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+        exec(compile(textwrap.dedent(example), page, "exec"), names)  # noqa: S102  our own page
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -15,7 +15,7 @@ import typer
 from entropyguard.cli import commands, options
 from entropyguard.cli.arguments import check_values
 from entropyguard.cli.endings import end
-from entropyguard.cli.flags import REFUSED, by_flags, path_error
+from entropyguard.cli.flags import REFUSED, path_error
 from entropyguard.cli.help import GroupedHelp
 from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
@@ -87,6 +87,7 @@ def run(
     if not input_ or not output:
         raise UsageError("--input and --output are needed; `entropyguard --help` shows all flags.")
     from entropyguard.cli import printing
+    from entropyguard.run.flag_words import by_flags
     from entropyguard.run.request import Request
 
     request = Request(

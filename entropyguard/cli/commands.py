@@ -53,7 +53,8 @@ def status(checkpoint_dir: CheckpointDir = None) -> None:
 
     Nothing is run and nothing is written.
     """
-    from entropyguard.cli.printing import print_line, print_status
+    from entropyguard.cli.printing import print_line
+    from entropyguard.cli.printing_tables import print_status
     from entropyguard.project.status import SEMANTIC_OFF, project_status
 
     project = _project(checkpoint_dir)
@@ -88,7 +89,8 @@ def explain(
 
     Its keeper, the similarity, and the two texts side by side.
     """
-    from entropyguard.cli.printing import print_explanation, print_line
+    from entropyguard.cli.printing import print_line
+    from entropyguard.cli.printing_tables import print_explanation
     from entropyguard.queries.explain import explanations
 
     found = explanations(_project(checkpoint_dir), row, random)

@@ -1,10 +1,9 @@
-"""Messages in the words that were typed: the flag in place of the parameter it sets, and the flag a path came with."""
+"""Errors of the system in the words that were typed: with the flag that a path came with."""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 from typing import TYPE_CHECKING
 
 from entropyguard.core.errors import DISK_FULL, PATH_REFUSED, EntropyguardError, InputError, OutputError
@@ -14,19 +13,6 @@ if TYPE_CHECKING:
 
 REFUSED = PATH_REFUSED | DISK_FULL | {errno.EIO, errno.ESTALE}
 """Errors of the system that lie in a path or a disk, not in this program."""
-
-
-def by_flags(message: str) -> str:
-    """The message with each parameter by the name of its flag, where it does not speak of params.yaml itself.
-
-    What stands in quotes is the user's own.
-    """
-    from entropyguard.core.checkpoint.validity import FLAG_NAMES
-
-    for flag, key in FLAG_NAMES.items():
-        alone = rf"(?<![\w.'\"/-]){re.escape(key)}(?![\w'\"/-]|\.\w| in params\.yaml)"
-        message = re.sub(alone, f"--{flag.replace('_', '-')}", message)
-    return message
 
 
 def path_error(error: OSError, request: Request | None = None) -> EntropyguardError:

@@ -6,7 +6,6 @@ A flag stands in `--help` where it stands among the parameters of `run` in `cli/
 from __future__ import annotations
 
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,8 @@ _first, _input, _output, _duplicate, _keep, _guard, _running = (
 
 def _show_version(value: bool) -> None:
     if value:
+        from importlib.metadata import version  # as slow to load as typer
+
         typer.echo(f"entropyguard {version('entropyguard')}")
         raise typer.Exit
 

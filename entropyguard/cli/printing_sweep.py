@@ -8,7 +8,8 @@ from rich.box import HORIZONTALS
 from rich.table import Table
 from rich.text import Text
 
-from entropyguard.cli.printing import print_line, terminal, write_answer
+from entropyguard.cli.printing import print_line, write_answer
+from entropyguard.cli.printing_tables import terminal
 from entropyguard.core.report.lineage import Row
 from entropyguard.core.report.plots import plot_format, write_sweep_plot
 from entropyguard.core.report.same_template import DIFFERS

@@ -81,7 +81,6 @@ class Layout:
         self.vectors = self.ours / "vectors"
         self.blocks = self.ours / "blocks"
         self.sweep = self.ours / "sweep"
-        self.fonts = self.ours / "matplotlib"
         self.made_again = [self.ours / name for name in _MADE_AGAIN]
 
     def record(self, stage: str) -> Path:

@@ -6,11 +6,14 @@ The root `dvc.yaml`, `params.yaml` and `stages/` of this repo are the one defini
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from entropyguard.core.errors import InternalError
 from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
@@ -22,7 +25,7 @@ STAGE_VERSIONS = {
     "embed": 6,
     "similar_pairs": 6,
     "semantic_dedup": 4,
-    "export": 5,
+    "export": 6,
 }
 """What the installed library's stages are at. Raised, here and in the script, when a stage's output changes."""
 
@@ -48,6 +51,17 @@ def packaged_files() -> dict[str, Path]:
     package = Path(__file__).parent.parent
     root = package / "_pipeline" if (package / "_pipeline").is_dir() else package.parent
     return own_files(root)
+
+
+def packaged_work(stage: str) -> Callable[[Any], dict[str, int]]:
+    """The function `work` of a packaged stage script: takes a StageRun, returns what it counted."""
+    spec = importlib.util.spec_from_file_location(f"entropyguard_stage_{stage}", packaged_files()[script_name(stage)])
+    if spec is None or spec.loader is None:
+        raise InternalError(f"{script_name(stage)} of the installed entropyguard cannot be loaded.")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    work: Callable[[Any], dict[str, int]] = script.work
+    return work
 
 
 def own_files(root: Path) -> dict[str, Path]:

@@ -9,10 +9,12 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from entropyguard.core.errors import InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
+from entropyguard.core.progress import Progress
+from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.report.sweep import (
     TEXT_CHARS,
     Example,
@@ -37,6 +39,24 @@ SEMANTIC, NEAR = "semantic", "near"
 
 _NEEDED = ("ingest", "exact_dedup", "near_dedup", "embed", "similar_pairs")
 _NEEDED_BY_NEAR = ("ingest", "exact_dedup", "near_dedup")
+
+
+Further = Callable[[float], Checkpoint]
+"""Gives the similar pairs from a floor up that is below that of the stored ones."""
+
+
+class FinishedRun(Protocol):
+    """A run to ask questions of: a project's, or one in a private folder."""
+
+    @property
+    def params(self) -> Params:
+        """The parameters that it ran with."""
+
+    def checkpoint(self, output: str) -> Checkpoint:
+        """One of its checkpoints."""
+
+    def lineage(self) -> Lineage:
+        """What became of every row."""
 
 
 @dataclass(frozen=True)
@@ -111,54 +131,52 @@ def sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -
     check_range(request)
     check_on(project, request.stage)
     check_up_to_date(project, _NEEDED_BY_NEAR if request.stage == NEAR else _NEEDED)
-    return _near_sweep(project, request) if request.stage == NEAR else _semantic_sweep(project, request, say)
+
+    def further(floor: float) -> Checkpoint:
+        return _further(project, floor, request, say)
+
+    read = (INGESTED, AFTER_EXACT, NEAR_PAIRS) if request.stage == NEAR else (INGESTED, AFTER_NEAR, EMBEDDINGS, PAIRS)
+    with _unchanged(project, read), terminal_progress("sweep") as progress:
+        return sweep_stored(project, request, further, progress)
 
 
-def _semantic_sweep(project: Project, request: SweepRequest, say: Callable[[str], None]) -> Sweep:
-    params = project.params
-    with _unchanged(project, (INGESTED, AFTER_NEAR, EMBEDDINGS, PAIRS)):
-        stored, after_near = project.checkpoint(PAIRS), project.checkpoint(AFTER_NEAR)
-        floor = float(stored.metadata["search"]["floor"])
-        first = min(floor, request.last) if request.first is None else request.first
-        chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
-        # The stored pairs where they reach: what a run at that threshold decides from.
-        further = stored if chosen[0] >= floor else _further(project, chosen[0], request, say)
-        takes = [(threshold, stored if threshold >= floor else further) for threshold in chosen]
-        steps = _counted(
-            sweep_steps(takes, after_near, params.semantic, params.keep, request.examples, default_max_memory()),
-            len(takes),
+def sweep_stored(run: FinishedRun, request: SweepRequest, further: Further, progress: Progress) -> Sweep:
+    """The same of a run whose checkpoints are known to be sound; `further` gives pairs from a lower floor up."""
+    if request.stage == NEAR:
+        return _near_sweep(run, request, progress)
+    params, stored, after_near = run.params, run.checkpoint(PAIRS), run.checkpoint(AFTER_NEAR)
+    floor = float(stored.metadata["search"]["floor"])
+    first = min(floor, request.last) if request.first is None else request.first
+    chosen = thresholds_between(first, request.last, request.step, params.semantic.dedup_threshold)
+    # The stored pairs where they reach: what a run at that threshold decides from.
+    lower = stored if chosen[0] >= floor else further(chosen[0])
+    takes = [(threshold, stored if threshold >= floor else lower) for threshold in chosen]
+    found = sweep_steps(takes, after_near, params.semantic, params.keep, request.examples, default_max_memory())
+    steps = _counted(found, len(takes), progress)
+    return Sweep(params, floor, steps, examples_of(run.lineage(), steps))
+
+
+def _near_sweep(run: FinishedRun, request: SweepRequest, progress: Progress) -> Sweep:
+    params, stored, after_exact = run.params, run.checkpoint(NEAR_PAIRS), run.checkpoint(AFTER_EXACT)
+    floor = float(stored.metadata["near"]["floor"])
+    first = min(floor, request.last) if request.first is None else request.first
+    if first < floor:
+        raise UsageError(
+            f"{first:g} is below {floor:g}, from where near_dedup stored pairs. "
+            f"A run with --resume --near-threshold {first:g} (near.threshold) stores those from there up."
         )
-        examples = examples_of(project.lineage(), steps)
-    return Sweep(params, floor, steps, examples)
+    chosen = thresholds_between(first, request.last, request.step, params.near.threshold)
+    found = near_steps(chosen, after_exact, stored, params.near, params.keep, request.examples, default_max_memory())
+    steps = _counted(found, len(chosen), progress)
+    return Sweep(params, floor, steps, examples_of(run.lineage(), steps), NEAR)
 
 
-def _near_sweep(project: Project, request: SweepRequest) -> Sweep:
-    params = project.params
-    with _unchanged(project, (INGESTED, AFTER_EXACT, NEAR_PAIRS)):
-        stored, after_exact = project.checkpoint(NEAR_PAIRS), project.checkpoint(AFTER_EXACT)
-        floor = float(stored.metadata["near"]["floor"])
-        first = min(floor, request.last) if request.first is None else request.first
-        if first < floor:
-            raise UsageError(
-                f"{first:g} is below {floor:g}, from where near_dedup stored pairs. "
-                f"A run with --resume --near-threshold {first:g} (near.threshold) stores those from there up."
-            )
-        chosen = thresholds_between(first, request.last, request.step, params.near.threshold)
-        steps = _counted(
-            near_steps(chosen, after_exact, stored, params.near, params.keep, request.examples, default_max_memory()),
-            len(chosen),
-        )
-        examples = examples_of(project.lineage(), steps)
-    return Sweep(params, floor, steps, examples, NEAR)
-
-
-def _counted(found: Iterator[Step], number: int) -> list[Step]:
-    """All of the steps, with their progress shown."""
+def _counted(found: Iterator[Step], number: int, progress: Progress) -> list[Step]:
+    """All of the steps."""
     steps: list[Step] = []
-    with terminal_progress("sweep") as progress:
-        for step in found:
-            steps.append(step)
-            progress(len(steps), number)
+    for step in found:
+        steps.append(step)
+        progress(len(steps), number)
     return steps
 
 

@@ -38,7 +38,7 @@ from entropyguard.run.audit import audit_kind, text_chars
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
+from entropyguard.run.request import DATA, STDIN, Request, check_request, input_of, params_of
 from entropyguard.run.watch_run import RunWatch
 
 Say = Callable[[str], None]
@@ -84,13 +84,13 @@ def run_build(request: Request, say: Say) -> Summary:
     params = None if found is None else params_of(request, found.sources)
     with _working_dir(request) as project, owned(project):
         if found is None or params is None:
-            found = input_of(request, _spool(project))
+            found = input_of(request, _spool(project, request))
             params = params_of(request, found.sources)
         sources = found.sources
         stages = _build(project, request, params, sources, say)
         built = project.reread()
         report = _report(built)
-        names = [STDIN] if request.input == STDIN else [str(source.path) for source in sources]
+        names = [_spooled_name(request)] if request.input == STDIN else [str(source.path) for source in sources]
         _finish(built, request, params, sources, names)
         if stages["embed"].ran and params.semantic.enabled:  # else they wait for the next run that needs them
             free_old_vectors(built)
@@ -141,12 +141,18 @@ def _working_dir(request: Request) -> Iterator[Project]:
     shutil.rmtree(project.root)
 
 
-def _spool(project: Project) -> Path:
-    """Standard input as a file: DVC can take no pipe as a dependency."""
+def _spool(project: Project, request: Request) -> Path:
+    """Standard input, or data in memory, as a file: DVC can take nothing else as a dependency."""
+    if request.spool is not None:
+        return request.spool(project.paths.ours)
     spooled = project.paths.stdin
     with whole_file(spooled, "--checkpoint-dir") as temporary, temporary.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 16 << 20)
     return spooled
+
+
+def _spooled_name(request: Request) -> str:
+    return STDIN if request.spool is None else DATA
 
 
 def _announce(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,9 @@ from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
 
 STDIN = "-"
+DATA = "data"
+"""What data in memory are called."""
+
 T = TypeVar("T")
 
 
@@ -64,6 +68,8 @@ class Request:
     vector_cache: Path | None = None
     quiet: bool = False
     verbose: bool = False
+    spool: Callable[[Path], Path] | None = None
+    """Writes the input into a folder and returns the file, in place of what comes on stdin."""
 
 
 def default_params() -> Params:

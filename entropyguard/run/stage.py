@@ -19,7 +19,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import (
     DISK_FULL,
@@ -40,17 +40,21 @@ from entropyguard.core.storage.watch import Watched
 from entropyguard.core.visible import visible
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
-from entropyguard.project.process import die_with_parent
+from entropyguard.project.process import collect_rarely, die_with_parent, end_at_once
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
 from entropyguard.run.progress import file_progress, terminal_progress
+from entropyguard.run.stage_run import Counts, StageRun
 
-Counts = dict[str, int]
+if TYPE_CHECKING:
+    from entropyguard.core.embed.encoder import Encoder
+
+__all__ = ["Counts", "ProjectRun", "StageRun", "run_stage"]  # what a script takes from here
 
 
-class StageRun:
-    """One run of one stage in a project."""
+class ProjectRun:
+    """One run of one stage in a project (a StageRun)."""
 
     def __init__(self, name: str, project: Project, progress: Progress) -> None:
         self.name = name
@@ -99,6 +103,20 @@ class StageRun:
         except (EntropyguardError, IndexError):
             named = f"file {file + 1}"
         return f"{named}, line {line}"
+
+    def note(self, line: str) -> None:
+        """A line on stderr, for `dvc repro`; the command line says it itself."""
+        sys.stderr.write(f"entropyguard: {line}\n")
+
+    def encoder(self) -> Encoder:
+        """The model in the parameters, loaded; UsageError when its files are not those of the fingerprint there."""
+        from entropyguard.core.embed.loader import load_encoder
+        from entropyguard.core.embed.model import check_fingerprint, resolve_model
+
+        folder = resolve_model(self.params.embed.model, allow_download=self.allow_download)
+        check_fingerprint(folder, self.params.embed.model_fingerprint)
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # from here on no library has a reason to ask
+        return load_encoder(folder, self.threads)
 
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
@@ -168,18 +186,19 @@ class StageRun:
             raise InputError(f"{changed} changed while {self.name} was reading it. Run again once it is at rest.")
 
 
-def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> None:
+def run_stage(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> None:
     """Run a stage script's `work` in the current directory and exit with its exit code.
 
     A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
     """
     die_with_parent()
+    collect_rarely()
     project = Project(Path.cwd())
     project.paths.ours.mkdir(exist_ok=True)
     try:
         _run(name, version, work, project)
     except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
-        failure = _as_failure(problem, name, unfinished(project.paths.temporary / name))
+        failure = as_failure(problem, name, unfinished(project.paths.temporary / name))
         if failure is None:
             traceback.print_exc()
         code = failure.exit_code if failure else 70
@@ -187,9 +206,10 @@ def run_stage(name: str, version: int, work: Callable[[StageRun], Counts]) -> No
         _leave_error(project.paths.error, {"stage": name, "exit_code": code, "message": message})
         sys.stderr.write(f"entropyguard: {visible(message)}\n")
         sys.exit(code)
+    end_at_once(0)
 
 
-def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: Project) -> None:
+def _run(name: str, version: int, work: Callable[[ProjectRun], Counts], project: Project) -> None:
     if version != STAGE_VERSIONS[name]:
         raise UsageError(
             f"{script_name(name)} is version {version}, the installed entropyguard's is {STAGE_VERSIONS[name]}. "
@@ -205,7 +225,7 @@ def _run(name: str, version: int, work: Callable[[StageRun], Counts], project: P
         under_cli = "ENTROPYGUARD_RUN" in os.environ
         show = file_progress(paths.progress, name) if under_cli else terminal_progress(name)
         with PeakMemory() as peak, show as progress:
-            run = StageRun(name, project, progress)
+            run = ProjectRun(name, project, progress)
             counts = work(run)
             run.finish(counts, time.monotonic() - start, peak.bytes())
         paths.running.unlink(missing_ok=True)
@@ -244,7 +264,7 @@ def unfinished(folder: Path) -> str:
     return ", ".join(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
 
 
-def _as_failure(problem: Exception, stage: str, begun: str) -> EntropyguardError | None:
+def as_failure(problem: Exception, stage: str, begun: str) -> EntropyguardError | None:
     """The error as one of ours; None for a bug. `begun`: the outputs that were being written."""
     if isinstance(problem, EntropyguardError):
         return problem

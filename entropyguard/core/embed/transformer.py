@@ -8,7 +8,6 @@ side by side, each on a batch of its own: no product is divided among them, and 
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -140,7 +139,6 @@ def _load_bert(pooling: str, window: int, folder: Path, device: str) -> _Parts:
 
 def _load_with_library(folder: Path, device: str) -> _Parts:
     """Any other make-up, through sentence_transformers' own loader: no network, no pickle, none of the model's code."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import sentence_transformers  # takes seconds to load, and few models need it
     import transformers
 

@@ -120,7 +120,7 @@ def _store(blocks: PartStore | None, folder: Path) -> Iterator[PartStore]:
         yield blocks
         return
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        yield PartStore(Path(temporary))
+        yield PartStore(Path(temporary), durable=False)
 
 
 def limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:

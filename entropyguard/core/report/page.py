@@ -138,9 +138,9 @@ def _parts(rows: dict[str, Any], *, semantic: bool) -> list[tuple[str, str, int]
 
 
 def _plot(findings: Examples, threshold: float, width: int, height: int) -> str:
-    from entropyguard.core.report.plots import for_page, similarity_plot  # numpy: a page is published without it
+    from entropyguard.core.report.plots import similarity_plot
 
-    return for_page(similarity_plot(findings.histogram, threshold, width, height))
+    return similarity_plot(findings.histogram, threshold, width, height, in_page=True)
 
 
 @cache

@@ -1,25 +1,27 @@
 """The plots of a report and of a sweep: the same bytes for the same numbers, whatever the machine's settings.
 
-Drawn by matplotlib without pyplot. Positions are given, not laid out, and texts stay texts, so no font decides a byte.
+Those of a report are templates of SVG: loading matplotlib would take longer than all else that export does for a small
+file. A sweep's may be a PNG, and its axes are laid out: it is drawn by matplotlib, without pyplot.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from io import StringIO
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.errors import UsageError
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.report.pair_stats import Histogram
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+    from entropyguard.core.report.pair_stats import Histogram
     from entropyguard.core.report.sweep import Step
+
+_TEMPLATES = Path(__file__).parent / "pages"
 
 PALETTE = {
     "card": "#ffffff",
@@ -36,19 +38,6 @@ PALETTE = {
 }
 """The colours by their names in the page's style sheet, which has others for dark screens."""
 
-_POINTS_PER_INCH = 72
-_SETTINGS: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "entropyguard",
-    "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans"],  # matplotlib brings it: no font of the machine is looked for
-    "font.size": 12,
-    "text.color": PALETTE["ink"],
-    "axes.edgecolor": PALETTE["line"],
-    "xtick.labelcolor": PALETTE["soft"],
-    "ytick.labelcolor": PALETTE["soft"],
-}
-
 _SWEEP_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "entropyguard",
@@ -58,38 +47,56 @@ _SWEEP_SETTINGS: dict[Any, Any] = {
 PLOT_FORMATS = ("png", "svg")
 
 
-def similarity_plot(histogram: Histogram, threshold: float, width: int = 560, height: int = 240) -> str:
-    """How many pairs there are of each similarity, as an SVG of `width` x `height` pixels."""
-    with drawn_with(_SETTINGS):
-        figure, axes = _figure(width, height, left=56, bottom=44, top=30)
-        edges = histogram.edges / MILLIONTHS
-        both = histogram.below + histogram.above
-        axes.stairs(histogram.below, edges, fill=True, color=PALETTE["below"], clip_on=False)
-        axes.stairs(both, edges, baseline=histogram.below, fill=True, color=PALETTE["semantic"], clip_on=False)
-        _mark_threshold(axes, threshold, edges)
-        axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(0, max(1, int(both.max()) * 1.05))
-        axes.set_xticks(*_similarity_ticks(edges, 5 if width > 500 else 2))
-        _count_ticks(axes, int(both.max()))
-        _text(figure, 0, height - 14, "pairs", color=PALETTE["soft"])
-        _text(figure, width, 6, "similarity (cosine)", color=PALETTE["soft"], ha="right")
-        return _svg(figure)
+def similarity_plot(
+    histogram: Histogram, threshold: float, width: int = 560, height: int = 240, *, in_page: bool = False
+) -> str:
+    """How many pairs there are of each similarity, as an SVG of `width` x `height` pixels.
+
+    in_page: as a part of an HTML page, which takes its colours, font and width.
+    """
+    left, right, top, bottom = 56, width - 14, 30, height - 44
+    first, last = int(histogram.edges[0]), int(histogram.edges[-1])
+    both: list[int] = (histogram.below + histogram.above).tolist()
+    highest = max(1, *both)
+
+    def at(millionths: float) -> float:
+        return round(left + (right - left) * (millionths - first) / (last - first), 2)
+
+    def up(count: float) -> float:
+        return round(bottom - (bottom - top) * count / (1.05 * highest), 2)
+
+    edges, middle = [at(edge) for edge in histogram.edges.tolist()], [up(count) for count in histogram.below.tolist()]
+    mark = at(threshold * MILLIONTHS)
+    share = (mark - left) / (right - left)
+    steps = 5 if width > 500 else 2
+    places = [first + (last - first) * step / steps for step in range(steps + 1)]
+    return _drawn(
+        "similarity.svg",
+        (width, height),
+        left=left,
+        right=right,
+        top=top,
+        bottom=bottom,
+        below=_stairs(edges, [bottom] * len(both), middle),
+        above=_stairs(edges, middle, [up(count) for count in both]),
+        counts=[(f"{count:,}", up(count)) for count in _round_counts(highest)],
+        places=[(f"{place / MILLIONTHS:.3f}".rstrip("0").rstrip("."), at(place)) for place in places],
+        threshold=f"{threshold:g}",
+        threshold_x=mark,
+        anchor="start" if share < 0.12 else "end" if share > 0.88 else "middle",
+        in_page=in_page,
+    )
 
 
 def rows_plot(steps: Sequence[tuple[str, int, Any]], width: int = 560, height: int = 208) -> str:
     """How many rows are left after each step, as an SVG of `width` x `height` pixels."""
-    with drawn_with(_SETTINGS):
-        figure, axes = _figure(width, height, left=150, right=90, bottom=8, top=8)
-        names, rows = [name for name, _, _ in steps], [count for _, count, _ in steps]
-        axes.barh(range(len(steps)), rows, height=0.6, color=PALETTE["kept"], clip_on=False)
-        axes.set_ylim(len(steps) - 0.5, -0.5)
-        axes.set_xlim(0, max(1, *rows))
-        axes.set_xticks([])
-        axes.set_yticks(range(len(steps)), names)
-        axes.spines["bottom"].set_visible(False)
-        for place, count in enumerate(rows):
-            axes.annotate(f"{count:,}", (count, place), (6, -4), textcoords="offset points", color=PALETTE["ink"])
-        return _svg(figure)
+    left, most = 150, max(1, *(rows for _, rows, _ in steps))
+    line = (height - 16) / len(steps)
+    bars = []
+    for place, (name, rows, _) in enumerate(steps):
+        middle, length = 8 + line * (place + 0.5), (width - left - 90) * rows / most
+        bars.append((name, f"{rows:,}", round(middle, 2), round(middle - 0.3 * line, 2), round(length, 2)))
+    return _drawn("rows.svg", (width, height), left=left, bars=bars, thick=round(0.6 * line, 2))
 
 
 def plot_format(path: Path) -> str:
@@ -105,9 +112,12 @@ def write_sweep_plot(steps: Sequence[Step], marked: float, out: Path, kind: str,
 
     near: it is a threshold of near_dedup.
     """
+    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with drawn_with(_SWEEP_SETTINGS):
+    # As it comes but for these settings, whatever the user's. Asking for the backend would load pyplot.
+    default = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault if not key.startswith("backend")}
+    with mpl.rc_context({**default, **_SWEEP_SETTINGS}):
         figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained", facecolor=PALETTE["card"])
         axes = figure.add_subplot()
         _draw_sweep(axes, steps, marked)
@@ -117,71 +127,39 @@ def write_sweep_plot(steps: Sequence[Step], marked: float, out: Path, kind: str,
         figure.savefig(out, format=kind, metadata=nothing)
 
 
-def for_page(svg: str) -> str:
-    """An SVG as a part of an HTML page: it takes the page's colours, font and width, and has no ids of its own."""
-    for name, colour in PALETTE.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    svg = svg.replace("'DejaVu Sans', sans-serif", "var(--font)")
-    svg = re.sub(r"<defs>.*?</defs>", "", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r' (?:xmlns|xmlns:xlink|version|id)="[^"]*"', "", svg[svg.index("<svg") :])
-    return re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+def _drawn(template: str, size: tuple[int, int], *, in_page: bool = False, **parts: Any) -> str:
+    """A template of `pages/` filled in."""
+    colours = {name: f"var(--{name})" for name in PALETTE} if in_page else PALETTE
+    font = "var(--font)" if in_page else "DejaVu Sans, sans-serif"
+    width, height = size
+    page = _environment().get_template(template)
+    return page.render(width=width, height=height, colour=colours, font=font, alone=not in_page, **parts)
 
 
-def drawn_with(settings: dict[Any, Any]) -> Any:
-    """matplotlib as it comes but for these settings, whatever the user's: a context manager."""
-    import matplotlib as mpl
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # Asking for the backend would load pyplot, which takes longer than drawing.
-    default = {key: mpl.rcParamsDefault[key] for key in mpl.rcParamsDefault if not key.startswith("backend")}
-    return mpl.rc_context({**default, **settings})
-
-
-def _figure(width: int, height: int, *, left: int, bottom: int, top: int, right: int = 14) -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width / _POINTS_PER_INCH, height / _POINTS_PER_INCH), facecolor=PALETTE["card"])
-    FigureCanvasSVG(figure)
-    place = (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
-    axes = figure.add_axes(place, facecolor="none")
-    axes.spines[["left", "top", "right"]].set_visible(False)
-    axes.tick_params(length=0, pad=6)
-    axes.set_axisbelow(True)
-    return figure, axes
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
-def _text(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """Put a text at a place in pixels from the lower left corner."""
-    width, height = figure.get_size_inches() * _POINTS_PER_INCH
-    figure.text(x / width, y / height, text, **style)
+def _stairs(edges: Sequence[float], lower: Sequence[float], upper: Sequence[float]) -> str:
+    """The outline of what lies between two flights of steps, as the data of an SVG path."""
+    there = "".join(f"V{y}H{x}" for x, y in zip(edges[1:], upper, strict=True))
+    back = "".join(f"V{y}H{x}" for x, y in zip(edges[-2::-1], lower[::-1], strict=True))
+    return f"M{edges[0]} {lower[0]}{there}{back}Z"
 
 
-def _mark_threshold(axes: Axes, threshold: float, edges: Any) -> None:
-    axes.axvline(threshold, color=PALETTE["ink"], linewidth=1.2, linestyle=(0, (4, 3)), clip_on=False)
-    share = (threshold - edges[0]) / (edges[-1] - edges[0])
-    side = "left" if share < 0.12 else "right" if share > 0.88 else "center"
-    place = (threshold, 1.0)
-    axes.annotate(f"threshold {threshold:g}", place, (0, 6), ("data", "axes fraction"), "offset points", ha=side)
-
-
-def _similarity_ticks(edges: Any, steps: int) -> tuple[list[float], list[str]]:
-    places = [edges[0] + (edges[-1] - edges[0]) * step / steps for step in range(steps + 1)]
-    return places, [f"{place:.3f}".rstrip("0").rstrip(".") for place in places]
-
-
-def _count_ticks(axes: Axes, highest: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    places = [int(place) for place in MaxNLocator(4, integer=True).tick_values(0, max(1, highest)) if place <= highest]
-    axes.set_yticks(places, [f"{place:,}" for place in places])
-    axes.grid(axis="y", color=PALETTE["line"], linewidth=1, clip_on=False)
-
-
-def _svg(figure: Figure) -> str:
-    out = StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    figure.savefig(out, format="svg", metadata=nothing)
-    return out.getvalue()
+def _round_counts(highest: int) -> range:
+    """Counts from 0 to at most `highest`, six or fewer, in steps of 1, 2 or 5 times a power of ten."""
+    steps = (digit * 10**power for power in range(len(str(highest))) for digit in (1, 2, 5))
+    return range(0, highest + 1, next(step for step in steps if highest <= 5 * step))
 
 
 def _draw_sweep(axes: Axes, steps: Sequence[Step], marked: float) -> None:

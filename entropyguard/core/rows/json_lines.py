@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_DEPTH = 500
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,6 +59,8 @@ def decode_texts(lines: pl.Series, column: str) -> pl.Series:
 
     A lone surrogate, which UTF-8 cannot hold, is spelled U+FFFD and its escape.
     """
+    import polars as pl  # the command line parses single lines without it
+
     found = fast_values(lines, column)
     others = np.flatnonzero(undecided(found).to_numpy())
     if len(others) == 0:
@@ -68,6 +72,8 @@ def decode_texts(lines: pl.Series, column: str) -> pl.Series:
 def fast_values(lines: pl.Series, column: str) -> pl.Series:
     """The fast reader's answer: null, or a string that is the value's or spells another value out."""
     if not _IDENTIFIER.fullmatch(column):
+        import polars as pl
+
         return pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
     return lines.str.json_path_match(f"$.{column}")
 

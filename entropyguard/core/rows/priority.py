@@ -56,6 +56,11 @@ def _policy_order(checkpoint: Checkpoint, policy: str) -> Ints:
     )
 
 
+def column_of_policy(policy: str) -> str | None:
+    """The column that a policy ranks by, None where it ranks by none."""
+    return _column_policy(policy)[0] if policy.startswith("column:") else None
+
+
 def _column_policy(policy: str) -> tuple[str, bool]:
     """The column of `column:NAME[:max|:min]`, and whether its lowest value comes first."""
     name = policy.removeprefix("column:")

@@ -71,9 +71,10 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def put_in_place(temporary: Path, final: Path) -> None:
-    """Sync `temporary` and rename it to `final` (same filesystem)."""
-    sync_file(temporary)
+def put_in_place(temporary: Path, final: Path, *, durable: bool = True) -> None:
+    """Sync `temporary`, unless a power cut may lose it, and rename it to `final` (same filesystem)."""
+    if durable:
+        sync_file(temporary)
     temporary.replace(final)
 
 

@@ -23,11 +23,15 @@ from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 
 
 class PartStore:
-    """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there."""
+    """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there.
 
-    def __init__(self, folder: Path, unread: frozenset[Path] = frozenset()) -> None:
+    durable: whether a part outlives a power cut.
+    """
+
+    def __init__(self, folder: Path, unread: frozenset[Path] = frozenset(), *, durable: bool = True) -> None:
         self.folder = folder
         self._unread = unread
+        self._durable = durable
 
     @classmethod
     def fresh(cls, folder: Path) -> PartStore:
@@ -36,14 +40,14 @@ class PartStore:
 
     def below(self, name: str) -> PartStore:
         """The store in a folder below this one."""
-        return PartStore(self.folder / name, self._unread)
+        return PartStore(self.folder / name, self._unread, durable=self._durable)
 
     def put(self, name: str, table: pa.Table) -> Path:
         """Add a part and return its path; an equal one that is there already stays."""
         with self._temporary() as temporary:
             pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False)
             final = self.folder / f"{name}-{content_digest(temporary)}.parquet"
-            put_in_place(temporary, final)
+            put_in_place(temporary, final, durable=self._durable)
         return final
 
     def link(self, name: str, file: Path) -> Path:

@@ -1,0 +1,1 @@
+"""entropyguard from Python: `entropyguard.dedup`, on data in memory or in files."""

@@ -1,0 +1,50 @@
+"""What the processes of a run load: each library that is slow to load only where it is needed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from entropyguard.project.pipeline import STAGES
+from tests.conftest import Workspace
+
+_SLOW = {
+    *("dvc", "faiss", "huggingface_hub", "jinja2", "langchain_text_splitters", "matplotlib"),
+    *("networkx", "numpy", "polars", "pyarrow", "pyarrow.dataset", "rapidfuzz", "rich", "safetensors"),
+    *("scipy", "sentence_transformers", "sklearn", "tokenizers", "torch", "transformers"),
+}
+_ARROW = {"numpy", "pyarrow"}
+_POLARS = {*_ARROW, "polars"}
+
+LOADED = {
+    "ingest": _POLARS,
+    "exact_dedup": _ARROW,
+    "near_dedup": _POLARS | {"rapidfuzz"},
+    "embed": _POLARS | {"safetensors", "tokenizers"},  # with a static model
+    "similar_pairs": _ARROW,
+    "semantic_dedup": _POLARS | {"rapidfuzz"},
+    "export": _POLARS | {"jinja2", "rapidfuzz"},
+}
+"""Of the slow ones, what a stage may load."""
+
+
+def loaded(said: str) -> set[str]:
+    """The slow libraries among the modules that a process loaded, by what `-X importtime` said of it."""
+    return _SLOW & set(re.findall(r"^import time:.*\| +(\S+)$", said, re.MULTILINE))
+
+
+@pytest.mark.pipeline
+def test_a_process_loads_no_library_that_it_does_not_need(workspace: Workspace) -> None:
+    watched = replace(workspace, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    ended = watched.run(text_column="text")
+    assert ended.ran == list(STAGES)
+    assert loaded(ended.stderr) == set()
+    assert loaded(watched.run("--resume", "--dry-run").stderr) == _ARROW  # for a look at the columns
+    log = (workspace.checkpoints / ".entropyguard" / "dvc.log").read_text()
+    _, dvc, *stages = log.split("import time: self [us]")  # once for each process
+    assert "dvc" in loaded(dvc)
+    assert not loaded(dvc) & {*_POLARS, "matplotlib"}
+    beyond = {stage: loaded(said) - LOADED[stage] for stage, said in zip(STAGES, stages, strict=True)}
+    assert beyond == {stage: set() for stage in STAGES}
