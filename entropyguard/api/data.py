@@ -7,6 +7,7 @@ nothing of them is converted.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from json.encoder import encode_basestring  # the fast one of the C library
@@ -102,11 +103,12 @@ class _Table:
 
     def write(self, folder: Path, columns: Sequence[str]) -> Path:
         names = self._frame.names
-        for name in columns:
-            if names.count(name) != 1:
-                there = "no column" if name not in names else "several columns called"
+        wanted = {name if name in names else _outermost(name): name for name in columns}
+        for own, name in wanted.items():
+            if names.count(own) != 1:
+                there = "no column" if own not in names else "several columns called"
                 raise DataFormatError(f"The data have {there} {name!r}; there are: {', '.join(map(str, names))}.")
-        write_tables(self._frame.tables(columns), folder / TABLE)
+        write_tables(self._frame.tables(list(wanted)), folder / TABLE)
         return folder / TABLE
 
     def select(self, rows: Ints) -> Any:
@@ -149,14 +151,23 @@ class _Dicts:
         return _write_lines((_row_line(at, row, None) for at, row in enumerate(self._rows)), folder)
 
     def write(self, folder: Path, columns: Sequence[str]) -> Path:
-        for name in columns:
-            if not any(isinstance(row, Mapping) and name in row for row in self._rows):
+        wanted = {name if self._has(name) else _outermost(name): name for name in columns}
+        for own, name in wanted.items():
+            if not self._has(own):
                 known = next((list(row) for row in self._rows if isinstance(row, Mapping)), [])
                 raise DataFormatError(f"No row has a column {name!r}; the first has: {', '.join(map(str, known))}.")
-        return _write_lines((_row_line(at, row, columns) for at, row in enumerate(self._rows)), folder)
+        return _write_lines((_row_line(at, row, list(wanted)) for at, row in enumerate(self._rows)), folder)
+
+    def _has(self, name: str) -> bool:
+        return any(isinstance(row, Mapping) and name in row for row in self._rows)
 
     def select(self, rows: Ints) -> Any:
         return _picked(self._rows, rows)
+
+
+def _outermost(path: str) -> str:
+    """The column that a path such as `meta.title` or `messages[].content` begins with."""
+    return re.split(r"\.|\[", path, maxsplit=1)[0]
 
 
 def _picked(rows: Sequence[Any], numbers: Ints) -> list[Any] | tuple[Any, ...]:

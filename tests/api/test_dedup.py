@@ -24,6 +24,7 @@ import pytest
 import entropyguard
 from entropyguard import DedupResult, dedup
 from entropyguard.api import models
+from entropyguard.api.data import known_data
 from entropyguard.api.result import _remove
 from entropyguard.core.embed import loader
 from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError, LossError, UsageError
@@ -301,3 +302,11 @@ def test_vectors_can_be_kept_for_other_calls(model: Path, tmp_path: Path, monkey
     first = dedup(TEXTS, model=model, vector_cache=cache)
     assert any(cache.rglob("*.parquet"))
     assert dedup(TEXTS[:5], model=model, vector_cache=cache).kept == first.kept[:3]
+
+
+def test_of_a_nested_text_the_whole_column_is_read(tmp_path: Path) -> None:
+    rows = [{"meta": {"title": "A cat.", "n": 1}, "id": 1}, {"meta.title": "no"}, {"id": 2}]
+    assert known_data(rows[:1]).write(tmp_path, ["meta.title"]).read_text() == '{"meta": {"title": "A cat.", "n": 1}}\n'
+    assert known_data(rows).write(tmp_path, ["meta.title"]).read_text() == '{}\n{"meta.title": "no"}\n{}\n'
+    table = pq.read_table(known_data(pl.DataFrame(rows[:1])).write(tmp_path, ["meta.title"]))
+    assert table.to_pylist() == [{"meta": {"title": "A cat.", "n": 1}}]

@@ -98,13 +98,13 @@ def _in_stage(fault: _Fault) -> None:
         setattr(runtime, "die_with_parent", lambda: os.kill(parent, signal.SIGKILL))  # noqa: B010  mypy sees no such name
         setattr(runtime, "end_with_command_line", lambda _: None)  # noqa: B010
     if fault.moment == "start":
-        _after(runtime.StageRun, "__init__", lambda *_: fault.happen())
+        _after(runtime.ProjectRun, "__init__", lambda *_: fault.happen())
     elif fault.moment == "written":
-        _before(runtime.StageRun, "finish", fault)
+        _before(runtime.ProjectRun, "finish", fault)
     elif fault.moment == "renamed":
         _before(runtime, "write_record", fault)
     elif fault.moment == "recorded":
-        _after(runtime.StageRun, "finish", lambda *_: fault.happen())
+        _after(runtime.ProjectRun, "finish", lambda *_: fault.happen())
 
 
 def _in_dvc(fault: _Fault) -> None:
