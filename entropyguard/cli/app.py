@@ -144,14 +144,14 @@ def _do(request: Request, *, dry_run: bool, memory: bool) -> None:
     """What the main command is for, with flags that are well-formed."""
     from entropyguard.cli import printing
 
+    say = printing.silent if request.quiet else printing.to_stderr
     if dry_run:
         from entropyguard.run.plan import planned
 
-        printing.print_plan(planned(request))
+        printing.print_plan(planned(request, say))
         return
     from entropyguard.run.build import run_build
 
-    say = printing.silent if request.quiet else printing.to_stderr
     summary = run_build(request, say)
     printing.say_summary(summary, say, memory=memory)
     if request.json_file is not None:

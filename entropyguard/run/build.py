@@ -18,7 +18,6 @@ from entropyguard.core.errors import EntropyguardError, ProcessingError
 from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
-from entropyguard.core.rows.text_paths import listed_names
 from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.cache import free_unused
 from entropyguard.project.checkpoint_dir import (
@@ -39,7 +38,7 @@ from entropyguard.run.audit import audit_kind, text_chars
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import DATA, STDIN, Request, check_request, default_params, input_of, params_of
+from entropyguard.run.request import DATA, STDIN, Request, check_request, input_of, params_of, say_texts
 from entropyguard.run.watch_run import RunWatch
 
 Say = Callable[[str], None]
@@ -88,8 +87,7 @@ def run_build(request: Request, say: Say) -> Summary:
             found = input_of(request, _spool(project, request))
             params = params_of(request, found.sources)
         sources = found.sources
-        if request.text_column is None and params.ingest.text_column != default_params().ingest.text_column:
-            say(f"texts: {' + '.join(listed_names(params.ingest.text_column))} (found; --text-column names others)")
+        say_texts(request, params, say)
         stages = _build(project, request, params, sources, say)
         built = project.reread()
         report = _report(built)

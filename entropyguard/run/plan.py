@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from entropyguard.core.errors import UsageError
@@ -9,16 +10,21 @@ from entropyguard.project.checkpoint_dir import linked_files
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.project.project import Project
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
-from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of
+from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of, say_texts
 
 
-def planned(request: Request) -> list[StageStatus]:
-    """What a run of `request` would do, stage by stage; nothing is written, no model is downloaded."""
+def planned(request: Request, say: Callable[[str], None]) -> list[StageStatus]:
+    """What a run of `request` would do, stage by stage; nothing is written, no model is downloaded.
+
+    Columns of texts that were found are said, as a run says them.
+    """
     check_request(request)
     if request.input == STDIN:
         raise UsageError("--dry-run needs a file: reading standard input would use it up.")
     sources = input_of(request).sources
-    params = params_of(request, sources).as_dict()
+    chosen = params_of(request, sources)
+    say_texts(request, chosen, say)
+    params = chosen.as_dict()
     project = Project(request.checkpoint_dir or Path("/nonexistent"))
     change = input_change(project, params["input"], linked_files(sources))
     statuses = stage_statuses(project, packaged_files(), params, change)

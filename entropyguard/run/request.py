@@ -151,6 +151,13 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     return Params.from_dict(params.as_dict())  # the same checks as those of a params.yaml
 
 
+def say_texts(request: Request, params: Params, say: Callable[[str], None]) -> None:
+    """Say which columns of texts were chosen, where nothing was said and they are not the usual ones."""
+    chosen = params.ingest.text_column
+    if request.text_column is None and chosen != default_params().ingest.text_column:
+        say(f"texts: {' + '.join(listed_names(chosen))} (found; --text-column names others)")
+
+
 def _fingerprint(params: Params, request: Request) -> str:
     """The model's; empty where no model is needed, so that one that is not there does not matter."""
     if not params.semantic.enabled:

@@ -1,7 +1,8 @@
 """A result as a folder that Hugging Face's `datasets` loads with `load_from_disk`: put in place whole, or not at all.
 
 Only a folder that is new, empty or an earlier result of ours is written; that one is told by its fingerprint, which
-`datasets` replaces when it saves something else there.
+`datasets` replaces when it saves something else there. What it caches beside the data (`filter`, `map`) is of that
+result alone, and goes with it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from entropyguard.core.storage.files import content_digest, sync_file
 DATA_FILE = "data-00000-of-00001.arrow"
 _STATE, _INFO = "state.json", "dataset_info.json"
 _OURS = "entropyguard-"
+_CACHED = "cache-*.arrow"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -50,7 +53,8 @@ def _may_be_replaced(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     ours = isinstance(state, dict) and str(state.get("_fingerprint")).startswith(_OURS)
-    return ours and names <= {DATA_FILE, _STATE, _INFO}
+    others = names - {DATA_FILE, _STATE, _INFO}
+    return ours and all(fnmatch(name, _CACHED) for name in others)
 
 
 def publish_folder(stream: Path, output: str, flag: str) -> None:

@@ -142,6 +142,16 @@ def test_a_dry_run_lists_reasons_and_writes_nothing(workspace: Workspace) -> Non
     assert not (workspace.folder / "new.jsonl").exists()
 
 
+def test_a_dry_run_says_which_texts_were_found(workspace: Workspace) -> None:
+    workspace.input.write_text('{"prompt": "Name a colour.", "completion": "Blue"}\n')
+    command = ("--input", workspace.input, "--output", workspace.output, "--no-semantic", "--dry-run")
+    ended = workspace.call(*command)
+    assert ended.stderr == "texts: prompt + completion (found; --text-column names others)\n"
+    assert ended.stdout.count("would run: never built") == len(STAGES)
+    assert workspace.call(*command, "--quiet").stderr == ""
+    assert workspace.call(*command, "--text-column", "prompt").stderr == ""
+
+
 def test_without_a_checkpoint_dir_nothing_is_left(workspace: Workspace) -> None:
     private = workspace.folder / "tmp"
     private.mkdir()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from datasets import load_from_disk
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.ingest.inputs import find_sources
@@ -45,6 +46,16 @@ def test_a_new_an_empty_and_our_own_folder_are_written(tmp_path: Path) -> None:
     first = (tmp_path / "empty" / "state.json").read_bytes()
     publish(stream(tmp_path, "d"), f"{tmp_path / 'empty'}/")
     assert (tmp_path / "empty" / "state.json").read_bytes() == first
+
+
+def test_what_datasets_cached_of_a_result_goes_with_it(tmp_path: Path) -> None:
+    output = f"{tmp_path / 'ds'}/"
+    publish(stream(tmp_path, "a", "b"), output)
+    load_from_disk(output).filter(lambda row: row["text"] == "b")
+    assert list((tmp_path / "ds").glob("cache-*.arrow"))
+    publish(stream(tmp_path, "c"), output)
+    assert load_from_disk(output)["text"][:] == ["c"]
+    assert len(list((tmp_path / "ds").iterdir())) == 3
 
 
 @pytest.mark.parametrize("whose", ["file", "foreign", "saved by datasets", "ours with more"])
