@@ -46,20 +46,21 @@ def find_input(spec: str, encoding: str = UTF8) -> FoundInput:
     the files are of several kinds. Of a data set of Hugging Face's those it names are read, in its order.
     """
     try:
-        found = _found(spec, _encoding(encoding))
+        found = _found(spec, known_encoding(encoding))
     except OSError as error:
         named = spec if error.filename is None else os.fsdecode(error.filename)
         raise InputError(
             f"{named} cannot be read ({error.strerror}). Check it, and the permissions of its folders."
         ) from error
-    if _encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
+    if known_encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
         raise UsageError(
             f"ingest.encoding {encoding} is for JSON, CSV and TSV; {found.sources[0]} is none of them. Leave it out."
         )
     return found
 
 
-def _encoding(name: str) -> str:
+def known_encoding(name: str) -> str:
+    """Python's name of an encoding of text; UsageError for what is none."""
     known = encoding_name(name)
     if known is None:
         raise UsageError(f"ingest.encoding is {name!r}; it must be an encoding of text, such as utf-16 or cp1252.")
