@@ -132,6 +132,11 @@ def test_a_partition_that_was_named_itself_gives_no_column(tmp_path: Path, spec:
     assert out(tmp_path, spec).schema.names == ["text"]
 
 
+def test_a_hidden_folder_that_a_glob_spells_gives_no_column(tmp_path: Path) -> None:
+    put(tmp_path / "d" / ".year=2024")
+    assert out(tmp_path, "d/.y*/*").schema.names == ["text"]
+
+
 def test_a_folder_may_hold_the_text(tmp_path: Path) -> None:
     put(tmp_path / "d" / "year=2024" / "lang=en")
     paths = paths_of_input(find_sources(str(tmp_path / "d")), "text")

@@ -15,8 +15,11 @@ NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def partition_folders(source: Source, below: int) -> list[str]:
-    """The folders that stand for columns in the source's path without its first `below` parts."""
-    return [part for part in source.path.parts[below:-1] if part.find("=") > 0]
+    """The folders that stand for columns in the source's path without its first `below` parts.
+
+    Not hidden ones, which a glob can spell but a search passes over.
+    """
+    return [part for part in source.path.parts[below:-1] if part.find("=") > 0 and not part.startswith(".")]
 
 
 def partitioned(source: Source, below: int) -> Source:

@@ -33,7 +33,7 @@ def reading_notes(found: FoundInput) -> list[str]:
         lines.append(
             f"Warning: partition columns ({columns}) stand in the names of folders ({folders}/) and "
             "in no file; they are read of Parquet and Arrow only, so they are not in the output. Write them into the "
-            "files, or the data as Parquet, to keep them."
+            "files, or convert them to Parquet, to keep them."
         )
     return lines
 
