@@ -1,9 +1,11 @@
 """The guard of semantic dedup: which wrong removals it prevents, and which right ones it costs.
 
-    python benchmarks/quality_guard.py --data DIR [--each 20]
+    python benchmarks/quality_guard.py --data DIR [--each 20] [--log FILE --event REGEX]
 
 Of pairs of texts at a cosine of 0.95 or more: sentences that people have judged, answers that begin alike and end
-otherwise, edited copies. Then log lines, made: which rows go, and for a line of another event. DIR as for quality.py.
+otherwise, edited copies. Then log lines, made, and of a system where a FILE is named: which rows go, and for a line of
+another event; REGEX finds what of a line says its event, such as ' (status [a-z-]+|[a-z]+) ' in /var/log/dpkg.log. DIR
+as for quality.py.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import random
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -53,9 +56,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--each", type=int, default=20, help="copies of each kind in each corpus [20]")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="log lines of a system")
+    parser.add_argument("--event", default="^(.)", metavar="REGEX", help="its first group is the event of a line")
     arguments = parser.parse_args()
     print_machine(["torch"])
-    _judge_logs()
+    _judge_logs("made", *_made_log())
+    if arguments.log:
+        _judge_logs(arguments.log.name, *_read_log(arguments.log, re.compile(arguments.event)))
     lines = [_line(f"stsb, {language}", *_judged(arguments.data, language)) for language in _LANGUAGES]
     lines += [
         _line(f"{name}, one beginning, another end", _endings(arguments.data / f"{name}.parquet"), [])
@@ -129,11 +136,23 @@ def _kept_apart(pairs: Sequence[Pair]) -> list[str | None]:
     return [kept_apart(one, other, KINDS) for one, other in zip(words[0::2], words[1::2], strict=True)]
 
 
-def _judge_logs() -> None:
-    """Lines of several events, in any order: which go, by the rule of stars, with the guard and without."""
+def _made_log() -> tuple[list[str], list[str]]:
+    """Lines of several events, in any order, and the event of each."""
     rng = random.Random(0)
-    events = [rng.randrange(len(_EVENTS)) for _ in range(_LINES)]
-    lines = [_filled(_EVENTS[event], rng) for event in events]
+    events = [rng.choice(_EVENTS) for _ in range(_LINES)]
+    return [_filled(event, rng) for event in events], events
+
+
+def _read_log(path: Path, event: re.Pattern[str]) -> tuple[list[str], list[str]]:
+    """Distinct lines of a log, at most so many, that say their event."""
+    lines = dict.fromkeys(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    found = [(line, match[1]) for line in lines if (match := event.search(line))]
+    found = sorted(random.Random(0).sample(found, min(_LINES, len(found))))
+    return [line for line, _ in found], [its for _, its in found]
+
+
+def _judge_logs(title: str, lines: Sequence[str], events: Sequence[str]) -> None:
+    """Which lines go, by the rule of stars, with the guard and without."""
     vectors = encoded(lines, packaged_model())
     similarity = vectors @ vectors.T
     later, earlier = np.nonzero(np.tril(similarity >= _THRESHOLD, -1))
@@ -149,7 +168,7 @@ def _judge_logs() -> None:
                 keeper[b] = a
         other = sum(events[row] != events[kept] for row, kept in keeper.items())
         found.append([label, len(keeper), other])
-    title = f"{_LINES:,} log lines of {len(_EVENTS)} events"
+    title = f"{len(lines):,} log lines of {len(set(events))} events ({title})"
     print_table(title, ["semantic dedup", "removed", "for a line of another event"], found)
 
 
