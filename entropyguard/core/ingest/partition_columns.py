@@ -41,7 +41,7 @@ def partition_column(source: Source, field: pa.Field, rows: int) -> pa.Array:
 def check_partition(source: Source, field: pa.Field, column: pa.Array, before: int) -> None:
     """DataFormatError where a column of the file's own, whose first row is number `before`, says other than its folder.
 
-    `pyarrow.dataset` would put the folder's value in its place, and Spark too.
+    `pyarrow.dataset` would put the folder's value in its place without a word where the types are the same.
     """
     values = partition_values(source)
     if field.name not in values:
