@@ -2,7 +2,7 @@
 
 from entropyguard.run.stage import Counts, StageRun, run_stage
 
-STAGE_VERSION = 6
+STAGE_VERSION = 7
 MOST_READS = 3  # of an input that is touched meanwhile
 
 

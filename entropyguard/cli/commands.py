@@ -30,7 +30,11 @@ def init(
         str | None, typer.Option("--input", metavar="PATH", help="The data, relative to the repo.")
     ] = None,
     text_column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="The column to compare; given several times, all of them.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="What to compare: a column, or messages[].content; may be repeated."),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of JSON, CSV and TSV, e.g. utf-16, cp1252. [default: utf-8]")
     ] = None,
     model_name: Annotated[str | None, typer.Option(metavar="NAME", help="The packaged model, or a folder.")] = None,
     no_semantic: Annotated[
@@ -47,7 +51,8 @@ def init(
     from entropyguard.cli.printing import to_stderr
     from entropyguard.project.data_repo import Choices, init_repo
 
-    choices = Choices(input_, one_or_several(text_column), model_name, semantic=False if no_semantic else None)
+    semantic = False if no_semantic else None
+    choices = Choices(input_, one_or_several(text_column), model_name, semantic, encoding)
     complete = init_repo(Path.cwd(), choices, to_stderr, upgrade=upgrade)
     raise typer.Exit(0 if complete else 1)
 

@@ -24,7 +24,7 @@ from entropyguard.core.storage.own_files import OwnNames
 from entropyguard.core.storage.temporary import is_temporary
 from entropyguard.core.yaml_text import dump_yaml, load_yaml
 from entropyguard.project.layout import EMBEDDINGS, INPUTS, PARAMS
-from entropyguard.project.own_names import FREED, INPUT_LINKS
+from entropyguard.project.own_names import FREED, INPUT_FOLDERS, INPUT_LINKS
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
 
@@ -150,20 +150,33 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def link_names(sources: list[Source]) -> list[str]:
-    """The names the input files go by in a checkpoint dir: `000000.jsonl`, `000001.jsonl.gz`, …"""
+    """The names the input files go by in a checkpoint dir: `000000.jsonl`, `000001.jsonl.gz`, …
+
+    One with partitions lies in their folders (`000002/year=2024/data.parquet`), as ingest takes values from there, and
+    DVC then sees when a file moves to another.
+    """
     endings = [f".{source.kind}" + (f".{source.compression}" if source.compression else "") for source in sources]
-    return [f"{at:06d}{ending}" for at, ending in enumerate(endings)]
+    inner = ["".join(f"/{folder}" for folder in source.partitions) for source in sources]
+    return [
+        f"{at:06d}{folders}/data{ending}" if folders else f"{at:06d}{ending}"
+        for at, (folders, ending) in enumerate(zip(inner, endings, strict=True))
+    ]
 
 
 def linked_files(sources: list[Source]) -> dict[str, Path]:
     """The input files by their name below the dir's `input` ("" when `input` is the file itself)."""
-    names = [""] if len(sources) == 1 else link_names(sources)
+    names = [""] if _is_lone(sources) else link_names(sources)
     return dict(zip(names, [source.path for source in sources], strict=True))
 
 
 def input_param(sources: list[Source]) -> str:
     """What `input` is in the dir's params.yaml: the one link, or the folder of several."""
-    return f"{INPUTS}/{link_names(sources)[0]}" if len(sources) == 1 else INPUTS
+    return f"{INPUTS}/{link_names(sources)[0]}" if _is_lone(sources) else INPUTS
+
+
+def _is_lone(sources: list[Source]) -> bool:
+    """Whether the input is one file whose name says nothing, so that `input` is the file itself."""
+    return len(sources) == 1 and not sources[0].partitions
 
 
 def materialise(project: Project, params: dict[str, Any], sources: list[Source]) -> None:
@@ -187,17 +200,24 @@ def _write_if_changed(path: Path, data: bytes) -> None:
 
 def _link_inputs(folder: Path, targets: dict[str, Path]) -> None:
     folder.mkdir(exist_ok=True)
-    ours, entries = OwnNames((), INPUT_LINKS), list(folder.iterdir())
-    for entry in entries:
-        if not (entry.is_symlink() and ours.has_link(f"{INPUTS}/{entry.name}")):
+    ours = OwnNames(INPUT_FOLDERS, INPUT_LINKS)
+    entries = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    for name, entry in entries.items():
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        known = f"{INPUTS}/{name}/" in ours if is_folder else entry.is_symlink() and ours.has_link(f"{INPUTS}/{name}")
+        if not known:
             raise UsageError(
                 f"{entry} was not made by entropyguard, and would be read as input. Move it, then run again."
             )
-    for entry in entries:
-        if entry.name not in targets or entry.readlink() != _absolute(targets[entry.name]):
-            entry.unlink()
+    for name, entry in reversed(entries.items()):
+        if entry.is_symlink():
+            if name not in targets or entry.readlink() != _absolute(targets[name]):
+                entry.unlink()
+        elif not any(entry.iterdir()):
+            entry.rmdir()
     for name, target in targets.items():
         if not (folder / name).is_symlink():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).symlink_to(_absolute(target))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import UsageError
+from entropyguard.core.ingest.inputs import known_encoding
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import load_yaml, parse_yaml
 from entropyguard.project.checkpoint_dir import check_utf8
@@ -27,6 +28,7 @@ class Choices:
     text_column: str | tuple[str, ...] | None = None
     model_name: str | None = None
     semantic: bool | None = None
+    encoding: str | None = None
 
 
 def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgrade: bool) -> bool:
@@ -37,6 +39,8 @@ def init_repo(repo: Path, choices: Choices, say: Callable[[str], None], *, upgra
     `params.yaml` keeps every value that was not chosen, and its comments.
     """
     _check_repo(repo)
+    if choices.encoding is not None:
+        known_encoding(choices.encoding)
     check_places(Project(repo), choices.input)
     told: list[str] = []
 
@@ -101,7 +105,7 @@ def _with_choices(text: str, choices: Choices, say: Callable[[str], None] | None
 
     `say` is told of each value that is another one now, if there is somebody to tell.
     """
-    names = ("input", "ingest.text_column", "embed.model", "semantic.enabled")
+    names = ("input", "ingest.text_column", "embed.model", "semantic.enabled", "ingest.encoding")
     for name, chosen in zip(names, dataclasses.astuple(choices), strict=True):
         value = list(chosen) if isinstance(chosen, tuple) else chosen
         before = value_at(parse_yaml(text), name)

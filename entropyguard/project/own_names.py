@@ -68,11 +68,16 @@ _NOTES = [
     *(f"{stage}.json" for stage in STAGES),
 ]
 
+_PARTITIONS = rf"{INPUTS}/[0-9]{{6,}}/(?:[^/]+=[^/]*/)"
+INPUT_FOLDERS = [rf"{_PARTITIONS}*"]
+"""The folders of links that stand in partitions."""
+
 CHECKPOINT_DIR = [
     *FREED,
     *DEFINED,
     rf"{SCRIPTS}/(?:__pycache__/(?:{_STAGE}\.[^/]+\.pyc)?)?",
     f"{INPUTS}/",
+    *INPUT_FOLDERS,
     r"\.dvc/(?:config|\.gitignore)?",
     r"\.gitignore",
     re.escape(METADATA),
@@ -81,5 +86,6 @@ CHECKPOINT_DIR = [
 ]
 """All that we put into a checkpoint dir but for the links."""
 
-INPUT_LINKS = [rf"{INPUTS}/[0-9]{{6,}}\.(?:jsonl|json|csv|tsv|parquet|arrow)(?:\.gz|\.zst)?"]
+_ENDING = r"\.(?:jsonl|json|csv|tsv|parquet|arrow)(?:\.gz|\.zst)?"
+INPUT_LINKS = [rf"{INPUTS}/[0-9]{{6,}}{_ENDING}", rf"{_PARTITIONS}+data{_ENDING}"]
 """The links to the input in a checkpoint dir."""

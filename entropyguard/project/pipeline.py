@@ -19,7 +19,7 @@ from entropyguard.project.layout import DEFINITION, PARAMS, script_name
 from entropyguard.project.lock import flatten
 
 STAGE_VERSIONS = {
-    "ingest": 6,
+    "ingest": 7,
     "exact_dedup": 3,
     "near_dedup": 1,
     "embed": 6,

@@ -20,6 +20,7 @@ from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.audit import check_audit
 from entropyguard.run.publish import output_format
+from entropyguard.run.saved_dataset import is_folder
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
 
@@ -136,12 +137,17 @@ def params_of(request: Request, sources: list[Source]) -> Params:
     """The parameters of the run: the packaged defaults, changed by the flags that were given."""
     params = _with_settings(default_params(), request)
     column = _text_column(request, sources, params.ingest.text_column)
-    _check_fit(sources[0], column, params.output.format)
+    _check_fit(sources, column, params.output.format)
+    if is_folder(request.output) and sources[0].record_format == "parquet":
+        from entropyguard.core.export.dataset_types import check_loadable  # pyarrow, only for those who want a folder
+        from entropyguard.core.ingest.parquet_rows import united_schema
+
+        check_loadable(united_schema(sources), request.output)
     if params.output.mark:
         from entropyguard.core.export.marks import check_names  # polars, only for those who want marks
         from entropyguard.core.ingest.columns import first_columns
 
-        check_names(first_columns(sources[0]), params.output.format)
+        check_names(first_columns(sources), params.output.format)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
@@ -165,9 +171,9 @@ def _fingerprint(params: Params, request: Request) -> str:
     return model_fingerprint(resolve_model(params.embed.model, allow_download=request.allow_download))
 
 
-def _check_fit(source: Source, text_column: str | tuple[str, ...], output: str) -> None:
-    """DataFormatError for what the output's format cannot hold, as far as the first file's schema or rows tell."""
-    kind = output.partition(".")[0]
+def _check_fit(sources: list[Source], text_column: str | tuple[str, ...], output: str) -> None:
+    """DataFormatError for what the output's format cannot hold, as far as schemas or the first file's rows tell."""
+    source, kind = sources[0], output.partition(".")[0]
     if source.record_format in (kind, "csv"):
         return
     from entropyguard.core.export.json_rows import check_rows, check_types  # pyarrow, only for those who convert
@@ -177,10 +183,9 @@ def _check_fit(source: Source, text_column: str | tuple[str, ...], output: str) 
 
         check_rows(sample_rows(source, text_column), kind, lambda place: f"{source}, line {place[1]}")
     else:
-        from entropyguard.core.ingest.parquet_rows import open_input
+        from entropyguard.core.ingest.parquet_rows import united_schema
 
-        with open_input(source) as file:
-            check_types(file.schema_arrow, kind)
+        check_types(united_schema(sources), kind)
 
 
 def _with_settings(params: Params, request: Request) -> Params:
@@ -256,7 +261,7 @@ def _text_column(request: Request, sources: list[Source], default: str | tuple[s
     from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_columns
 
     if request.text_column is not None:
-        check_columns(sources[0], fields_of(sources[0]), text_paths(request.text_column), ())
+        check_columns(sources[0], fields_of(sources), text_paths(request.text_column), ())
         return request.text_column
     paths = paths_of_input(sources, listed_names(default)[0])
     found = text_columns(paths, listed_names(default)[0])

@@ -112,10 +112,12 @@ def test_a_path_gives_a_file_of_its_format(model: Path, tmp_path: Path) -> None:
     assert result.kept.read_text() == "".join(lines[row] for row in KEPT)
     assert result.explain(1).row.file == str(tmp_path / "data.jsonl")
 
-    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "data.parquet")
-    found = dedup(str(tmp_path / "data.parquet"), model=model).kept
+    (tmp_path / "d" / "year=2024").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "d" / "year=2024" / "data.parquet")
+    found = dedup(str(tmp_path / "d"), model=model, source_column="year").kept
     assert_type(found, str)
     assert pq.read_table(found)["id"].to_pylist() == KEPT
+    assert set(pq.read_table(found)["year"].to_pylist()) == {2024}
 
 
 def test_rows_without_a_text_are_rejected_and_counted(model: Path) -> None:

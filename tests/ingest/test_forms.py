@@ -76,7 +76,7 @@ def test_ingest_says_it_too_when_no_row_is_an_object(tmp_path: Path) -> None:
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(gzip.compress(ROW * 100))
     with pytest.raises(InputError, match=r"a\.parquet is packed with gzip"):
-        fields_of(find_sources(str(tmp_path / "a.parquet"))[0])
+        fields_of(find_sources(str(tmp_path / "a.parquet")))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_another_ending_gets_the_cure_of_its_kind(tmp_path: Path, name: str, say
 def test_another_separator_than_the_comma_is_refused_by_name(tmp_path: Path, data: str, says: str) -> None:
     (tmp_path / "a.csv").write_text(data)
     with pytest.raises(DataFormatError, match=says) as stopped:
-        fields_of(find_sources(str(tmp_path / "a.csv"))[0])
+        fields_of(find_sources(str(tmp_path / "a.csv")))
     assert stopped.value.exit_code == 64
 
 
@@ -127,7 +127,7 @@ def test_another_separator_than_the_comma_is_refused_by_name(tmp_path: Path, dat
 )
 def test_a_separator_within_a_column_is_none(tmp_path: Path, data: str, names: list[str]) -> None:
     (tmp_path / "a.csv").write_text(data)
-    assert [field.name for field in fields_of(find_sources(str(tmp_path / "a.csv"))[0])] == names
+    assert [field.name for field in fields_of(find_sources(str(tmp_path / "a.csv")))] == names
 
 
 def test_a_text_anywhere_in_any_file_is_found(tmp_path: Path) -> None:

@@ -505,11 +505,10 @@ def test_parquet_of_another_shape_says_why(tmp_path: Path, table: pa.Table, give
         read(tmp_path / "a.parquet", given)
 
 
-@pytest.mark.parametrize("other", [{"text": ["a"], "n": [1.5]}, {"text": ["a"]}, {"text": ["a"], "n": [1], "m": [1]}])
-def test_parquet_files_of_different_schemas_are_refused(tmp_path: Path, other: dict[str, list[Any]]) -> None:
+def test_parquet_files_of_different_types_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"], "n": [1]}), tmp_path / "a.parquet")
-    pq.write_table(pa.table(other), tmp_path / "b.parquet")
-    with pytest.raises(DataFormatError, match=r"b\.parquet: column '?[nm]"):
+    pq.write_table(pa.table({"text": ["a"], "n": [1.5]}), tmp_path / "b.parquet")
+    with pytest.raises(DataFormatError, match=r"b\.parquet: column 'n' holds double, in the first file int64"):
         read(tmp_path)
 
 

@@ -67,6 +67,15 @@ def test_a_link_in_the_place_of_a_file_stays_and_so_does_what_it_leads_to(repo: 
     assert away.read_text().startswith("stages: {ingest")
 
 
+def test_an_encoding_is_set_where_there_is_one(repo: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(UsageError, match="'utf-61'; it must be an encoding of text, such as utf-16 or cp1252"):
+        init_repo(repo, Choices("data.jsonl", encoding="utf-61"), said.append, upgrade=False)
+    assert not (repo / "params.yaml").exists()
+    init_repo(repo, Choices("data.jsonl", encoding="cp1252"), said.append, upgrade=False)
+    assert Project(repo).params.ingest.encoding == "cp1252"
+
+
 def test_nothing_is_written_behind_a_linked_folder(repo: Path) -> None:
     (repo.parent / "away").mkdir()
     (repo / "stages").symlink_to(repo.parent / "away")

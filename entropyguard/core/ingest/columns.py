@@ -20,39 +20,38 @@ _RECORDS = (("instruction", "input", "output"), ("prompt", "completion"))
 _OPTIONAL = "input"
 
 
-def fields_of(source: Source) -> list[pa.Field]:
-    """The columns of a file with a header or a schema."""
-    if source.record_format == "parquet":
-        from entropyguard.core.ingest.parquet_rows import open_input
+def fields_of(sources: Sequence[Source]) -> list[pa.Field]:
+    """The columns of files with schemas, all of them together, or with headers, which are all alike."""
+    if sources[0].record_format == "parquet":
+        from entropyguard.core.ingest.parquet_rows import united_schema
 
-        with open_input(source) as file:
-            return list(file.schema_arrow)
+        return list(united_schema(sources))
     from entropyguard.core.ingest.csv_rows import header_of
 
-    return [pa.field(name, pa.large_string()) for name in header_of(source, _LINE_BYTES)]
+    return [pa.field(name, pa.large_string()) for name in header_of(sources[0], _LINE_BYTES)]
 
 
-def first_columns(source: Source) -> list[str]:
-    """The columns that a header or a schema names, or of JSON lines those of the first rows."""
+def first_columns(sources: Sequence[Source]) -> list[str]:
+    """The columns that headers or schemas name, or of JSON lines those of the first rows."""
     from entropyguard.core.ingest.json_files import read_rows
 
-    if source.record_format != "jsonl":
-        return [field.name for field in fields_of(source)]
+    if sources[0].record_format != "jsonl":
+        return [field.name for field in fields_of(sources)]
     paths = Paths()
-    for block in islice(read_rows(source, _LINE_BYTES), 2):  # the first may hold a byte order mark alone
+    for block in islice(read_rows(sources[0], _LINE_BYTES), 2):  # the first may hold a byte order mark alone
         _note_lines(paths, block.records)
     return list(paths.columns)
 
 
 def paths_of_input(sources: Sequence[Source], enough: str) -> Paths:
-    """What the first file's header or schema names; of JSON lines what is in any row of any file.
+    """What the header or the schemas name; of JSON lines what is in any row of any file.
 
     These are read up to the first block with a text under `enough`.
     """
     from entropyguard.core.ingest.json_files import read_rows
 
     if sources[0].record_format != "jsonl":
-        return paths_of_fields(fields_of(sources[0]))
+        return paths_of_fields(fields_of(sources))
     paths = Paths()
     for source in sources:
         for block in read_rows(source, _LINE_BYTES):

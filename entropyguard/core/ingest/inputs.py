@@ -11,6 +11,7 @@ from pathlib import Path
 from entropyguard.core.encodings import UTF8, encoding_name
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.ingest.endings import ENDINGS, cure_of, source_of
+from entropyguard.core.ingest.partitions import partition_folders, partitioned
 from entropyguard.core.ingest.saved_datasets import saved_dataset
 from entropyguard.core.ingest.search import BESIDE_DATA, ONE_OBJECT, Skip, Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, Source
@@ -22,7 +23,8 @@ _NO_ENDING, _EMPTY = f"of another ending than {ENDINGS}", "empty"
 class FoundInput:
     """What an input names: the files to read in order, what is passed over, and the partition columns.
 
-    Those as the first folder of each, such as `year=2024`; nothing reads their values.
+    Those as the first folder of each, such as `year=2024`. Of Parquet and Arrow each source has its own too, which are
+    read; of other kinds nothing reads them.
     """
 
     sources: list[Source]
@@ -44,20 +46,21 @@ def find_input(spec: str, encoding: str = UTF8) -> FoundInput:
     the files are of several kinds. Of a data set of Hugging Face's those it names are read, in its order.
     """
     try:
-        found = _found(spec, _encoding(encoding))
+        found = _found(spec, known_encoding(encoding))
     except OSError as error:
         named = spec if error.filename is None else os.fsdecode(error.filename)
         raise InputError(
             f"{named} cannot be read ({error.strerror}). Check it, and the permissions of its folders."
         ) from error
-    if _encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
+    if known_encoding(encoding) != UTF8 and found.sources[0].encoding == UTF8:
         raise UsageError(
             f"ingest.encoding {encoding} is for JSON, CSV and TSV; {found.sources[0]} is none of them. Leave it out."
         )
     return found
 
 
-def _encoding(name: str) -> str:
+def known_encoding(name: str) -> str:
+    """Python's name of an encoding of text; UsageError for what is none."""
     known = encoding_name(name)
     if known is None:
         raise UsageError(f"ingest.encoding is {name!r}; it must be an encoding of text, such as utf-16 or cp1252.")
@@ -98,15 +101,16 @@ def _found(spec: str, encoding: str) -> FoundInput:
     if not filled:
         raise InputError(f"{spec}: every data file in it is empty. Name one that holds rows.")
     skipped += [Skipped(source.path, _EMPTY) for source, size in zip(sources, sizes, strict=True) if not size]
+    if filled[0].record_format == "parquet":
+        filled = [partitioned(source, below) for source in filled]
     return FoundInput(filled, skipped, _partitions(filled, below))
 
 
 def _partitions(sources: list[Source], below: int) -> list[str]:
     """The first folder of each partition column, in the paths without their first `below` parts."""
-    folders = (part for source in sources for part in source.path.parts[below:-1])
     first: dict[str, str] = {}
-    for folder in folders:
-        if folder.find("=") > 0:
+    for source in sources:
+        for folder in partition_folders(source, below):
             first.setdefault(folder.partition("=")[0], folder)
     return list(first.values())
 

@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
+from entropyguard.core.ingest.column_types import stored_type
 from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import unit_of_int96
-from entropyguard.core.ingest.parquet_schema import common_schema, conformed, stored_type
+from entropyguard.core.ingest.parquet_schema import common_schema, conformed
+from entropyguard.core.ingest.partition_columns import with_partitions
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.source import Place, Source
@@ -65,7 +67,7 @@ class ParquetRows:
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
         self._int96_unit = _int96_unit(sources)
-        self._schema = common_schema((source, self._schema_of(source)) for source in sources)
+        self._schema = _schema_of(sources, self._int96_unit)
         self._paths = text_paths(params.text_column)
         check_columns(sources[0], list(self._schema), self._paths, params.required_columns)
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
@@ -84,10 +86,6 @@ class ParquetRows:
                 row += batch.num_rows
             if isinstance(file, pq.ParquetFile) and row != file.metadata.num_rows:
                 raise InputError(f"{source} holds {row} rows but says {file.metadata.num_rows}. It is damaged.")
-
-    def _schema_of(self, source: Source) -> pa.Schema:
-        with open_input(source, self._int96_unit) as file:
-            return file.schema_arrow
 
     def _fields(self) -> list[pa.Field]:
         return list(self._schema.remove_metadata())
@@ -121,6 +119,19 @@ class ParquetRows:
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""
         return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+
+
+def united_schema(sources: Sequence[Source]) -> pa.Schema:
+    """The schema with which all files are read, partition columns last; DataFormatError where there is none."""
+    return _schema_of(sources, _int96_unit(sources))
+
+
+def _schema_of(sources: Sequence[Source], int96_unit: str | None) -> pa.Schema:
+    def own(source: Source) -> pa.Schema:
+        with open_input(source, int96_unit) as file:
+            return file.schema_arrow
+
+    return with_partitions(common_schema((source, own(source)) for source in sources), sources)
 
 
 def _int96_unit(sources: Sequence[Source]) -> str | None:

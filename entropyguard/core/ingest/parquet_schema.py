@@ -11,47 +11,9 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.ingest.column_types import stored_type, value_type
+from entropyguard.core.ingest.partition_columns import check_partition, partition_column
 from entropyguard.core.rows.source import Source
-
-
-def stored_type(kind: pa.DataType) -> pa.DataType:
-    """The type a column has in a checkpoint: its own, but for views, of which Arrow filters and measures none."""
-    types = pa.types
-    if types.is_string_view(kind):
-        return pa.large_string()
-    if types.is_binary_view(kind):
-        return pa.large_binary()
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(stored_type(field.type)) for field in kind])
-    if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(stored_type(kind.value_type)))
-    if types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(stored_type(kind.value_type)))
-    return kind
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    """The type without what a writer chooses."""
-    types = pa.types
-    while types.is_dictionary(kind):
-        kind = kind.value_type
-    if types.is_string(kind) or types.is_string_view(kind):
-        return pa.large_string()
-    if types.is_binary(kind) or types.is_binary_view(kind):
-        return pa.large_binary()
-    return _nested_value_type(kind) if types.is_nested(kind) else kind
-
-
-def _nested_value_type(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_map(kind):
-        return pa.map_(_value_type(kind.key_type), _value_type(kind.item_type))
-    inner = [kind.field(at) for at in range(kind.num_fields)]
-    plain = [pa.field(field.name, _value_type(field.type)) for field in inner]
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(plain[0].with_name("item"), kind.list_size)
-    if pa.types.is_struct(kind):
-        return pa.struct(plain)
-    return pa.large_list(plain[0].with_name("item")) if len(plain) == 1 else kind
 
 
 def common_schema(files: Iterable[tuple[Source, pa.Schema]]) -> pa.Schema:
@@ -72,7 +34,7 @@ def common_schema(files: Iterable[tuple[Source, pa.Schema]]) -> pa.Schema:
                 known = field if first is None else field.with_nullable(nullable=True)
             elif pa.types.is_null(known.type):
                 known, origin = field.with_nullable(nullable=True), source
-            elif not pa.types.is_null(field.type) and _value_type(field.type) != _value_type(known.type):
+            elif not pa.types.is_null(field.type) and value_type(field.type) != value_type(known.type):
                 where = "the first file" if origin == first else str(origin)
                 raise DataFormatError(
                     f"{source}: column {field.name!r} holds {field.type}, in {where} {known.type}. "
@@ -90,11 +52,14 @@ def common_schema(files: Iterable[tuple[Source, pa.Schema]]) -> pa.Schema:
 
 
 def conformed(source: Source, batch: pa.RecordBatch, before: int, wanted: pa.Schema) -> list[pa.Array]:
-    """The columns of a batch, whose first row is number `before`, in the order and of the types of a schema."""
+    """The columns of a batch, whose first row is number `before`, in the order and of the types of a schema.
+
+    A column that the file does not have is null, or what its folders say.
+    """
     columns = []
     for field in wanted:
         if field.name not in batch.schema.names:
-            columns.append(pa.nulls(batch.num_rows, stored_type(field.type)))
+            columns.append(partition_column(source, field, batch.num_rows))
             continue
         column = batch.column(field.name)
         if not field.nullable and column.null_count:
@@ -103,6 +68,7 @@ def conformed(source: Source, batch: pa.RecordBatch, before: int, wanted: pa.Sch
                 f"{source}, row {row}: column {field.name!r} is null, which the file's schema rules out. "
                 "Allow null there, or fill the column."
             )
+        check_partition(source, field, column, before)
         kind = stored_type(field.type)
         columns.append(column if column.type == kind else column.cast(kind))
     return columns

@@ -26,9 +26,14 @@ def reading_notes(found: FoundInput) -> list[str]:
         lines.append(f"{files} read" + (f"; skipped: {skipped}" if skipped else ""))
     if found.partitions:
         columns = ", ".join(folder.partition("=")[0] for folder in found.partitions)
+        folders = "/".join(found.partitions)
+        if found.sources[0].record_format == "parquet":
+            lines.append(f"columns from the names of folders ({folders}/): {columns}")
+            return lines
         lines.append(
-            f"Warning: partition columns ({columns}) stand in the names of folders ({'/'.join(found.partitions)}/) and "
-            "in no file, so they are not read and not in the output. Write them into the files to keep them."
+            f"Warning: partition columns ({columns}) stand in the names of folders ({folders}/) and "
+            "in no file; they are read of Parquet and Arrow only, so they are not in the output. Write them into the "
+            "files, or convert them to Parquet, to keep them."
         )
     return lines
 

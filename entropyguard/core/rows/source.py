@@ -19,13 +19,15 @@ Place = tuple[int, int]
 class Source:
     """One input file: `kind` is jsonl, json, csv, tsv, parquet or arrow; `compression` is "", gz or zst.
 
-    `encoding` is that of text, by Python's name.
+    `encoding` is that of text, by Python's name; `partitions`: the folders above that stand for columns, such as
+    `year=2024`.
     """
 
     path: Path
     kind: str
     compression: str = ""
     encoding: str = "utf-8"
+    partitions: tuple[str, ...] = ()
 
     @property
     def record_format(self) -> str:
