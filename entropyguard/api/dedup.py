@@ -45,6 +45,7 @@ def dedup(
     min_length: int | None = None,
     required_columns: Sequence[str] = (),
     strict: bool = False,
+    encoding: str | None = None,
     max_loss: float | None = None,
     model: str | os.PathLike[str] | None = None,
     allow_download: bool = False,
@@ -71,6 +72,7 @@ def dedup(
     protect_numbers: texts that differ in their numbers are no duplicates of any kind.
     min_length: characters; shorter texts are dropped, too.
     required_columns, strict: rows without a value in one of these are rejected; a rejected row is an error.
+    encoding: of a path's text, where it is not UTF-8, such as "utf-16" or "cp1252".
     max_loss: LossError where more than this share would go, of all rows or of a source.
     model: the packaged model's name (all-MiniLM-L6-v2), a folder, or with allow_download a name on the hub. The one
         that was used last stays loaded.
@@ -105,6 +107,7 @@ def dedup(
         protect_numbers=protect_numbers,
         max_loss=max_loss,
         strict=strict,
+        encoding=encoding,
         max_memory=max_memory,
         threads=threads,
         vector_cache=path("vector_cache", vector_cache),
