@@ -30,7 +30,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run of the command line. summary: what --json wrote; dropped: by row, only with an audit."""
+    """A finished run of the command line. summary: what --json wrote; dropped: by row."""
 
     measured: Measured
     summary: dict[str, Any]
@@ -46,16 +46,15 @@ class Run:
         return int(self.summary["stages"][stage]["peak_bytes"])
 
 
-def run_entropyguard(rows: Path, folder: Path, *flags: str | Path, resume: bool = False, audit: bool = False) -> Run:
+def run_entropyguard(rows: Path, folder: Path, *flags: str | Path, resume: bool = False) -> Run:
     """Clean `rows` (JSONL with a column `text`) with `folder` for all that it writes; the checkpoints stay there."""
     folder.mkdir(parents=True, exist_ok=True)
-    summary, log = folder / "summary.json", folder / "audit.jsonl"
+    summary, checkpoints = folder / "summary.json", folder / "checkpoints"
     command: list[str | Path] = [sys.executable, "-m", "entropyguard", "--input", rows, "--text-column", "text"]
-    command += ["--output", folder / "cleaned.jsonl", "--checkpoint-dir", folder / "checkpoints", "--json", summary]
+    command += ["--output", folder / "cleaned.jsonl", "--checkpoint-dir", checkpoints, "--json", summary]
     command += ["--resume"] if resume else []
-    command += ["--audit-log", log] if audit else []
     measured = measure([*command, *flags])
-    dropped = _dropped(log) if audit else {}
+    dropped = {row: drop for stage in ("exact", "near", "semantic") for row, drop in drops(checkpoints, stage).items()}
     return Run(measured, json.loads(summary.read_text(encoding="utf-8")), dropped)
 
 
@@ -91,15 +90,6 @@ def kept_ids(run_folder: Path) -> list[int]:
     """The `id` of each row of the output, in its order."""
     lines = (run_folder / "cleaned.jsonl").read_text(encoding="utf-8").splitlines()
     return [int(json.loads(line)["id"]) for line in lines]
-
-
-def _dropped(log: Path) -> dict[int, Drop]:
-    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return {
-        record["row_id"]: Drop(record["keeper_row_id"], record["similarity"])
-        for record in records
-        if record["keeper_row_id"] is not None
-    }
 
 
 def drops(checkpoints: Path, stage: str) -> dict[int, Drop]:

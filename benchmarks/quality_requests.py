@@ -30,7 +30,7 @@ def judge_requests(path: Path, most: int, peers: dict[str, Peer], static: Path |
     lines, shown = [], dict[int, Drop]()
     for threshold in THRESHOLDS:
         flags = ["--dedup-threshold", str(threshold), "--near-threshold", "0"]
-        run = run_entropyguard(file, work / path.stem, *flags, resume=(work / path.stem).exists(), audit=True)
+        run = run_entropyguard(file, work / path.stem, *flags, resume=(work / path.stem).exists())
         lines.append(_own_line(f"semantic {threshold} alone", run.dropped, topics))
         shown = run.dropped if threshold == _SHOWN_AT else shown
     checkpoints = work / path.stem / "checkpoints"

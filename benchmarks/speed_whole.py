@@ -30,8 +30,8 @@ def time_whole(
         raise SystemExit("a static model is made by semhash's model2vec, which is not installed")
     results, told = [], []
     for model, flags in models:
-        first = run_entropyguard(file, work / model, *flags, audit=True)
-        again = run_entropyguard(file, work / model, *flags, "--dedup-threshold", "0.92", resume=True, audit=True)
+        first = run_entropyguard(file, work / model, *flags)
+        again = run_entropyguard(file, work / model, *flags, "--dedup-threshold", "0.92", resume=True)
         results.append((f"entropyguard, {model}", first.measured, first.dropped))
         results.append((f"the same, then --resume at 0.92, {model}", again.measured, again.dropped))
         told.append(f"{model}: " + ", ".join(f"{stage} {first.seconds(stage):.1f} s" for stage in STAGES))
