@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from entropyguard.core.encodings import UTF8, encoding_name
+from entropyguard.core.encodings import encoding_name
 from entropyguard.core.errors import UsageError
 from entropyguard.core.yaml_text import load_yaml
 
@@ -33,7 +33,7 @@ class IngestParams:
     required_columns: tuple[str, ...]
     strict: bool
     max_line_bytes: int
-    encoding: str = UTF8
+    encoding: str
 
     def __post_init__(self) -> None:
         known = encoding_name(self.encoding) is not None

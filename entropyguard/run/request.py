@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.core.errors import DataFormatError, UsageError
@@ -23,6 +23,9 @@ from entropyguard.run.publish import output_format
 from entropyguard.run.saved_dataset import is_folder
 from entropyguard.run.streams import is_stream
 from entropyguard.run.targets import Target, check_input, check_targets, lies_inside, targets
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STDIN = "-"
 DATA = "data"
@@ -136,18 +139,19 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
 def params_of(request: Request, sources: list[Source]) -> Params:
     """The parameters of the run: the packaged defaults, changed by the flags that were given."""
     params = _with_settings(default_params(), request)
-    column = _text_column(request, sources, params.ingest.text_column)
-    _check_fit(sources, column, params.output.format)
-    if is_folder(request.output) and sources[0].record_format == "parquet":
+    schema = _schema(sources)
+    column = _text_column(request, sources, schema, params.ingest.text_column)
+    _check_fit(sources[0], schema, column, params.output.format)
+    if schema is not None and is_folder(request.output) and sources[0].record_format == "parquet":
         from entropyguard.core.export.dataset_types import check_loadable  # pyarrow, only for those who want a folder
-        from entropyguard.core.ingest.parquet_rows import united_schema
 
-        check_loadable(united_schema(sources), request.output)
+        check_loadable(schema, request.output)
     if params.output.mark:
         from entropyguard.core.export.marks import check_names  # polars, only for those who want marks
         from entropyguard.core.ingest.columns import first_columns
 
-        check_names(first_columns(sources), params.output.format)
+        names = first_columns(sources) if schema is None else [field.name for field in schema]
+        check_names(names, params.output.format)
     params = dataclasses.replace(
         params,
         input=input_param(sources),
@@ -171,21 +175,28 @@ def _fingerprint(params: Params, request: Request) -> str:
     return model_fingerprint(resolve_model(params.embed.model, allow_download=request.allow_download))
 
 
-def _check_fit(sources: list[Source], text_column: str | tuple[str, ...], output: str) -> None:
+def _schema(sources: list[Source]) -> list[pa.Field] | None:
+    """The columns that headers or schemas name, read once; None of JSON lines, which may name more in any row."""
+    if sources[0].record_format == "jsonl":
+        return None
+    from entropyguard.core.ingest.columns import fields_of  # pyarrow, for what has to be looked at
+
+    return fields_of(sources)
+
+
+def _check_fit(source: Source, schema: list[pa.Field] | None, text_column: str | tuple[str, ...], output: str) -> None:
     """DataFormatError for what the output's format cannot hold, as far as schemas or the first file's rows tell."""
-    source, kind = sources[0], output.partition(".")[0]
+    kind = output.partition(".")[0]
     if source.record_format in (kind, "csv"):
         return
     from entropyguard.core.export.json_rows import check_rows, check_types  # pyarrow, only for those who convert
 
-    if source.record_format == "jsonl":
+    if schema is None:
         from entropyguard.core.ingest.sample import sample_rows
 
         check_rows(sample_rows(source, text_column), kind, lambda place: f"{source}, line {place[1]}")
     else:
-        from entropyguard.core.ingest.parquet_rows import united_schema
-
-        check_types(united_schema(sources), kind)
+        check_types(schema, kind)
 
 
 def _with_settings(params: Params, request: Request) -> Params:
@@ -253,17 +264,20 @@ def _changed(section: T, **given: Any) -> T:
     return dataclasses.replace(section, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
-def _text_column(request: Request, sources: list[Source], default: str | tuple[str, ...]) -> str | tuple[str, ...]:
+def _text_column(
+    request: Request, sources: list[Source], schema: list[pa.Field] | None, default: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
     """The columns of texts: those that were asked for, as far as can be seen before rows are read, or found."""
-    if request.text_column is not None and sources[0].record_format == "jsonl":
+    if request.text_column is not None and schema is None:
         return request.text_column  # a JSON key may first show up anywhere: ingest has the last word
     from entropyguard.core.ingest.batches import check_columns, listed  # pyarrow, for what has to be looked at
-    from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_columns
+    from entropyguard.core.ingest.columns import paths_of_input, text_columns
+    from entropyguard.core.rows.arrow_texts import paths_of_fields
 
-    if request.text_column is not None:
-        check_columns(sources[0], fields_of(sources), text_paths(request.text_column), ())
+    if request.text_column is not None and schema is not None:
+        check_columns(sources[0], schema, text_paths(request.text_column), ())
         return request.text_column
-    paths = paths_of_input(sources, listed_names(default)[0])
+    paths = paths_of_input(sources, listed_names(default)[0]) if schema is None else paths_of_fields(schema)
     found = text_columns(paths, listed_names(default)[0])
     if not found:
         _refuse_other_forms(sources, paths)

@@ -129,7 +129,7 @@ def ingested(folder: Path, kind: str, columns: dict[str, list[str]]) -> Checkpoi
         pq.write_table(frame.to_arrow(), file)
     else:
         frame.write_ndjson(file)
-    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
+    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27, encoding="utf-8")
     ingest(find_sources(str(file)), folder / "ingested.parquet", folder / "rejected", params, silent, group_rows=2)
     return Checkpoint(folder / "ingested.parquet")
 

@@ -36,7 +36,7 @@ LINES = [
 
 def checkpoint_of(source: Path) -> Path:
     out = source.with_name("checkpoint.parquet")
-    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
+    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27, encoding="utf-8")
     ingest(find_sources(str(source)), out, source.with_name("rejected"), params, silent)
     return in_order(out)
 

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.columns import paths_of_input, text_columns
+from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_columns
 from entropyguard.core.ingest.inputs import find_sources
+from entropyguard.core.rows.arrow_texts import paths_of_fields
 from entropyguard.core.rows.text_paths import Paths
 from entropyguard.run.request import Request, params_of
 from tests.ingest.test_ingest import params, read
@@ -72,18 +73,18 @@ def test_a_column_of_the_last_row_is_known(tmp_path: Path) -> None:
 def test_the_columns_of_csv_and_parquet_are_known(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('\ufeffid,"te\nxt"\n1,a\n')
     sources = find_sources(str(tmp_path / "a.csv"))
-    assert text_of_each(paths_of_input(sources, "text")) == {"id": True, "te\nxt": True}
+    assert text_of_each(paths_of_fields(fields_of(sources))) == {"id": True, "te\nxt": True}
     table = pa.table({"n": [1], "d": pa.array(["x"]).dictionary_encode(), "s": ["x"]})
     pq.write_table(table, tmp_path / "a.parquet")
     sources = find_sources(str(tmp_path / "a.parquet"))
-    assert text_of_each(paths_of_input(sources, "text")) == {"n": False, "d": True, "s": True}
+    assert text_of_each(paths_of_fields(fields_of(sources))) == {"n": False, "d": True, "s": True}
 
 
 def test_the_columns_of_all_shards_are_known(tmp_path: Path) -> None:
     pq.write_table(pa.table({"n": [1]}), tmp_path / "0.parquet")
     pq.write_table(pa.table({"n": [1], "body": ["x"]}), tmp_path / "1.parquet")
     sources = find_sources(str(tmp_path))
-    assert text_of_each(paths_of_input(sources, "text")) == {"n": False, "body": True}
+    assert text_of_each(paths_of_fields(fields_of(sources))) == {"n": False, "body": True}
     assert (
         params_of(Request(str(tmp_path), "out.jsonl", "body", no_semantic=True), sources).ingest.text_column == "body"
     )

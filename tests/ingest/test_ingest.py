@@ -66,7 +66,7 @@ def params(
     *,
     strict: bool = False,
 ) -> IngestParams:
-    return IngestParams(text_column, tuple(required), strict, max_line_bytes)
+    return IngestParams(text_column, tuple(required), strict, max_line_bytes, "utf-8")
 
 
 def read(spec: Path | str, given: IngestParams | None = None) -> Read:

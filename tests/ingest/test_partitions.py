@@ -11,11 +11,12 @@ import pytest
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.writers import write_records
-from entropyguard.core.ingest.columns import first_columns, paths_of_input
+from entropyguard.core.ingest.columns import fields_of
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_input, find_sources
 from entropyguard.core.ingest.reading_notes import reading_notes
 from entropyguard.core.progress import silent
+from entropyguard.core.rows.arrow_texts import paths_of_fields
 from entropyguard.core.storage.checkpoint import Checkpoint
 from tests.ingest.test_arrow_input import write_stream
 from tests.ingest.test_ingest import params
@@ -52,7 +53,7 @@ def test_folders_are_columns_behind_the_files_own(tmp_path: Path, spec: str) -> 
         {"n": 1, "year": 2023, "lang": "en"},
         {"n": 2, "year": 2024, "lang": "de"},
     ]
-    assert first_columns(find_sources(str(tmp_path / spec))) == ["text", "n", "year", "lang"]
+    assert [field.name for field in fields_of(find_sources(str(tmp_path / spec)))] == ["text", "n", "year", "lang"]
     assert reading_notes(find_input(str(tmp_path / spec)))[-1] == (
         "columns from the names of folders (year=2023/lang=en/): year, lang"
     )
@@ -139,6 +140,6 @@ def test_a_hidden_folder_that_a_glob_spells_gives_no_column(tmp_path: Path) -> N
 
 def test_a_folder_may_hold_the_text(tmp_path: Path) -> None:
     put(tmp_path / "d" / "year=2024" / "lang=en")
-    paths = paths_of_input(find_sources(str(tmp_path / "d")), "text")
+    paths = paths_of_fields(fields_of(find_sources(str(tmp_path / "d"))))
     assert paths.has_text("lang")
     assert not paths.has_text("year")

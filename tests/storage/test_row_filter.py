@@ -33,7 +33,7 @@ def ingested(folder: Path, texts: list[str], group_rows: int) -> Path:
     """What ingest makes of the texts, in row groups of so many rows."""
     lines = [json.dumps({"text": text, "n": at}) + "\n" for at, text in enumerate(texts)]
     (folder / "data.jsonl").write_text("".join(lines))
-    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27)
+    params = IngestParams("text", (), strict=False, max_line_bytes=1 << 27, encoding="utf-8")
     sources = find_sources(str(folder / "data.jsonl"))
     ingest(sources, folder / "in.parquet", folder / "rejected", params, silent, group_rows=group_rows)
     return folder / "in.parquet"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from entropyguard.core.progress import Progress
+from entropyguard.core.rows.column_types import stored_type
 
 _ROWS_AT_ONCE = 8_192
 
@@ -17,7 +18,9 @@ def write_arrow(tables: Iterator[pa.Table], out: Path, schema: pa.Schema, progre
 
     A stream is not compressed, so that a reader can map it into memory; a file is, with LZ4.
     """
-    plain = pa.schema([field.with_type(plain_type(field.type)) for field in schema], metadata=schema.metadata)
+    # Not every reader of Arrow has dictionaries and views.
+    fields = [field.with_type(stored_type(field.type, dictionaries=False)) for field in schema]
+    plain = pa.schema(fields, metadata=schema.metadata)
     options = pa.ipc.IpcWriteOptions(compression=None if stream else "lz4")
     new = pa.ipc.new_stream if stream else pa.ipc.new_file
     rows = 0
@@ -27,19 +30,3 @@ def write_arrow(tables: Iterator[pa.Table], out: Path, schema: pa.Schema, progre
             rows += len(table)
             progress(rows, None)
     return rows
-
-
-def plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type without dictionaries and views, which not every reader of Arrow has."""
-    types = pa.types
-    if types.is_dictionary(kind):
-        return plain_type(kind.value_type)
-    if types.is_string_view(kind) or types.is_binary_view(kind):
-        return pa.large_string() if types.is_string_view(kind) else pa.large_binary()
-    if types.is_struct(kind):
-        return pa.struct([field.with_type(plain_type(field.type)) for field in kind])
-    if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type)))
-    if types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(plain_type(kind.value_type)))
-    return kind

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
 
 
-def check_loadable(schema: pa.Schema, output: str) -> None:
+def check_loadable(schema: Iterable[pa.Field], output: str) -> None:
     """DataFormatError for a column with which `datasets` would refuse to load the folder."""
     for field in schema:
         unknown = _unknown(field.type)

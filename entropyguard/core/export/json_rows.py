@@ -86,7 +86,7 @@ def _has_nan(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def check_types(schema: pa.Schema, format: str) -> None:  # noqa: A002  the flag's name
+def check_types(schema: Iterable[pa.Field], format: str) -> None:  # noqa: A002  the flag's name
     """DataFormatError for a column whose type has no spelling in the format, whatever its values are."""
     for field in schema if format not in _TYPED else ():
         if _json_type(field.type) is None:

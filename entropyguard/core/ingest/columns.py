@@ -32,11 +32,9 @@ def fields_of(sources: Sequence[Source]) -> list[pa.Field]:
 
 
 def first_columns(sources: Sequence[Source]) -> list[str]:
-    """The columns that headers or schemas name, or of JSON lines those of the first rows."""
+    """The columns of the first rows of JSON lines."""
     from entropyguard.core.ingest.json_files import read_rows
 
-    if sources[0].record_format != "jsonl":
-        return [field.name for field in fields_of(sources)]
     paths = Paths()
     for block in islice(read_rows(sources[0], _LINE_BYTES), 2):  # the first may hold a byte order mark alone
         _note_lines(paths, block.records)
@@ -44,14 +42,9 @@ def first_columns(sources: Sequence[Source]) -> list[str]:
 
 
 def paths_of_input(sources: Sequence[Source], enough: str) -> Paths:
-    """What the header or the schemas name; of JSON lines what is in any row of any file.
-
-    These are read up to the first block with a text under `enough`.
-    """
+    """What is in any row of any file of JSON lines, up to the first block with a text under `enough`."""
     from entropyguard.core.ingest.json_files import read_rows
 
-    if sources[0].record_format != "jsonl":
-        return paths_of_fields(fields_of(sources))
     paths = Paths()
     for source in sources:
         for block in read_rows(source, _LINE_BYTES):

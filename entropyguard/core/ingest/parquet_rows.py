@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
-from entropyguard.core.ingest.column_types import stored_type
 from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import unit_of_int96
 from entropyguard.core.ingest.parquet_schema import common_schema, conformed
 from entropyguard.core.ingest.partition_columns import with_partitions
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
+from entropyguard.core.rows.column_types import stored_type
 from entropyguard.core.rows.source import Place, Source
 from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import arrow_file, row_bytes

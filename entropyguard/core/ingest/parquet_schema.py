@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.column_types import stored_type, value_type
 from entropyguard.core.ingest.partition_columns import check_partition, partition_column
+from entropyguard.core.rows.column_types import stored_type, value_type
 from entropyguard.core.rows.source import Source
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.column_types import stored_type, value_type
 from entropyguard.core.ingest.partitions import folder_of, partition_values
+from entropyguard.core.rows.column_types import stored_type, value_type
 from entropyguard.core.rows.source import Source
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")

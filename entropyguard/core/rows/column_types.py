@@ -5,19 +5,26 @@ from __future__ import annotations
 import pyarrow as pa
 
 
-def stored_type(kind: pa.DataType) -> pa.DataType:
-    """The type a column has in a checkpoint: its own, but for views, of which Arrow filters and measures none."""
+def stored_type(kind: pa.DataType, *, dictionaries: bool = True) -> pa.DataType:
+    """The type a column has in a checkpoint: its own, but for views, of which Arrow filters and measures none.
+
+    Without `dictionaries`, that of their values.
+    """
     types = pa.types
-    if types.is_string_view(kind):
-        return pa.large_string()
-    if types.is_binary_view(kind):
-        return pa.large_binary()
+
+    def inner(kind: pa.DataType) -> pa.DataType:
+        return stored_type(kind, dictionaries=dictionaries)
+
+    if types.is_dictionary(kind) and not dictionaries:
+        return inner(kind.value_type)
+    if types.is_string_view(kind) or types.is_binary_view(kind):
+        return pa.large_string() if types.is_string_view(kind) else pa.large_binary()
     if types.is_struct(kind):
-        return pa.struct([field.with_type(stored_type(field.type)) for field in kind])
+        return pa.struct([field.with_type(inner(field.type)) for field in kind])
     if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(stored_type(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(inner(kind.value_type)))
     if types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(stored_type(kind.value_type)))
+        return pa.large_list(kind.value_field.with_type(inner(kind.value_type)))
     return kind
 
 
