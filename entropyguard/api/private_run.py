@@ -12,6 +12,7 @@ from entropyguard.api.models import loaded, torch_threads_kept
 from entropyguard.core.embed.model import check_fingerprint, is_static, resolve_model
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.params import Params
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.rows.source import Place
@@ -44,6 +45,7 @@ class PrivateRun:
         self.threads = request.threads
         self.max_memory = request.max_memory or default_max_memory()
         self.allow_download = request.allow_download
+        self.pool: Pool = InlinePool()
         self._vector_cache = request.vector_cache
         self._names = names
         self._watched = Watched() if watched else None

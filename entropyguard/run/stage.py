@@ -32,6 +32,7 @@ from entropyguard.core.errors import (
     UsageError,
 )
 from entropyguard.core.no_pandas import leave_pandas_out
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -64,6 +65,7 @@ class ProjectRun:
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
+        self.pool: Pool = InlinePool()
         self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name

@@ -15,6 +15,7 @@ from entropyguard.core.rows.source import Place
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.params import Params
+    from entropyguard.core.pool.pool import Pool
     from entropyguard.core.storage.checkpoint import Checkpoint
     from entropyguard.core.storage.parts import PartStore
 
@@ -31,6 +32,8 @@ class StageRun(Protocol):
     max_memory: int
     """Bytes."""
     allow_download: bool
+    pool: Pool
+    """Where units of its work are done."""
 
     def watch(self, path: Path) -> None:
         """Remember a file that the result depends on; the run fails if it has other content at its end."""
