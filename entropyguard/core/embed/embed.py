@@ -14,7 +14,7 @@ import xxhash
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.unit import REASONS, EmbedUnit, EmbedWork, embeddings_schema, read_unit
 from entropyguard.core.embed.vector_store import VectorStore
-from entropyguard.core.pool.parts import finished_parts, parts_of
+from entropyguard.core.pool.parts import finished_parts, results_of
 from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ def embed_texts(
         used = []
         with TableWriter(out, embeddings_schema(encoder.dimension), metadata, plain=("vector",)) as writer:
             heard = RowsDone(progress, after_near.rows)
-            for part, made in parts_of(pool, work, units, finished, heard, threaded=True):
+            for part, made in results_of(pool, work, units, finished, heard, threaded=True):
                 lines, of_unit = read_unit(part)
                 writer.write(lines.replace_schema_metadata(None))
                 counts += of_unit if made else of_unit - Counter({"embedded": of_unit["embedded"]})

@@ -1,4 +1,4 @@
-"""Units whose result is a part of a store: those that are there already are not done again."""
+"""Units of which a store may have what comes of them: these are not done again."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class NamedUnit(Protocol):
 
 
 N = TypeVar("N", bound=NamedUnit)
+R = TypeVar("R")
 
 
 def finished_parts(units: Sequence[N], store: PartStore) -> dict[str, Path]:
@@ -27,16 +28,16 @@ def finished_parts(units: Sequence[N], store: PartStore) -> dict[str, Path]:
     return {name: path for name, path in lying if name in names and store.is_sound(path)}
 
 
-def parts_of(
+def results_of(
     pool: Pool,
-    work: Work[N, Path],
+    work: Work[N, R],
     units: Sequence[N],
-    finished: Mapping[str, Path],
+    finished: Mapping[str, R],
     heard: Heard[N],
     *,
     threaded: bool = False,
-) -> Iterator[tuple[Path, bool]]:
-    """The part of each unit, in order, and whether it was made now, by `work`."""
+) -> Iterator[tuple[R, bool]]:
+    """What comes of each unit, in order, and whether it was made now, by `work`."""
     made = pool.map(work, [unit for unit in units if unit.name not in finished], heard, threaded=threaded)
     for unit in units:
         if unit.name in finished:
