@@ -85,8 +85,9 @@ class InlinePool:
     ) -> Generator[R]:
         """See `Pool`. What goes wrong comes out as it is: here nothing else could do it better."""
         for unit in units:
-            yield work(unit, _shares(heard, unit))
+            result = work(unit, _shares(heard, unit))
             heard(unit, 1.0)
+            yield result
 
     def close(self) -> None:
         """There is nothing to end."""
