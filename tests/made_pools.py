@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
-from entropyguard.core.pool.pool import Heard, InlinePool, R, U, Work, unheard
+from entropyguard.core.pool.pool import Fact, Heard, InlinePool, R, U, Work, unheard
 
-_MOST_BYTES = 4_000
+_MOST_BYTES = 20_000
 
 
 class SendingPool(InlinePool):
     """Sends work and units through pickle, the last unit first, and each twice: no result may depend on that."""
 
     def map(
-        self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, *, threaded: bool = False
-    ) -> Iterator[R]:
-        sent = pickle.dumps(work)
+        self,
+        work: Work[U, R],
+        units: Sequence[U],
+        heard: Heard[U] = unheard,
+        *,
+        threaded: bool = False,
+        gpu: bool = False,  # noqa: ARG002  there is none here
+        facts: Sequence[Fact] = (),
+    ) -> Generator[R]:
+        sent = pickle.dumps((work, facts))
         assert len(sent) < _MOST_BYTES
-        copy: Work[U, R] = pickle.loads(sent)  # noqa: S301  our own
+        copy: Work[U, R] = pickle.loads(sent)[0]  # noqa: S301  our own
+        assert all(fact.tell() == fact.value for fact in pickle.loads(sent)[1])  # noqa: S301
         units = pickle.loads(pickle.dumps(units))  # noqa: S301
-        done = [list(super(SendingPool, self).map(copy, units[::-1], heard, threaded=threaded)) for _ in range(2)]
-        yield from done[1][::-1]
+        for _ in range(2):
+            done = list(super().map(copy, units[::-1], heard, threaded=threaded))
+        yield from done[::-1]

@@ -39,7 +39,8 @@ class Counting:
     def __init__(self, encoder: Encoder, pieces: int | None = None) -> None:
         self._encoder = encoder
         self._pieces = pieces
-        self.dimension, self.fingerprint, self.unit_bytes = encoder.dimension, encoder.fingerprint, encoder.unit_bytes
+        self.folder, self.dimension, self.fingerprint = encoder.folder, encoder.dimension, encoder.fingerprint
+        self.unit_bytes, self.on_gpu, self.facts = encoder.unit_bytes, encoder.on_gpu, encoder.facts
         self.embedded = 0
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
