@@ -40,7 +40,7 @@ _WIDTHS = (
 # token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
 _BATCH_TOKENS = {"cpu": 256, "cuda": 16_384}
 _GPU_WORKERS = 2
-_UNIT_BYTES = {"cpu": 1 << 19, "cuda": 1 << 24}
+_UNIT_BYTES = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 Forward = Callable[[Any, Any], Any]
