@@ -66,6 +66,14 @@ class VectorStore:
                 except FileNotFoundError:  # another process put a bigger part in its place
                     self._refresh()
 
+    def knows(self, keys: Keys) -> Bools:
+        """Which keys are known."""
+        found = np.zeros(len(keys), dtype=np.bool_)
+        with self._lock:
+            for index in self._indexes:
+                found |= index.find(keys) >= 0
+        return found
+
     def put(self, keys: Keys, vectors: Floats) -> None:
         """Save vectors; once this returns, no kill can lose them."""
         table = pa.table({"key": digests_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
