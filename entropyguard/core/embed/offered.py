@@ -46,7 +46,7 @@ def take_offered(store: VectorStore, offered: Path, encoder: Encoder, after_near
     known, vectors = there.find(batch.keys[compared])
     if not known.any() or batch.vectors[compared[known]].tobytes() != vectors.tobytes():
         return False
-    store.link(offered)
+    store.take(offered)
     return True
 
 

@@ -103,6 +103,11 @@ class VectorStore:
         self._parts.sweep()
         self._refresh()
 
+    def take(self, embeddings: Path) -> None:
+        """Add an embeddings.parquet to what is there."""
+        self._parts.link("embeddings", embeddings)
+        self._refresh()
+
     def _refresh(self) -> None:
         """Read the keys of all sound parts; a file that has not been touched is checked once."""
         self._paths: list[Path] = []
