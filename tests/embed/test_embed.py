@@ -295,7 +295,9 @@ def test_what_is_sent_of_the_work_is_little_and_embeds_the_same(tmp_path: Path, 
             heard: Heard[U] = unheard,
             *,
             threaded: bool = False,
-        ) -> Iterator[R]:
+            gpu: bool = False,
+            facts: Sequence[Fact] = (),
+        ) -> Generator[R]:
             sent = pickle.dumps((work, units))
             assert len(sent) < 3_000
             copies: tuple[Work[U, R], Sequence[U]] = pickle.loads(sent)  # noqa: S301  our own
