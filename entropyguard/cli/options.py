@@ -114,6 +114,7 @@ DryRun = Annotated[bool, _guard("--dry-run", help="Say which stages would run an
 
 Threads = Annotated[int | None, _running(metavar="N", min=1, help="For embedding and search. [default: all]")]
 Workers = Annotated[int | None, _running(metavar="N", min=1, help="Processes at work. [default: one a core]")]
+Ray = Annotated[str | None, _running(metavar="ADDRESS", help="Of a Ray cluster to work on; local starts one.")]
 MaxMemory = Annotated[str | None, _running(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of all]")]
 VectorCache = Annotated[Path | None, _running(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")]
 ProfileMemory = Annotated[bool, _running("--profile-memory", help="Print each stage's peak memory.")]

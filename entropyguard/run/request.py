@@ -20,6 +20,7 @@ from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.audit import check_audit
+from entropyguard.run.pools import check_pool
 from entropyguard.run.publish import output_format
 from entropyguard.run.saved_dataset import is_folder
 from entropyguard.run.streams import is_stream
@@ -72,6 +73,7 @@ class Request:
     max_memory: int | None = None
     threads: int | None = None
     workers: int | None = None
+    ray: str | None = None
     vector_cache: Path | None = None
     quiet: bool = False
     verbose: bool = False
@@ -103,6 +105,7 @@ def check_request(request: Request) -> None:
     if request.input == STDIN:
         _check_stdin(request)
     check_audit(request.audit_log, request.audit_text)
+    check_pool(request.workers, request.ray)
 
 
 def _targets(request: Request) -> list[Target]:

@@ -66,7 +66,7 @@ class ProjectRun:
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
-        self.pool = pool_of_environment()
+        self.pool = pool_of_environment(project.paths.temporary / name, self.note)
         self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
