@@ -40,7 +40,8 @@ class ClusterBench(Bench):
         """See `Workspace`."""
         environment = super().env()
         path = [str(_SMALL_UNITS), environment.get("PYTHONPATH")]
-        return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # where the played cluster is
+        return {**environment, **loopback, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def rows() -> list[str]:

@@ -16,9 +16,9 @@ _SMALL: dict[str, dict[str, Any]] = {
     "entropyguard.core.ingest.ingest": {"unit_bytes": 4_000},
     "entropyguard.core.near.text_units": {"UNIT_ROWS": 50},
     "entropyguard.core.near.band_units": {"_UNIT_HASHES": 1_000},
-    "entropyguard.core.embed.embed": {"unit_rows": 40},
+    "entropyguard.core.embed.embed": {"unit_rows": 12},
     "entropyguard.core.pairs.similar_pairs": {"sizes": None},
-    "entropyguard.core.semantic.semantic": {"unit_pairs": 20, "_WORTH_A_POOL_ROWS": 0},
+    "entropyguard.core.semantic.semantic": {"unit_pairs": 10, "_WORTH_A_POOL_ROWS": 0},
     "entropyguard.core.export.writers": {"unit_bytes": 4_000},
 }
 """By module what is set: a name of its own, or the default of a parameter of its functions."""
@@ -34,7 +34,7 @@ class _Small(Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         for name, small in self._values.items():
-            value = module.SearchSizes(block_rows=64) if name == "sizes" else small
+            value = module.SearchSizes(block_rows=16) if name == "sizes" else small
             if hasattr(module, name):
                 setattr(module, name, value)
             for function in vars(module).values():
