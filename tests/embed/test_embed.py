@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.static import StaticEncoder
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
-from entropyguard.core.pool.pool import Heard, InlinePool, Pool, R, U, Work, unheard
+from entropyguard.core.pool.pool import Fact, Heard, InlinePool, Pool, R, U, Work, unheard
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -301,7 +301,7 @@ def test_what_is_sent_of_the_work_is_little_and_embeds_the_same(tmp_path: Path, 
             sent = pickle.dumps((work, units))
             assert len(sent) < 3_000
             copies: tuple[Work[U, R], Sequence[U]] = pickle.loads(sent)  # noqa: S301  our own
-            return super().map(*copies, heard, threaded=threaded)
+            return super().map(*copies, heard, threaded=threaded, gpu=gpu, facts=facts)
 
     store = PartStore(tmp_path / "store")
     run(tmp_path, TEXTS[:4], model, store)
