@@ -24,7 +24,7 @@ class RayPool:
     """
 
     def __init__(self, address: str, folder: Path, tell: Callable[[str], None], cores: int | None = None) -> None:
-        self._address = address
+        self.address = address
         self._folder = folder
         self._tell = tell
         self._cores = cores or usable_cores()
@@ -60,7 +60,7 @@ class RayPool:
 
     @cached_property
     def _ray(self) -> ModuleType:
-        address = self._address
+        address = self.address
         if address == LOCAL:
             self._local = LocalRay(self._cores)
             address = self._local.address
