@@ -62,6 +62,7 @@ def main() -> None:
                 for name, (seconds, driver, inside) in found.items():
                     ratio = f"{base[0] / seconds:.2f}"
                     table.append([name, f"{seconds:.2f}", ratio, f"{driver:.3f}", f"{inside:.2f}"])
+                    print(table[-1], flush=True)
                 if cores == 2:
                     for name, pool in pools.items():
                         print(name, empty_rate(pool, given.empty))
