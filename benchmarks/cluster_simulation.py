@@ -69,9 +69,9 @@ class SimulatedCluster:
         end = start + float(self._seconds[unit])
         heapq.heappush(place.cores, end)
         place.under_way[task] = end
-        event = (
-            Failed(task, RuntimeError("at first")) if self._fail[unit] else Done(task, f"/parts/{unit:032x}.parquet")
-        )
+        event: Event = Done(task, part(unit))
+        if self._fail[unit]:
+            event = Failed(task, RuntimeError("at first"))
         self._fail[unit] = False
         self._at(end, event, node)
 
@@ -83,7 +83,7 @@ class SimulatedCluster:
         return found
 
     def end(self) -> None:
-        assert not any(node.under_way for node in self._nodes.values())
+        check(not any(node.under_way for node in self._nodes.values()), "tasks are left")
 
     def _at(self, when: float, event: Event, node: str) -> None:
         self._number += 1
@@ -108,17 +108,27 @@ def simulate(units: int, workers: int, fail_share: float, lost_share: float, see
     seconds = np.exp(random.normal(np.log(MEDIAN_SECONDS), SIGMA, units))
     nodes = max(1, workers // CORES)
     ideal = max(float(seconds.sum()) / (nodes * CORES), float(seconds.max()))
-    lost = [
-        (float(random.uniform(0, ideal)), int(node)) for node in random.permutation(nodes)[: int(nodes * lost_share)]
-    ]
+    unlucky = random.permutation(nodes)[: int(nodes * lost_share)]
+    lost = [(float(random.uniform(0, ideal)), int(node)) for node in unlucky]
     cluster = SimulatedCluster(seconds, nodes, random.random(units) < fail_share, lost, delay=0.002)
     began = time.process_time()
     done = 0
     for at, result in enumerate(dispatch(cluster, range(units), unheard)):
-        assert result == f"/parts/{at:032x}.parquet"
+        check(result == part(at), "results are out of order")
         done += 1
-    assert done == units
-    return {"processor s": time.process_time() - began, "makespan s": cluster.now, "ideal s": ideal, "lost": len(lost)}
+    check(done == units, "results are missing")
+    processor = time.process_time() - began
+    return {"processor s": processor, "makespan s": cluster.now, "ideal s": ideal, "lost": len(lost)}
+
+
+def part(unit: int) -> str:
+    """What comes of a unit."""
+    return f"/parts/{unit:032x}.parquet"
+
+
+def check(true: bool, otherwise: str) -> None:
+    if not true:
+        raise SystemExit(f"The dispatcher is wrong: {otherwise}.")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import time
 from entropyguard.core.progress import Progress
 
 
-def turn(times: int, progress: Progress) -> float:
+def turn(times: int, progress: Progress) -> float:  # noqa: ARG001
     """Keep a core busy; the seconds of processor time it took."""
     began = time.process_time()
     digest = b""
@@ -17,5 +17,5 @@ def turn(times: int, progress: Progress) -> float:
     return time.process_time() - began
 
 
-def nothing(unit: int, progress: Progress) -> int:
+def nothing(unit: int, progress: Progress) -> int:  # noqa: ARG001
     return unit

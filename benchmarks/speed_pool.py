@@ -10,7 +10,6 @@ own processor time is that of a whole round. Then units that do nothing, for the
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from pool_units import nothing, turn
 from entropyguard.core.pool.local import LocalPool
 from entropyguard.core.pool.pool import Pool
 from entropyguard.core.pool.ray_pool import RayPool
+from entropyguard.core.progress import silent
 
 
 def rounds(pools: dict[str, Pool], units: Sequence[int], repeat: int) -> dict[str, tuple[float, float, float]]:
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--empty", type=int, default=2_000)
     given = parser.parse_args()
     print_machine()
-    turns = int(given.seconds / min(turn(20_000, lambda done, total: None) for _ in range(5)) * 20_000)
+    turns = int(given.seconds / min(turn(20_000, silent) for _ in range(5)) * 20_000)
     with tempfile.TemporaryDirectory() as folder, closing(LocalPool(2)) as two:
         here = LocalPool(1)
         table = []
@@ -62,18 +62,20 @@ def main() -> None:
                 for name, (seconds, driver, inside) in found.items():
                     ratio = f"{base[0] / seconds:.2f}"
                     table.append([name, f"{seconds:.2f}", ratio, f"{driver:.3f}", f"{inside:.2f}"])
+                    print(table[-1], flush=True)
                 if cores == 2:
                     for name, pool in pools.items():
                         print(name, empty_rate(pool, given.empty))
-        print_table(["pool", "seconds", "times as fast as inline", "driver's processor s", "units' processor s"], table)
-    sys.stdout.flush()
+        header = ["seconds", "times as fast as inline", "driver's processor s", "units' processor s"]
+        print_table("pool", ["", *header], table)
 
 
 def empty_rate(pool: Pool, units: int) -> str:
     began, processor = time.monotonic(), time.process_time()
     count = sum(1 for _ in pool.map(nothing, range(units)))
     rate = count / (time.monotonic() - began)
-    return f"{rate:,.0f} empty units a second; {(time.process_time() - processor) / count * 1e6:,.0f} µs of the driver each"
+    each = (time.process_time() - processor) / count * 1e6
+    return f"{rate:,.0f} empty units a second; {each:,.0f} µs of the driver for each"
 
 
 if __name__ == "__main__":

@@ -73,6 +73,13 @@ def slow_square(unit: Unit, progress: Progress) -> Path:
     return unit.end()
 
 
+def linger_on_fourth(unit: Unit, progress: Progress) -> Path:
+    """Takes longer than any test on the node "fourth"."""
+    unit.begin()
+    time.sleep(600 if os.environ.get("PLAYED_NODE") == "fourth" else 0.1)
+    return unit.end()
+
+
 def die_once(unit: Unit, progress: Progress) -> Path:
     """Number 3 kills its process at first."""
     if unit.begin() == 0 and unit.number == 3:

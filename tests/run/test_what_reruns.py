@@ -116,7 +116,7 @@ def plain_repro(workspace: Workspace) -> Ended:
 CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "nothing": lambda workspace: workspace.run("--resume"),
     "the `--output` path": other_output,
-    "`--threads`, `--workers`, `--max-memory`, `--quiet`": lambda workspace: workspace.run(
+    "`--threads`, `--workers`, `--ray`, `--max-memory`, `--quiet`": lambda workspace: workspace.run(
         "--resume", "--quiet", threads="1", workers="1", max_memory="1GB"
     ),
     "the input's modification time": touched_input,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import xxhash
@@ -16,6 +16,7 @@ _FOLDER = "shared folder"
 Facts = Mapping[str, str | None]
 
 
+@lru_cache(1)
 def software() -> dict[str, str | None]:
     """The versions of what decides results; None of what is not installed."""
     python = ".".join(platform.python_version_tuple()[:2])

@@ -45,6 +45,8 @@ def check_ray(address: str) -> None:
 
 def connect(address: str) -> ModuleType:
     """Ray, connected as a driver, so that its tasks end with this process; ProcessingError if nobody answers."""
+    if address.startswith("127."):
+        os.environ.update(_LOOPBACK)  # else Ray takes it for another name of this machine, under which nobody listens
     ray = _import()
     terminate = signal.getsignal(signal.SIGTERM)
     try:
@@ -92,13 +94,13 @@ class LocalRay:
     def __init__(self, cores: int) -> None:
         # Without a token every user of the machine could have Ray run anything as this one. A process keeps its first.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        os.environ.update(_LOOPBACK | {"RAY_AUTH_MODE": "token"})
+        os.environ.update(RAY_AUTH_MODE="token")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "entropyguard.core.pool.ray_connection", str(cores)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **_SWITCHES},
+            env={**os.environ, **_SWITCHES, **_LOOPBACK},
             start_new_session=True,
         )
         self.address = self._process.stdout.readline().strip() if self._process.stdout else ""

@@ -24,13 +24,13 @@ class RayPool:
     """
 
     def __init__(self, address: str, folder: Path, tell: Callable[[str], None], cores: int | None = None) -> None:
-        self._address = address
+        self.address = address
         self._folder = folder
         self._tell = tell
         self._cores = cores or usable_cores()
         self._inline = InlinePool()
         self._refused: set[str] = set()
-        self._maps: list[RayNodes] = []
+        self._maps: set[RayNodes] = set()
         self._local: LocalRay | None = None
 
     def map(
@@ -55,12 +55,15 @@ class RayPool:
         here = {**software(), folder: answer, **{fact.name: fact.value for fact in facts}}
         asked = {folder: ask, **{fact.name: fact.tell for fact in facts}}
         nodes = RayNodes(self._ray, work, here, asked, self._folder, self._refuse, gpu=gpu)
-        self._maps.append(nodes)
-        yield from dispatch(nodes, units, heard)
+        self._maps.add(nodes)
+        try:
+            yield from dispatch(nodes, units, heard)
+        finally:
+            self._maps.discard(nodes)
 
     @cached_property
     def _ray(self) -> ModuleType:
-        address = self._address
+        address = self.address
         if address == LOCAL:
             self._local = LocalRay(self._cores)
             address = self._local.address
@@ -73,8 +76,8 @@ class RayPool:
 
     def close(self) -> None:
         """Leave the cluster; what is under way is given up."""
-        while self._maps:
-            self._maps.pop().end()
+        for nodes in tuple(self._maps):
+            nodes.end()
         if "_ray" in self.__dict__:
             self._ray.shutdown()
             del self.__dict__["_ray"]
