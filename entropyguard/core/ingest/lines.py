@@ -65,13 +65,13 @@ def _open(source: Source) -> Any:
     return source.stream()
 
 
-def read_lines(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
+def read_lines(pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
     """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held.
 
-    `file`: its ordinal, for the rejected lines.
+    `pieces`: all of its text; `file`: its ordinal, for the rejected lines.
     """
     line = 1
-    for data, cut_bytes in _whole_lines(read_pieces(source), limit):
+    for data, cut_bytes in _whole_lines(pieces, limit):
         if cut_bytes:
             yield _over_long((file, line), cut_bytes, data, limit)
             line += 1
