@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from entropyguard.core.errors import InputError
+from entropyguard.core.ingest.saved_datasets import INFO, SPLITS, STATE, UNNAMED, named_files
 from entropyguard.core.ingest.search import CHECKPOINTS, HIDDEN, Skip, reason_of
 from entropyguard.core.rows.source import CHECKPOINT_MARKER
 from entropyguard.core.storage.remote import Trouble, filesystem, remote_errors, shown, trouble_of
@@ -41,8 +42,30 @@ def _below(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
             f"{shown(fs.unstrip_protocol(path))} is a checkpoint dir or a data repo: it holds copies of data. "
             "Name the data itself."
         )
+    saved = _saved(fs, found, base, skip)
     rules = {one: ["**"] * len(one.parts[base:]) for one in found}
-    return list(_looked_at(found, base, rules, skip)), base
+    return list(_looked_at(found, base, rules, skip)) if saved is None else saved, base
+
+
+def _saved(fs: Any, found: Sequence[RemotePath], base: int, skip: Skip) -> list[RemotePath] | None:
+    """The files with the rows of a data set that `datasets` saved, as of a local one; None where it is none."""
+    names = {"/".join(one.parts[base:]): one for one in found}
+
+    def read(name: str) -> bytes | None:
+        return fs.cat_file(filesystem(names[name].url)[1]) if name in names else None
+
+    notes = next((names[name] for name in (SPLITS, STATE) if name in names), None)
+    named = None if notes is None else named_files(str(notes).rpartition("/")[0], read)
+    if named is None:
+        return None
+    below, files = named
+    for name, one in names.items():
+        if name.rpartition("/")[0] == below.rstrip("/") and name.removeprefix(below) not in {*files, STATE, INFO}:
+            skip(str(one), UNNAMED)
+    missing = next((name for name in files if below + name not in names), None)
+    if missing is not None:
+        raise InputError(f"{str(notes).rpartition('/')[0]}/{below}{missing} is missing. Check the URL.")
+    return [names[below + name] for name in files]
 
 
 def _matches(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
