@@ -30,8 +30,8 @@ def refuse_url(given: str) -> None:
         url = shown(given)
         kept = url_path(given).name or "data"
         raise UsageError(
-            f"`input` is {url}, and a project has its data with DVC: `dvc import-url {url} {kept}` brings them and keeps "
-            f"track of them, then set `input: {kept}`. (`entropyguard --input {url}` reads them where they are.)"
+            f"`input` is {url}, and a data repo has its data in DVC: `dvc import-url {url} {kept}`, then "
+            f"`input: {kept}`. (`entropyguard --input {url}` reads them where they are.)"
         )
 
 

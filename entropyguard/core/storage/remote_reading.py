@@ -22,6 +22,7 @@ from entropyguard.core.storage.remote_path import RemotePath
 
 _FIRST_BLOCK, _BLOCK = 1 << 20, 8 << 20  # many look at a file's head only
 _RANGE, _RANGES_HELD = 1 << 20, 64
+_SMALLEST = 64 << 10
 _WAITS = (0.5, 1, 2, 4)
 """Seconds before a read is tried again, beside what the filesystem does by itself."""
 _PASSING = {Trouble.CUT, Trouble.UNREACHABLE}
@@ -38,21 +39,32 @@ class _RemoteFile:
             self._check(getattr(self._file, "details", None) or self._fs.info(self._name))
 
     def read(self, start: int, size: int) -> bytes:
-        """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had."""
+        """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had.
+
+        Where the connection breaks, smaller and smaller parts are asked for, so that what has come stays.
+        """
+        whole = size if self._path.size is None else min(size, self._path.size - start)
+        parts: list[bytes] = []
+        got, step, failed = 0, whole, 0
         with remote_errors(self._path.url, InputError):
-            for wait in _WAITS:
+            while got < whole:
                 try:
-                    return self._read(start, size)
+                    parts.append(self._read(start + got, min(step, whole - got)))
                 except Exception as error:
-                    if trouble_of(error) not in _PASSING:
+                    if failed == len(_WAITS) or trouble_of(error) not in _PASSING:
                         raise
-                time.sleep(wait)
-            return self._read(start, size)
+                    time.sleep(_WAITS[failed])
+                    failed, step = failed + 1, max(step // 8, _SMALLEST)
+                    continue
+                if not parts[-1]:
+                    break
+                got, failed = got + len(parts[-1]), 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)
         data: bytes = self._file.read(size)
-        if self._path.size is not None and len(data) != min(size, self._path.size - start):
+        if self._path.size is not None and len(data) != size:
             raise ConnectionError(f"{len(data)} bytes came of {size} from {start} on")
         return data
 
