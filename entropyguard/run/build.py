@@ -19,6 +19,7 @@ from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
+from entropyguard.core.storage.upload import Uploads
 from entropyguard.project.cache import free_unused
 from entropyguard.project.checkpoint_dir import (
     free_old_vectors,
@@ -262,15 +263,17 @@ def _entry(project: Project, stage: str, spec: str, files: dict[str, str], param
 
 def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]) -> None:
     """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
+    uploads = Uploads(project.paths.uploads)
+    uploads.abort()  # what a killed run had under way
     if request.report is not None:
         from entropyguard.core.report.page import publish_page  # jinja2, only for those who ask for a report
 
-        with whole_file(request.report, "--report") as temporary:
+        with whole_file(request.report, "--report", uploads) as temporary:
             publish_page(project.root / PAGE, temporary, stages)
     if request.audit_log is not None:
         from entropyguard.core.report.audit import write_audit  # polars, for those who ask for an audit
 
-        with whole_file(request.audit_log, "--audit-log") as temporary:
+        with whole_file(request.audit_log, "--audit-log", uploads) as temporary:
             kind, chars = audit_kind(request.audit_log), text_chars(request.audit_text)
             write_audit(project.lineage(), temporary, kind, chars)
     publish_once(project, cleaned(output_format(request.output)), request.output)

@@ -15,6 +15,7 @@ from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import Paths, listed_names, text_paths
+from entropyguard.core.storage.remote import is_url
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.linked_input import linked_input
@@ -65,8 +66,8 @@ class Request:
     separators: tuple[str, ...] = ()
     strict: bool = False
     encoding: str | None = None
-    report: Path | None = None
-    audit_log: Path | None = None
+    report: str | None = None
+    audit_log: str | None = None
     audit_text: str | None = None
     json_file: str | None = None
     max_memory: int | None = None
@@ -90,7 +91,9 @@ def check_request(request: Request) -> None:
     if request.checkpoint_dir is not None:
         check_usable(request.checkpoint_dir)
         for target in _targets(request):
-            if not is_stream(target.path) and lies_inside(Path(target.path), request.checkpoint_dir):
+            if is_stream(target.path) or is_url(target.path):
+                continue
+            if lies_inside(Path(target.path), request.checkpoint_dir):
                 raise UsageError(f"{target} lies in --checkpoint-dir {request.checkpoint_dir}. Name a file elsewhere.")
     if request.vector_cache is not None:
         check_utf8("--vector-cache", request.vector_cache)
@@ -137,7 +140,7 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
     if not spooled:
-        files = [source.path for source in sources if isinstance(source.path, Path)]
+        files = [source.path if isinstance(source.path, Path) else source.path.url for source in sources]
         check_input(_targets(request), request.input, files)
     return dataclasses.replace(found, sources=sources)
 

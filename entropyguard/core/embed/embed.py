@@ -16,6 +16,7 @@ import pyarrow as pa
 from entropyguard.core.arrays import Floats, Keys
 from entropyguard.core.embed.batch import EMPTY, TextBatch
 from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.offered import take_offered
 from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
 from entropyguard.core.embed.vector_store import VectorStore, vectors_to_arrow
 from entropyguard.core.embed.vector_writer import SAVE_SECONDS, VectorWriter
@@ -63,6 +64,8 @@ def embed_texts(
     looked up and, at least every `save_seconds` of work, saved; None does neither. Memory holds a few row groups.
     """
     vectors = None if store is None else VectorStore(store, encoder.fingerprint, encoder.dimension)
+    if vectors is not None and store is not None and store.offered is not None:
+        take_offered(vectors, store.offered, encoder, after_near, max_windows)
     metadata = {"dimension": encoder.dimension, "max_windows": max_windows}
     schema = embeddings_schema(encoder.dimension)
     counts = dict.fromkeys(("rows", "embedded", "reused", *_REASONS), 0)
