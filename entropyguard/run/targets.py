@@ -17,9 +17,9 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.ingest.endings import source_of
+from entropyguard.core.ingest.path_patterns import fits
 from entropyguard.core.storage.remote import is_url
 from entropyguard.project.ownership import owner
-from entropyguard.run.path_patterns import fits
 from entropyguard.run.remote_targets import check_remote, object_parts, would_be_listed
 from entropyguard.run.saved_dataset import DATA_FILE, check_folder, is_folder
 from entropyguard.run.streams import STDOUT, descriptor_of, is_stream

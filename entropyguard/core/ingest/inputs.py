@@ -78,7 +78,7 @@ def _found(spec: str, encoding: str) -> FoundInput:
 
     if Path(spec).name == OBJECTS and Path(spec).is_file():
         noted = noted_sources(Path(spec), encoding)
-        return FoundInput(noted, [], list(dict.fromkeys(folder for one in noted for folder in one.partitions)))
+        return FoundInput(noted, [], _first_folders(folder for one in noted for folder in one.partitions))
     files, below = _searched(spec, skip)
     if below is None:
         return FoundInput([_single(files[0], encoding)], [], [])
@@ -120,10 +120,13 @@ def _searched(spec: str, skip: Skip) -> tuple[Sequence[Path | RemotePath], int |
 
 def _partitions(sources: list[Source], below: int) -> list[str]:
     """The first folder of each partition column, in the paths without their first `below` parts."""
+    return _first_folders(folder for source in sources for folder in partition_folders(source, below))
+
+
+def _first_folders(folders: Iterable[str]) -> list[str]:
     first: dict[str, str] = {}
-    for source in sources:
-        for folder in partition_folders(source, below):
-            first.setdefault(folder.partition("=")[0], folder)
+    for folder in folders:
+        first.setdefault(folder.partition("=")[0], folder)
     return list(first.values())
 
 

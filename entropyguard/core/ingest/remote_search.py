@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from entropyguard.core.errors import InputError
+from entropyguard.core.ingest.path_patterns import fits
 from entropyguard.core.ingest.saved_datasets import INFO, SPLITS, STATE, UNNAMED, named_files
 from entropyguard.core.ingest.search import CHECKPOINTS, HIDDEN, Skip, reason_of
 from entropyguard.core.rows.source import CHECKPOINT_MARKER
@@ -36,7 +37,7 @@ def remote_files(url: str, skip: Skip) -> tuple[list[RemotePath], int | None]:
 def _below(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files of a folder, all the way down."""
     base = len(url_path(fs.unstrip_protocol(path.rstrip("/"))).parts)
-    found = _files(fs, fs.find(path, detail=True))
+    found = _entries(fs, fs.find(path, detail=True))
     if any(one.parts[base] == CHECKPOINT_MARKER for one in found):
         raise InputError(
             f"{shown(fs.unstrip_protocol(path))} is a checkpoint dir or a data repo: it holds copies of data. "
@@ -44,7 +45,8 @@ def _below(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
         )
     saved = _saved(fs, found, base, skip)
     rules = {one: ["**"] * len(one.parts[base:]) for one in found}
-    return list(_looked_at(found, base, rules, skip)) if saved is None else saved, base
+    inside = _checkpoint_dirs(found)
+    return list(_looked_at(found, base, rules, skip, inside=inside)) if saved is None else saved, base
 
 
 def _saved(fs: Any, found: Sequence[RemotePath], base: int, skip: Skip) -> list[RemotePath] | None:
@@ -72,26 +74,36 @@ def _matches(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files that a glob names; one whose name is spelled just so, signs and all, where it names none."""
     pattern = url_path(fs.unstrip_protocol(path)).parts
     base = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
-    found = _files(fs, fs.glob(path, detail=True))
+    depth = None if "**" in pattern else len(pattern) - base  # below a `**` a listing in one go is quicker
+    infos = fs.find(_cut(path, len(pattern) - base), maxdepth=depth, withdirs=depth is not None, detail=True)
+    there = _entries(fs, infos)
+    found = [one for one in there if fits(one.parts[base:], pattern[base:])]
     if not found:
         try:
-            found = _files(fs, {path: fs.info(path)})
+            info = fs.info(path)
         except Exception as error:
             if trouble_of(error) not in {Trouble.MISSING, Trouble.DENIED}:  # who may not list is told no more
                 raise
+        else:
+            found = [RemotePath.of(fs.unstrip_protocol(path), info)] if info["type"] == "file" else []
         return found, base
     rules = {one: _rules(one.parts[base:], pattern[base:]) for one in found}
-    return list(_looked_at(found, base, rules, skip)), base
+    return list(_looked_at(found, base, rules, skip, inside=_checkpoint_dirs(there))), base
 
 
-def _files(fs: Any, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
-    """The files of a listing; an object that ends with a slash stands for a folder."""
-    found = [
-        RemotePath.of(fs.unstrip_protocol(name), info)
-        for name, info in infos.items()
-        if info["type"] == "file" and not name.endswith("/")
-    ]
-    return sorted(found, key=lambda one: one.url.encode(errors="surrogatepass"))
+def _entries(fs: Any, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
+    """The files of a listing, and its folders with a slash at their end."""
+    entries = []
+    for name, info in infos.items():
+        url = fs.unstrip_protocol(name)
+        is_folder = info["type"] == "directory"
+        entries.append(RemotePath(f"{url.rstrip('/')}/", 0) if is_folder else RemotePath.of(url, info))
+    return sorted(entries, key=lambda one: one.url.encode(errors="surrogatepass"))
+
+
+def _checkpoint_dirs(there: Sequence[RemotePath]) -> set[tuple[str, ...]]:
+    """The folders with our marker in them, as parts."""
+    return {one.parts[: one.parts.index(CHECKPOINT_MARKER)] for one in there if CHECKPOINT_MARKER in one.parts}
 
 
 def _rules(parts: Sequence[str], pattern: Sequence[str]) -> list[str]:
@@ -104,19 +116,24 @@ def _rules(parts: Sequence[str], pattern: Sequence[str]) -> list[str]:
 
 
 def _looked_at(
-    found: Sequence[RemotePath], base: int, rules: dict[RemotePath, list[str]], skip: Skip
+    found: Sequence[RemotePath],
+    base: int,
+    rules: dict[RemotePath, list[str]],
+    skip: Skip,
+    *,
+    inside: set[tuple[str, ...]],
 ) -> Iterator[RemotePath]:
-    """Those in whose path no part is passed over; a folder is told once."""
-    inside = {one.parts[: one.parts.index(CHECKPOINT_MARKER)] for one in found if CHECKPOINT_MARKER in one.parts[:-1]}
+    """The files in whose path no part is passed over; a folder that is, is told once. inside: of checkpoint dirs."""
     told = set()
     for one in found:
         at, reason = _first_reason(one.parts, base, rules[one], inside)
+        is_folder = one.url.endswith("/")
         if reason is None:
-            yield one
+            if not is_folder:  # an object of such a name stands for a folder
+                yield one
             continue
-        is_whole = at == len(one.parts) - 1
-        name = str(one) if is_whole else _cut(one, at)
-        if name not in told and not (reason == HIDDEN and rules[one][at - base] not in {"**"}):
+        name = _cut(str(one).rstrip("/"), len(one.parts) - 1 - at)
+        if name not in told and (reason != HIDDEN or rules[one][at - base] == "**"):
             told.add(name)
             skip(name, reason)
 
@@ -134,6 +151,6 @@ def _first_reason(
     return len(parts), None
 
 
-def _cut(one: RemotePath, at: int) -> str:
-    """The URL of the folder that is a path's part number `at`."""
-    return str(one).rsplit("/", len(one.parts) - 1 - at)[0]
+def _cut(url: str, parts: int) -> str:
+    """The URL without its last so many parts."""
+    return url.rsplit("/", parts)[0]

@@ -32,7 +32,7 @@ class _RemoteFile:
     """A remote file that is open: ranges of it."""
 
     def __init__(self, path: RemotePath) -> None:
-        self._path = path
+        self._path, self._most = path, _BLOCK
         with remote_errors(path.url, InputError):
             self._fs, self._name = filesystem(path.url)
             self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none")
@@ -41,24 +41,26 @@ class _RemoteFile:
     def read(self, start: int, size: int) -> bytes:
         """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had.
 
-        Where the connection breaks, smaller and smaller parts are asked for, so that what has come stays.
+        Where the connection breaks, smaller parts are asked for from there on, and larger ones again when these come.
         """
         whole = size if self._path.size is None else min(size, self._path.size - start)
         parts: list[bytes] = []
-        got, step, failed = 0, whole, 0
+        got = failed = 0
         with remote_errors(self._path.url, InputError):
             while got < whole:
+                wanted = min(self._most, whole - got)
                 try:
-                    parts.append(self._read(start + got, min(step, whole - got)))
+                    parts.append(self._read(start + got, wanted))
                 except Exception as error:
                     if failed == len(_WAITS) or trouble_of(error) not in _PASSING:
                         raise
                     time.sleep(_WAITS[failed])
-                    failed, step = failed + 1, max(step // 8, _SMALLEST)
+                    failed, self._most = failed + 1, max(wanted // 8, _SMALLEST)
                     continue
                 if not parts[-1]:
                     break
                 got, failed = got + len(parts[-1]), 0
+                self._most = min(2 * self._most, _BLOCK)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read(self, start: int, size: int) -> bytes:
