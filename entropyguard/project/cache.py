@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entropyguard.core.storage.files import md5_digest
@@ -52,9 +54,15 @@ def pulled_embeddings(project: Project, store: Path) -> Path | None:
     """
     md5 = project.locked_md5(EMBEDDINGS)
     copy = None if md5 is None else cached(project, md5)
-    if copy is None or any(part.stat().st_size == copy.stat().st_size for part in store.glob(f"*/{PART}")):
+    if copy is None or copy.stat().st_size in _sizes(store.glob(f"*/{PART}")):
         return None
     return copy if md5_digest(copy) == md5 else None
+
+
+def _sizes(files: Iterable[Path]) -> Iterator[int]:
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # several runs may share a store
+            yield file.stat().st_size
 
 
 def cached(project: Project, md5: str) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Proxy:
-    """Hands bytes on between clients and the server, until a request comes that holds one of these words."""
+    """Hands bytes on between clients and the server, until a request comes whose first line one of these finds."""
 
     server: str
     hold: bytes | None = None
@@ -74,7 +75,7 @@ class Proxy:
             server.sendall(data)
 
     def _is(self, word: bytes | None, data: bytes) -> bool:
-        if word is None or word not in data.split(b"\r\n", 1)[0] or (self.once and self._done):
+        if word is None or not re.search(word, data.split(b"\r\n", 1)[0]) or (self.once and self._done):
             return False
         self._done = True
         return True

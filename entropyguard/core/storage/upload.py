@@ -42,8 +42,7 @@ class Uploads:
     def abort(self) -> None:
         """Abort them all. What cannot be now, as without a network, stays noted for the next time."""
         for upload_id, url in self.noted().items():
-            fs, path = filesystem(url)
-            if _aborted(fs, _place(fs, path), upload_id):
+            if _aborted(url, upload_id):
                 self.remove(upload_id)
 
     def _write(self, noted: dict[str, str]) -> None:
@@ -98,7 +97,7 @@ def _upload_in_parts(fs: Any, path: str, local: Path, size: int, url: str, uploa
         parts = _result(asyncio.run_coroutine_threadsafe(_send(fs, place, upload_id, local, size), fs.loop))
         fs.call_s3("complete_multipart_upload", **place, UploadId=upload_id, MultipartUpload={"Parts": parts})
     except BaseException:
-        if _aborted(fs, place, upload_id) and uploads is not None:
+        if _aborted(url, upload_id) and uploads is not None:
             uploads.remove(upload_id)
         raise
     if uploads is not None:
@@ -140,11 +139,13 @@ def _result(future: Future[Any]) -> Any:
     return future.result()
 
 
-def _aborted(fs: Any, place: dict[str, str], upload_id: str) -> bool:
-    """Whether the upload is gone."""
+def _aborted(url: str, upload_id: str) -> bool:
+    """Abort an upload; whether it is gone."""
     from fsspec.asyn import sync
 
     try:
+        fs, path = filesystem(url)
+        place = _place(fs, path)
         sync(fs.loop, fs._call_s3, "abort_multipart_upload", **place, UploadId=upload_id, timeout=_ABORT_SECONDS)
     except FileNotFoundError:
         return True
