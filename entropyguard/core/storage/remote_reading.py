@@ -36,7 +36,9 @@ class _RemoteFile:
         with remote_errors(path.url, InputError):
             self._fs, self._name = filesystem(path.url)
             self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none")
-            self._check(getattr(self._file, "details", None) or self._fs.info(self._name))
+            # S3 was asked what it is called by now, and will be asked for each range under that name.
+            self._is_guarded = "IfMatch" in getattr(self._file, "read_kw", {})
+            self._check(self._file.details if self._is_guarded else self._fs.info(self._name))
 
     def read(self, start: int, size: int) -> bytes:
         """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had.
@@ -72,7 +74,7 @@ class _RemoteFile:
 
     def check_end(self) -> None:
         """InputError when the file is another one than at the beginning; S3 was asked with every range."""
-        if "IfMatch" not in getattr(self._file, "read_kw", {}):
+        if not self._is_guarded:
             with remote_errors(self._path.url, InputError):
                 self._check(self._fs.info(self._name))
 
