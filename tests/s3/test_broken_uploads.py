@@ -15,6 +15,8 @@ import pytest
 
 from entropyguard.core.errors import OutputError
 from entropyguard.core.storage.upload import Uploads
+from entropyguard.project.checkpoint_dir import owned
+from entropyguard.project.project import Project
 from entropyguard.run.publish import publish
 from tests.conftest import TEXTS, Workspace
 from tests.s3.conftest import Bucket
@@ -129,6 +131,18 @@ def _is_published(workspace: Workspace, bucket: Bucket) -> None:
     assert bucket.keys() == [_KEY]
     assert bucket.uploads() == []
     assert not (workspace.checkpoints / ".entropyguard" / "uploads").exists()
+
+
+def test_clean_aborts_what_a_killed_run_had_under_way(bucket: Bucket, tmp_path: Path) -> None:
+    project = Project(tmp_path / "checkpoints")
+    begun = bucket.client.call_s3("create_multipart_upload", Bucket=bucket.name, Key=_KEY)
+    with owned(project):
+        Uploads(project.paths.uploads).add(begun["UploadId"], bucket.url(_KEY))
+    assert bucket.uploads() == [_KEY]
+    workspace = Workspace(tmp_path, tmp_path, environment=bucket.variables())
+    assert workspace.call("clean", "--checkpoint-dir", project.root).code == 0
+    assert bucket.uploads() == []
+    assert not project.root.exists()
 
 
 @pytest.mark.parametrize("megabytes", [1, 33])
