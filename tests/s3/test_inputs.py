@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -74,6 +75,15 @@ def in_parts(bucket: Bucket, key: str) -> None:
     client.call_s3("complete_multipart_upload", **place, UploadId=upload_id, MultipartUpload=parts)
 
 
+def largest_file(folder: Path) -> int:
+    """The bytes of the largest file in a folder where others come and go."""
+    largest = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            largest = max(largest, path.lstat().st_size if path.is_file() else 0)
+    return largest
+
+
 def test_every_format_gives_the_checkpoint_of_the_local_files(tmp_path: Path, as_writer: Bucket) -> None:
     here = tmp_path / "here"
     for name, content in SOURCES.items():
@@ -106,9 +116,9 @@ def test_every_format_gives_the_checkpoint_of_the_local_files(tmp_path: Path, as
         assert [str(one).removeprefix(as_writer.url()) for one in remote.sources] == [
             str(Path(str(one)).relative_to(here)) for one in local.sources
         ]
-        assert sorted((str(one.path).removeprefix(as_writer.url()), one.reason) for one in remote.skipped) == sorted(
+        assert {(str(one.path).removeprefix(as_writer.url()), one.reason) for one in remote.skipped} == {
             (str(Path(one.path).relative_to(here)), one.reason) for one in local.skipped
-        )
+        }
         assert remote.partitions == local.partitions
         got = [checkpoint(str(where), tmp_path / "out") for where in (here / spec, as_writer.url(spec))]
         assert got[0] == got[1], spec
@@ -118,17 +128,17 @@ def test_a_run_does_again_what_objects_ask_for_and_says_which(workspace: Workspa
     bucket.write("in/a.jsonl", lines(TEXTS[:5]))
     bucket.write("in/b.jsonl", lines(TEXTS[5:]))
     spec = bucket.url("in/")
-    first = workspace.run(input=spec)
+    first = workspace.run("--no-semantic", input=spec)
     assert (first.code, first.ran) == (0, STAGES), first.stderr
-    again = workspace.run("--resume", input=spec)
+    again = workspace.run("--resume", "--no-semantic", input=spec)
     assert (again.code, again.ran) == (0, []), again.stderr
     explained = workspace.call("explain", "6", "--checkpoint-dir", workspace.checkpoints)
     assert f"{bucket.url('in/b.jsonl')}, line 2" in explained.stdout
-    assert workspace.call("sweep", "--checkpoint-dir", workspace.checkpoints).code == 0
+    assert workspace.call("sweep", "--stage", "near", "--checkpoint-dir", workspace.checkpoints).code == 0
     assert workspace.call("verify", "--checkpoint-dir", workspace.checkpoints).code == 0
 
     in_parts(bucket, "in/a.jsonl")
-    again = workspace.run("--resume", input=spec)
+    again = workspace.run("--resume", "--no-semantic", input=spec)
     assert (again.code, again.ran) == (0, ["ingest"]), again.stderr
     assert f"ran: {bucket.url('in/a.jsonl')} was replaced" in again.stderr
 
@@ -140,10 +150,10 @@ def test_a_run_does_again_what_objects_ask_for_and_says_which(workspace: Workspa
     verified = workspace.call("verify", "--checkpoint-dir", workspace.checkpoints)
     assert (verified.code, said in verified.stdout) == (1, True)
     assert said in " ".join(workspace.call("status", "--checkpoint-dir", workspace.checkpoints).stdout.split())
-    again = workspace.run("--resume", input=spec)
+    again = workspace.run("--resume", "--no-semantic", input=spec)
     assert (again.code, again.ran[:2]) == (0, ["ingest", "exact_dedup"]), again.stderr
     assert f"ran: {said}" in again.stderr
-    assert len(workspace.kept()) == 6 - 2  # of a.jsonl two are duplicates
+    assert "a further text of another file" in [row["text"] for row in workspace.kept()]
 
 
 def test_an_object_that_is_replaced_while_it_is_read_ends_the_run(workspace: Workspace, bucket: Bucket) -> None:
@@ -174,13 +184,11 @@ def test_a_connection_that_breaks_again_and_again_changes_nothing_and_no_copy_is
             *("--input", bucket.url("big.jsonl"), "--output", workspace.output, "--no-semantic"),
             *("--checkpoint-dir", workspace.checkpoints),
         )
-        run = subprocess.Popen(command, cwd=workspace.folder, env=workspace.env(), stderr=subprocess.PIPE)
-        while run.poll() is None:
-            sizes = [path.lstat().st_size for path in workspace.folder.rglob("*") if path.is_file()]
-            largest = max([largest, *sizes])
-            time.sleep(0.02)
-        assert run.stderr is not None
-        with run.stderr:
+        with subprocess.Popen(command, cwd=workspace.folder, env=workspace.env(), stderr=subprocess.PIPE) as run:
+            while run.poll() is None:
+                largest = max(largest, largest_file(workspace.folder))
+                time.sleep(0.02)
+            assert run.stderr is not None
             assert run.returncode == 0, run.stderr.read().decode()
     assert between.cuts > 2
     assert largest < len(content) / 3

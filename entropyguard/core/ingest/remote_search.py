@@ -23,38 +23,63 @@ def remote_files(url: str, skip: Skip) -> tuple[list[RemotePath], int | None]:
     What no search looks at is skipped. InputError when there is nothing, or it may not be looked at.
     """
     with remote_errors(url, InputError):
-        fs, path = filesystem(url)
+        there = _Place(url)
         if glob.has_magic(url) and not url.startswith(_WHOLE):
             if glob.has_magic(url_path(url).parts[0]):
                 raise InputError(f"{url}: a wildcard cannot stand for a bucket. Name it.")
-            return _matches(fs, path, skip)
-        info = None if url.endswith("/") else fs.info(path)
+            return _matches(there, skip)
+        info = None if url.endswith("/") else there.fs.info(there.path)
         if info is not None and info["type"] != "directory":
             return [RemotePath.of(url, info)], None
-        return _below(fs, path, skip)
+        return _below(there, skip)
 
 
-def _below(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
+class _Place:
+    """A URL: the filesystem it names, the path in that, and what stands before it, be it a scheme or a server."""
+
+    def __init__(self, url: str) -> None:
+        self.fs, path = filesystem(url)
+        self.path = path.rstrip("/")
+        bare = url.rstrip("/")
+        self._before = bare.removesuffix(self.path) if bare.endswith(self.path) else None
+
+    def url_of(self, name: str) -> str:
+        """The URL of what a listing calls so."""
+        url: str = self.fs.unstrip_protocol(name) if self._before is None else self._before + name
+        return url
+
+    def entries(self, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
+        """The files of a listing, and its folders with a slash at their end, by name as bytes."""
+        found = []
+        for name, info in infos.items():
+            url = self.url_of(name)
+            is_folder = info["type"] == "directory"
+            found.append(RemotePath(f"{url.rstrip('/')}/", 0) if is_folder else RemotePath.of(url, info))
+        return sorted(found, key=lambda one: one.url.encode(errors="surrogatepass"))
+
+
+def _below(place: _Place, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files of a folder, all the way down."""
-    base = len(url_path(fs.unstrip_protocol(path.rstrip("/"))).parts)
-    found = _entries(fs, fs.find(path, detail=True))
+    folder = place.url_of(place.path)
+    base = len(url_path(folder).parts)
+    found = place.entries(place.fs.find(place.path, detail=True))
     if any(one.parts[base] == CHECKPOINT_MARKER for one in found):
         raise InputError(
-            f"{shown(fs.unstrip_protocol(path))} is a checkpoint dir or a data repo: it holds copies of data. "
-            "Name the data itself."
+            f"{shown(folder)} is a checkpoint dir or a data repo: it holds copies of data. Name the data itself."
         )
-    saved = _saved(fs, found, base, skip)
+    saved = _saved(place, found, base, skip)
     rules = {one: ["**"] * len(one.parts[base:]) for one in found}
     inside = _checkpoint_dirs(found)
     return list(_looked_at(found, base, rules, skip, inside=inside)) if saved is None else saved, base
 
 
-def _saved(fs: Any, found: Sequence[RemotePath], base: int, skip: Skip) -> list[RemotePath] | None:
+def _saved(place: _Place, found: Sequence[RemotePath], base: int, skip: Skip) -> list[RemotePath] | None:
     """The files with the rows of a data set that `datasets` saved, as of a local one; None where it is none."""
     names = {"/".join(one.parts[base:]): one for one in found}
 
     def read(name: str) -> bytes | None:
-        return fs.cat_file(filesystem(names[name].url)[1]) if name in names else None
+        content: bytes | None = place.fs.cat_file(f"{place.path}/{name}") if name in names else None
+        return content
 
     notes = next((names[name] for name in (SPLITS, STATE) if name in names), None)
     named = None if notes is None else named_files(str(notes).rpartition("/")[0], read)
@@ -70,35 +95,25 @@ def _saved(fs: Any, found: Sequence[RemotePath], base: int, skip: Skip) -> list[
     return [names[below + name] for name in files]
 
 
-def _matches(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
+def _matches(place: _Place, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files that a glob names; one whose name is spelled just so, signs and all, where it names none."""
-    pattern = url_path(fs.unstrip_protocol(path)).parts
+    pattern = url_path(place.url_of(place.path)).parts
     base = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
     depth = None if "**" in pattern else len(pattern) - base  # below a `**` a listing in one go is quicker
-    infos = fs.find(_cut(path, len(pattern) - base), maxdepth=depth, withdirs=depth is not None, detail=True)
-    there = _entries(fs, infos)
+    folder = _cut(place.path, len(pattern) - base)
+    there = place.entries(place.fs.find(folder, maxdepth=depth, withdirs=depth is not None, detail=True))
     found = [one for one in there if fits(one.parts[base:], pattern[base:])]
     if not found:
         try:
-            info = fs.info(path)
+            info = place.fs.info(place.path)
         except Exception as error:
             if trouble_of(error) not in {Trouble.MISSING, Trouble.DENIED}:  # who may not list is told no more
                 raise
         else:
-            found = [RemotePath.of(fs.unstrip_protocol(path), info)] if info["type"] == "file" else []
+            found = [RemotePath.of(place.url_of(place.path), info)] if info["type"] == "file" else []
         return found, base
     rules = {one: _rules(one.parts[base:], pattern[base:]) for one in found}
     return list(_looked_at(found, base, rules, skip, inside=_checkpoint_dirs(there))), base
-
-
-def _entries(fs: Any, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
-    """The files of a listing, and its folders with a slash at their end."""
-    entries = []
-    for name, info in infos.items():
-        url = fs.unstrip_protocol(name)
-        is_folder = info["type"] == "directory"
-        entries.append(RemotePath(f"{url.rstrip('/')}/", 0) if is_folder else RemotePath.of(url, info))
-    return sorted(entries, key=lambda one: one.url.encode(errors="surrogatepass"))
 
 
 def _checkpoint_dirs(there: Sequence[RemotePath]) -> set[tuple[str, ...]]:

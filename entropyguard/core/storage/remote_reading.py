@@ -35,10 +35,17 @@ class _RemoteFile:
         self._path, self._most = path, _BLOCK
         with remote_errors(path.url, InputError):
             self._fs, self._name = filesystem(path.url)
-            self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none")
-            # S3 was asked what it is called by now, and will be asked for each range under that name.
-            self._is_guarded = "IfMatch" in getattr(self._file, "read_kw", {})
-            self._check(self._file.details if self._is_guarded else self._fs.info(self._name))
+            known = {"size": path.size} if path.etag and path.size is not None and "s3" in self._fs.protocol else {}
+            self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none", **known)
+            self._is_guarded = bool(known) and hasattr(self._file, "read_kw")
+            if (
+                self._is_guarded
+            ):  # what was listed is enough to ask for: another request for each file would say no more
+                etag = f'"{path.etag}"'
+                self._file.details = {"name": self._name, "type": "file", "size": path.size, "ETag": etag}
+                self._file.read_kw = {**self._file.read_kw, "IfMatch": etag}
+            else:
+                self._check(self._fs.info(self._name))
 
     def read(self, start: int, size: int) -> bytes:
         """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had.
