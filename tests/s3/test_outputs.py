@@ -76,6 +76,16 @@ def test_what_was_there_stays_when_a_run_fails(rerun: Workspace, bucket: Bucket)
     assert bucket.uploads() == []
 
 
+def test_a_network_that_goes_down_at_the_end_is_one_line(rerun: Workspace, bucket: Bucket) -> None:
+    with proxy_to(bucket.address.endpoint, cut=rb"^PUT .*cleaned") as proxy:
+        rerun.environment |= {**bucket.variables(endpoint=proxy.endpoint), "AWS_MAX_ATTEMPTS": "2"}
+        ended = rerun.run("--resume", output=bucket.url("cleaned.jsonl"))
+    assert ended.code == 66
+    [line] = ended.stderr.splitlines()
+    assert line.endswith("What was there before stays; --resume publishes without computing again.")
+    assert bucket.keys() == []
+
+
 NOBODY = Identity("nobody", "nothing")
 WRONG = Identity(WRITER.key, "wrong")
 
