@@ -124,7 +124,7 @@ def run(
         silent,
         InlinePool(),
     )
-    return Run(folder, [str(source.path.relative_to(folder)) for source in sources])
+    return Run(folder, [str(Path(str(source)).relative_to(folder)) for source in sources])
 
 
 @pytest.fixture

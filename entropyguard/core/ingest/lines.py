@@ -14,7 +14,6 @@ from entropyguard.core.encodings import UTF8, as_utf8
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.rows.source import Place, Source
-from entropyguard.core.storage.parquet import arrow_file
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -62,17 +61,17 @@ def _stored_pieces(source: Source) -> Iterator[bytes]:
 def _open(source: Source) -> Any:
     if source.compression:
         # Arrow's streams go on over members and frames, and notice an end that comes too early.
-        return pa.CompressedInputStream(arrow_file(source.path), _CODECS[source.compression])
-    return source.path.open("rb", buffering=0)
+        return pa.CompressedInputStream(source.arrow_stream(), _CODECS[source.compression])
+    return source.stream()
 
 
-def read_lines(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
+def read_lines(pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
     """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held.
 
-    `file`: its ordinal, for the rejected lines.
+    `pieces`: all of its text; `file`: its ordinal, for the rejected lines.
     """
     line = 1
-    for data, cut_bytes in _whole_lines(read_pieces(source), limit):
+    for data, cut_bytes in _whole_lines(pieces, limit):
         if cut_bytes:
             yield _over_long((file, line), cut_bytes, data, limit)
             line += 1

@@ -16,7 +16,7 @@ from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
 from entropyguard.core.ingest.forms import packed_form_of
-from entropyguard.core.ingest.int96 import unit_of_int96
+from entropyguard.core.ingest.int96 import int96_columns, unit_of_int96
 from entropyguard.core.ingest.parquet_schema import common_schema, conformed
 from entropyguard.core.ingest.partition_columns import with_partitions
 from entropyguard.core.params import IngestParams
@@ -24,7 +24,7 @@ from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.column_types import stored_type
 from entropyguard.core.rows.source import Place, Source
 from entropyguard.core.rows.text_paths import text_paths
-from entropyguard.core.storage.parquet import arrow_file, row_bytes
+from entropyguard.core.storage.parquet import row_bytes
 
 BATCH_BYTES = 8 << 20
 _MOST_ROWS, _ROWS_AT_ONCE = 8_192, 256
@@ -40,7 +40,7 @@ def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.Par
     try:
         # Small buffered reads: a row group of a gigabyte is then never held whole.
         with pq.ParquetFile(
-            arrow_file(source.path),
+            source.arrow_file(),
             buffer_size=1 << 20,
             pre_buffer=False,
             coerce_int96_timestamp_unit=int96_unit,
@@ -66,8 +66,7 @@ class ParquetRows:
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
-        self._int96_unit = _int96_unit(sources)
-        self._schema = _schema_of(sources, self._int96_unit)
+        self._schema, self._int96_unit = _looked_at(sources)
         self._paths = text_paths(params.text_column)
         check_columns(sources[0], list(self._schema), self._paths, params.required_columns)
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
@@ -123,23 +122,27 @@ class ParquetRows:
 
 def united_schema(sources: Sequence[Source]) -> pa.Schema:
     """The schema with which all files are read, partition columns last; DataFormatError where there is none."""
-    return _schema_of(sources, _int96_unit(sources))
+    return _looked_at(sources)[0]
 
 
-def _schema_of(sources: Sequence[Source], int96_unit: str | None) -> pa.Schema:
-    def own(source: Source) -> pa.Schema:
-        with open_input(source, int96_unit) as file:
-            return file.schema_arrow
+def _looked_at(sources: Sequence[Source]) -> tuple[pa.Schema, str | None]:
+    """The schema with which all files are read, and the unit of INT96; each file is opened once where none has those.
 
-    return with_partitions(common_schema((source, own(source)) for source in sources), sources)
-
-
-def _int96_unit(sources: Sequence[Source]) -> str | None:
-    """As `unit_of_int96`, with InputError for a file that is no sound Parquet or Arrow."""
+    InputError for a file that is no sound Parquet or Arrow.
+    """
+    schemas: dict[Source, pa.Schema] = {}
+    old, last = [], None
     for source in sources:
-        with open_input(source):
-            pass
-    return unit_of_int96([source for source in sources if source.kind == "parquet"])
+        with open_input(source) as file:
+            own = file.schema_arrow
+            last = schemas[source] = last if last is not None and own.equals(last, check_metadata=True) else own
+            if isinstance(file, pq.ParquetFile) and int96_columns(file):
+                old.append(source)
+    unit = unit_of_int96(old)
+    for source in old if unit is not None else ():
+        with open_input(source, unit) as file:
+            schemas[source] = file.schema_arrow
+    return with_partitions(common_schema(schemas.items()), sources), unit
 
 
 def _read(file: pq.ParquetFile | ArrowFile) -> Iterator[pa.RecordBatch]:

@@ -38,6 +38,7 @@ class Trouble(Enum):
     FULL = "{}: there is no room left, or a quota is used up. Make room there and run again."
     OTHER_REGION = "{}: the bucket is in another region. Set AWS_REGION to it."
     BAD_NAME = "{} is no valid name for the storage. Check the bucket's name and the key."
+    WHOLE_ONLY = "{}: the server gives files as a whole only. Download it, and name the copy."
     BAD_ENDPOINT = "{}: the endpoint is no URL. Set AWS_ENDPOINT_URL to one, such as https://s3.example.com."
 
 
@@ -92,6 +93,7 @@ _BY_CLASS = {
     "UnauthorizedSSOTokenError": Trouble.WRONG_KEYS,
     "SSOTokenLoadError": Trouble.WRONG_KEYS,
     "ParamValidationError": Trouble.BAD_NAME,
+    "FileExpired": Trouble.CHANGED,
     "EndpointConnectionError": Trouble.UNREACHABLE,
     "ConnectTimeoutError": Trouble.UNREACHABLE,
     "ProxyConnectionError": Trouble.UNREACHABLE,
@@ -111,6 +113,12 @@ _BY_PYTHON: list[tuple[tuple[type[OSError], ...], Trouble]] = [
     ((PermissionError,), Trouble.DENIED),
     ((TimeoutError, ConnectionError), Trouble.CUT),
 ]
+_BY_MESSAGE = {
+    "Invalid endpoint": Trouble.BAD_ENDPOINT,
+    "The HTTP server doesn't": Trouble.WHOLE_ONLY,
+    "Cannot seek streaming": Trouble.WHOLE_ONLY,
+}
+"""A ValueError that has no class of its own: botocore's, and two of fsspec's."""
 _AT_FAULT = {errno.EBUSY, errno.EREMOTEIO}
 """A server's 503 and 500, by s3fs."""
 
@@ -143,7 +151,23 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise UsageError(f"{scheme}:// needs a package that is not installed: {cure}.") from error
     except ValueError as error:
         raise UsageError(f"{shown(url)}: {error}. Name a path, or a URL such as s3://bucket/key.") from error
+    _leave_echoes_out(fs)
     return fs, path
+
+
+def _leave_echoes_out(fs: Any) -> None:
+    """What the pieces of a broken connection report to nobody in particular is not printed.
+
+    The request that they belonged to fails as well, and its error is told.
+    """
+    loop = getattr(fs, "loop", None)
+    if loop is not None and loop.get_exception_handler() is None:
+        loop.set_exception_handler(_unheard)
+
+
+def _unheard(loop: Any, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
 
 
 @contextmanager
@@ -199,9 +223,8 @@ def _by_python(error: BaseException) -> Trouble | None:
             return trouble
     if isinstance(error, OSError):
         return Trouble.FULL if error.errno in DISK_FULL else Trouble.CUT if error.errno in _AT_FAULT else None
-    if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):  # botocore's, without a class
-        return Trouble.BAD_ENDPOINT
-    return None
+    said = str(error) if isinstance(error, ValueError) else ""
+    return next((trouble for begins, trouble in _BY_MESSAGE.items() if said.startswith(begins)), None)
 
 
 def _of_a_client(error: Exception) -> bool:
