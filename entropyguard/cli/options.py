@@ -31,7 +31,7 @@ Input = Annotated[
     str, _first("--input", metavar="PATH", help="JSON, CSV, Parquet, Arrow: file, folder, glob or s3://; - is stdin.")
 ]
 Output = Annotated[
-    str, _first("--output", metavar="FILE", help="In the format of its ending; folder/ is Hugging Face's; - stdout.")
+    str, _first("--output", metavar="FILE", help="By its ending; folder/ is Hugging Face's; s3://bucket/key; - stdout.")
 ]
 TextColumn = Annotated[
     list[str] | None,

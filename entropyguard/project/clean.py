@@ -9,6 +9,7 @@ from entropyguard.core.checkpoint.metadata import alone, read_metadata
 from entropyguard.core.checkpoint.saved import saved_names
 from entropyguard.core.errors import UsageError
 from entropyguard.core.storage.own_files import OwnNames, Removed, refuse_link, remove_own
+from entropyguard.core.storage.upload import Uploads
 from entropyguard.project.checkpoint_dir import owned, stages_at_rest
 from entropyguard.project.own_names import CHECKPOINT_DIR, INPUT_LINKS, STORES
 from entropyguard.project.project import Project
@@ -37,6 +38,7 @@ def _clean_checkpoint_dir(project: Project) -> Removed:
     last = [paths.metadata_lock, paths.stage_lock, paths.build_lock, paths.marker]
     spared = {one.relative_to(path).as_posix() for one in last}
     with owned(project), alone(path):
+        Uploads(paths.uploads).abort()  # nobody would know of them any more
         saved = map(re.escape, saved_names(path, read_metadata(path)))
         removed = remove_own(path, OwnNames([*CHECKPOINT_DIR, *saved], INPUT_LINKS), spared=spared)
         for one in last:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,6 @@ import pytest
 
 from entropyguard.core.arrays import Floats, Ints
 from entropyguard.core.embed.batch import TextBatch
-from entropyguard.core.embed.embed import embeddings_schema
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.offered import take_offered
@@ -20,7 +20,7 @@ from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys
 from entropyguard.core.embed.vector_store import VectorStore, vectors_to_arrow
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.digests import digests_to_arrow
+from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
 from tests.conftest import TEXTS
@@ -50,7 +50,7 @@ class AnotherProcessor:
             yield positions, others
 
 
-def embeddings_of(path: Path, texts: Sequence[str], encoder: Encoder) -> Path:
+def embeddings_of(path: Path, texts: Sequence[str], encoder: Any) -> Path:
     """What that encoder makes of the texts, in a file."""
     batch = TextBatch(texts, encoder, 1, None)
     batch.embed(lambda *_: None)
@@ -62,9 +62,14 @@ def embeddings_of(path: Path, texts: Sequence[str], encoder: Encoder) -> Path:
         digests_to_arrow(batch.keys),
         vectors_to_arrow(batch.vectors),
     ]
-    schema = embeddings_schema(encoder.dimension)
-    with TableWriter(path, schema, {"dimension": encoder.dimension}, plain=("vector",)) as writer:
-        writer.write(pa.table(columns, schema=schema))
+    return write_embeddings(path, columns, encoder.dimension)
+
+
+def write_embeddings(path: Path, columns: list[pa.Array], dimension: int) -> Path:
+    types = {"row_id": pa.int64(), "window": pa.int32(), "skipped": pa.string(), "key": DIGEST_TYPE}
+    schema = pa.schema([*types.items(), ("vector", pa.list_(pa.float32(), dimension))])
+    with TableWriter(path, schema, {"dimension": dimension}, plain=("vector",)) as writer:
+        writer.write(pa.table(columns, schema=schema) if columns else schema.empty_table())
     return path
 
 
@@ -107,9 +112,7 @@ def test_where_no_text_can_be_compared_nothing_is_taken(tmp_path: Path, encoder:
 
 
 def test_vectors_of_another_length_are_not_taken(tmp_path: Path, encoder: Encoder) -> None:
-    schema = embeddings_schema(7)
-    with TableWriter(tmp_path / "embeddings.parquet", schema, {"dimension": 7}, plain=("vector",)) as writer:
-        writer.write(schema.empty_table())
+    pulled = write_embeddings(tmp_path / "embeddings.parquet", [], 7)
     store = VectorStore(PartStore(tmp_path / "store"), encoder.fingerprint, encoder.dimension)
     rows = input_of(tmp_path / "in.parquet", TEXTS)
-    assert not take_offered(store, tmp_path / "embeddings.parquet", encoder, rows, 1)
+    assert not take_offered(store, pulled, encoder, rows, 1)

@@ -15,6 +15,8 @@ import pytest
 
 from entropyguard.core.errors import OutputError
 from entropyguard.core.storage.upload import Uploads
+from entropyguard.project.checkpoint_dir import owned
+from entropyguard.project.project import Project
 from entropyguard.run.publish import publish
 from tests.conftest import TEXTS, Workspace
 from tests.s3.conftest import Bucket
@@ -98,9 +100,9 @@ def test_a_network_that_stays_down_ends_the_run_and_a_resume_publishes(workspace
         workspace.environment |= bucket.variables(endpoint=proxy.endpoint)
         ended = workspace.run("--resume", output=bucket.url(_KEY))
     assert ended.code == 66
-    last = ended.stderr.splitlines()[-1]
-    assert re.match(f"entropyguard: --output {bucket.url(_KEY)}: the (connection broke off|server cannot be)", last)
-    assert last.endswith("What was there before stays; --resume publishes without computing again.")
+    [line] = ended.stderr.splitlines()
+    assert re.match(f"entropyguard: --output {bucket.url(_KEY)}: the (connection broke off|server cannot be)", line)
+    assert line.endswith("What was there before stays; --resume publishes without computing again.")
     assert bucket.read(_KEY) == b"of last week\n"
     _is_published_by_a_resume(workspace, bucket)
 
@@ -129,6 +131,18 @@ def _is_published(workspace: Workspace, bucket: Bucket) -> None:
     assert bucket.keys() == [_KEY]
     assert bucket.uploads() == []
     assert not (workspace.checkpoints / ".entropyguard" / "uploads").exists()
+
+
+def test_clean_aborts_what_a_killed_run_had_under_way(bucket: Bucket, tmp_path: Path) -> None:
+    project = Project(tmp_path / "checkpoints")
+    begun = bucket.client.call_s3("create_multipart_upload", Bucket=bucket.name, Key=_KEY)
+    with owned(project):
+        Uploads(project.paths.uploads).add(begun["UploadId"], bucket.url(_KEY))
+    assert bucket.uploads() == [_KEY]
+    workspace = Workspace(tmp_path, tmp_path, environment=bucket.variables())
+    assert workspace.call("clean", "--checkpoint-dir", project.root).code == 0
+    assert bucket.uploads() == []
+    assert not project.root.exists()
 
 
 @pytest.mark.parametrize("megabytes", [1, 33])

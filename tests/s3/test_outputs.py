@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,54 +13,77 @@ from entropyguard.core.errors import UsageError
 from entropyguard.run.targets import Target, check_input, check_targets, targets
 from tests.conftest import TEXTS, Ended, Workspace
 from tests.s3.conftest import Bucket
+from tests.s3.proxy import proxy_to
 from tests.s3.server import READER, WRITER, Identity
 
 
-def test_every_result_lies_in_the_bucket_as_it_would_in_a_file(workspace: Workspace, bucket: Bucket) -> None:
-    there = workspace.run(
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Workspace:
+    """A finished run: to publish it costs little."""
+    made = Workspace(tmp_path_factory.mktemp("finished"), model)
+    made.write_rows(TEXTS)
+    assert made.run().code == 0
+    return made
+
+
+@pytest.fixture
+def rerun(finished: Workspace, workspace: Workspace) -> Workspace:
+    """A copy of it, whose commands reach the server."""
+    shutil.copytree(finished.checkpoints, workspace.checkpoints, symlinks=True)
+    shutil.copyfile(finished.output, workspace.output)
+    return workspace
+
+
+def test_every_result_lies_in_the_bucket_as_it_would_in_a_file(rerun: Workspace, bucket: Bucket) -> None:
+    audit = rerun.folder / "audit.jsonl"
+    there = rerun.run(
+        "--resume",
         output=bucket.url("out/cleaned.jsonl"),
         audit_log=bucket.url("out/audit.jsonl"),
         report=bucket.url("out/report.html"),
         json=bucket.url("out/summary.json"),
     )
     assert there.code == 0, there.stderr
-    here = workspace.run(
-        "--resume", audit_log=workspace.folder / "audit.jsonl", report=workspace.folder / "report.html"
-    )
-    assert here.ran == []
+    assert rerun.run("--resume", audit_log=audit).ran == there.ran == []
     names = ["out/audit.jsonl", "out/cleaned.jsonl", "out/report.html", "out/summary.json"]
     assert bucket.keys() == names
-    assert bucket.read("out/cleaned.jsonl") == workspace.output.read_bytes()
-    assert bucket.read("out/audit.jsonl") == (workspace.folder / "audit.jsonl").read_bytes()
+    assert bucket.read("out/cleaned.jsonl") == rerun.output.read_bytes()
+    assert bucket.read("out/audit.jsonl") == audit.read_bytes()
     assert b"<html" in bucket.read("out/report.html")
     assert json.loads(bucket.read("out/summary.json"))["rows"]["in"] == len(TEXTS)
     assert bucket.client.info(f"{bucket.name}/out/report.html")["ContentType"] == "text/html"
     assert bucket.uploads() == []
 
 
-def test_an_unchanged_output_is_not_uploaded_again(workspace: Workspace, bucket: Bucket) -> None:
+def test_an_unchanged_output_is_not_uploaded_again(rerun: Workspace, bucket: Bucket) -> None:
     url = bucket.url("cleaned.jsonl")
-    assert workspace.run(output=url).code == 0
-    workspace.environment |= bucket.variables(READER)  # who may look, and not write
-    refused = workspace.run("--resume", output=bucket.url("other.jsonl"))
-    assert refused.code == 66
-    workspace.environment |= bucket.variables(WRITER)
-    first = bucket.client.info(f"{bucket.name}/cleaned.jsonl")["LastModified"]
-    assert workspace.run("--resume", output=url).code == 0
-    assert bucket.client.info(f"{bucket.name}/cleaned.jsonl")["LastModified"] == first
-    kept = bucket.read("cleaned.jsonl")
-    bucket.write("cleaned.jsonl", b"by somebody else\n")
-    assert workspace.run("--resume", output=url).code == 0
-    assert bucket.read("cleaned.jsonl") == kept
+    with proxy_to(bucket.address.endpoint) as proxy:
+        rerun.environment |= bucket.variables(endpoint=proxy.endpoint)
+        for uploads in (1, 1):
+            assert rerun.run("--resume", output=url).code == 0
+            assert sum(request.startswith(b"PUT ") for request in proxy.requests) == uploads
+        bucket.write("cleaned.jsonl", b"by somebody else\n")
+        assert rerun.run("--resume", output=url).code == 0
+    assert bucket.read("cleaned.jsonl") == rerun.output.read_bytes()
 
 
-def test_what_was_there_stays_when_a_run_fails(workspace: Workspace, bucket: Bucket) -> None:
+def test_what_was_there_stays_when_a_run_fails(rerun: Workspace, bucket: Bucket) -> None:
     bucket.write("cleaned.jsonl", b"of last week\n")
-    failed = workspace.run(output=bucket.url("cleaned.jsonl"), max_loss="0.1")
+    failed = rerun.run("--resume", output=bucket.url("cleaned.jsonl"), max_loss="0.1")
     assert failed.code == 1
     assert bucket.read("cleaned.jsonl") == b"of last week\n"
     assert bucket.keys() == ["cleaned.jsonl"]
     assert bucket.uploads() == []
+
+
+def test_a_network_that_goes_down_at_the_end_is_one_line(rerun: Workspace, bucket: Bucket) -> None:
+    with proxy_to(bucket.address.endpoint, cut=rb"^PUT .*cleaned") as proxy:
+        rerun.environment |= {**bucket.variables(endpoint=proxy.endpoint), "AWS_MAX_ATTEMPTS": "2"}
+        ended = rerun.run("--resume", output=bucket.url("cleaned.jsonl"))
+    assert ended.code == 66
+    [line] = ended.stderr.splitlines()
+    assert line.endswith("What was there before stays; --resume publishes without computing again.")
+    assert bucket.keys() == []
 
 
 NOBODY = Identity("nobody", "nothing")

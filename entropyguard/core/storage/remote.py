@@ -151,7 +151,23 @@ def filesystem(url: str) -> tuple[Any, str]:
         raise UsageError(f"{scheme}:// needs a package that is not installed: {cure}.") from error
     except ValueError as error:
         raise UsageError(f"{shown(url)}: {error}. Name a path, or a URL such as s3://bucket/key.") from error
+    _leave_echoes_out(fs)
     return fs, path
+
+
+def _leave_echoes_out(fs: Any) -> None:
+    """What the pieces of a broken connection report to nobody in particular is not printed.
+
+    The request that they belonged to fails as well, and its error is told.
+    """
+    loop = getattr(fs, "loop", None)
+    if loop is not None and loop.get_exception_handler() is None:
+        loop.set_exception_handler(_unheard)
+
+
+def _unheard(loop: Any, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
 
 
 @contextmanager

@@ -7,17 +7,13 @@ before its first part is sent: what a killed run left behind, the next one abort
 
 from __future__ import annotations
 
-import asyncio
-import mimetypes
-import os
-from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
 from entropyguard.core.storage.files import read_json, write_json
 from entropyguard.core.storage.remote import filesystem, trouble_of
 
-_PART_BYTES, _MOST_PARTS, _AT_ONCE = 16 << 20, 10_000, 4
+_PART_BYTES, _MOST_PARTS = 16 << 20, 10_000
 _ONE_REQUEST_BYTES = 2 * _PART_BYTES
 _ABORT_SECONDS = 20
 
@@ -89,12 +85,14 @@ def object_state(url: str) -> dict[str, Any] | None:
 
 
 def _upload_in_parts(fs: Any, path: str, local: Path, size: int, url: str, uploads: Uploads | None) -> None:
+    from entropyguard.core.storage.upload_parts import send_parts  # asyncio, for those who have much to send
+
     place = _place(fs, path)
     upload_id = fs.call_s3("create_multipart_upload", **place, **_content_type(path))["UploadId"]
     if uploads is not None:
         uploads.add(upload_id, url)
     try:
-        parts = _result(asyncio.run_coroutine_threadsafe(_send(fs, place, upload_id, local, size), fs.loop))
+        parts = send_parts(fs, place, upload_id, local, max(_PART_BYTES, -(-size // _MOST_PARTS)))
         fs.call_s3("complete_multipart_upload", **place, UploadId=upload_id, MultipartUpload={"Parts": parts})
     except BaseException:
         if _aborted(url, upload_id) and uploads is not None:
@@ -102,41 +100,6 @@ def _upload_in_parts(fs: Any, path: str, local: Path, size: int, url: str, uploa
         raise
     if uploads is not None:
         uploads.remove(upload_id)
-
-
-async def _send(fs: Any, place: dict[str, str], upload_id: str, local: Path, size: int) -> list[dict[str, Any]]:
-    """Send the parts, a few at a time; their numbers and ETags, in order."""
-    length = max(_PART_BYTES, -(-size // _MOST_PARTS))
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def send(number: int) -> dict[str, Any]:
-        async with gate:
-            body = await asyncio.to_thread(_read, local, (number - 1) * length, length)
-            part = {"UploadId": upload_id, "PartNumber": number, "Body": body}
-            return {"PartNumber": number, "ETag": (await fs._call_s3("upload_part", **place, **part))["ETag"]}
-
-    try:
-        async with asyncio.TaskGroup() as group:  # the first failure ends the others
-            tasks = [group.create_task(send(number)) for number in range(1, -(-size // length) + 1)]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-def _read(local: Path, at: int, length: int) -> bytes:
-    with local.open("rb") as file:
-        return os.pread(file.fileno(), length, at)
-
-
-def _result(future: Future[Any]) -> Any:
-    """Wait in steps: polars lets system calls go on after a SIGINT, and Ctrl-C would change nothing."""
-    try:
-        while not future.done():
-            wait([future], timeout=1)
-    except BaseException:
-        future.cancel()
-        raise
-    return future.result()
 
 
 def _aborted(url: str, upload_id: str) -> bool:
@@ -165,5 +128,7 @@ def _place(fs: Any, path: str) -> dict[str, str]:
 
 def _content_type(path: str) -> dict[str, str]:
     """So that a browser shows a report instead of saving it."""
+    import mimetypes
+
     kind, _ = mimetypes.guess_type(path)
     return {} if kind is None else {"ContentType": kind}
