@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -78,9 +79,10 @@ def in_parts(bucket: Bucket, key: str) -> None:
 def largest_file(folder: Path) -> int:
     """The bytes of the largest file in a folder where others come and go."""
     largest = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            largest = max(largest, path.lstat().st_size if path.is_file() else 0)
+    for here, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                largest = max(largest, (Path(here) / name).lstat().st_size)
     return largest
 
 
