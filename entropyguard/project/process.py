@@ -20,6 +20,7 @@ from yaml import YAMLError
 
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import parse_yaml
+from entropyguard.project.beside import process_beside
 
 _PR_SET_PDEATHSIG = 1
 
@@ -89,11 +90,13 @@ def main() -> None:
     if os.environ.get("ENTROPYGUARD_PARENT") not in (None, str(os.getppid())):
         sys.exit(255)  # the parent died before the kernel was told to watch it
     collect_rarely()
-    write_lock_whole()
-    read_yaml_fast()
-    from dvc.cli import main as dvc
+    with process_beside():  # it starts while DVC is imported
+        write_lock_whole()
+        read_yaml_fast()
+        from dvc.cli import main as dvc
 
-    end_at_once(dvc(sys.argv[1:]))
+        code = dvc(sys.argv[1:])
+    end_at_once(code)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ private folder.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from entropyguard.core.progress import Progress
-from entropyguard.core.rows.source import Place
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.params import Params
+    from entropyguard.core.progress import Progress
+    from entropyguard.core.rows.source import Place
     from entropyguard.core.storage.checkpoint import Checkpoint
     from entropyguard.core.storage.parts import PartStore
 
