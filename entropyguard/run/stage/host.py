@@ -55,8 +55,8 @@ class StageHost:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # it only has to reach the socket
         signal.set_wakeup_fd(self._end_of_child.fileno())
         self._selector = selectors.DefaultSelector()
-        for one in (sys.stdin, listening, self._ended):
-            self._selector.register(one, selectors.EVENT_READ)
+        for source in (sys.stdin, listening, self._ended):
+            self._selector.register(source, selectors.EVENT_READ)
 
     def serve(self) -> None:
         """Answer until standard input ends; no process that was forked is left then.
@@ -117,10 +117,10 @@ class StageHost:
                 with waiting, contextlib.suppress(BrokenPipeError):
                     send_request(waiting, request)
                     return pid
-            pid = self._fork()
-            if pid == 0:
+            child = self._fork()
+            if child == 0:
                 run_as_script(request)
-            return pid
+            return child
         finally:
             for stream in request.streams:
                 os.close(stream)
