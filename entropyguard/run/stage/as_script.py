@@ -23,11 +23,11 @@ def run_as_script(request: Request) -> NoReturn:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = request.arguments
-    script = os.path.abspath(sys.argv[0])  # noqa: PTH100  links stay: Python looks beside the script as it is named
-    sys.path.insert(0, os.path.dirname(script))  # noqa: PTH120
+    folder = os.path.dirname(os.path.abspath(sys.argv[0]))  # noqa: PTH100, PTH120  links stay
+    sys.path.insert(0, folder)
     code = 0
     try:
-        runpy.run_path(script, run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         code = _exit_code(end)
     except BaseException:  # noqa: BLE001  the rim of the process
