@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from entropyguard.project.beside import ADDRESS
 
@@ -20,8 +20,7 @@ STARTED = b"s"
 _NUMBER = 8
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A script to run: its arguments, its own path first, in which folder and environment, on which descriptors."""
 
     arguments: list[str]
