@@ -203,11 +203,17 @@ def others_wait() -> bool:
     """Whether all threads but this one wait for something, at last; some work on for a moment after an import."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
-        others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
-        if all((task / "stat").read_text(encoding="ascii").rpartition(") ")[2][0] == "S" for task in others):
+        if all(_waits(task) for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())):
             return True
         time.sleep(0.001)
     return False
+
+
+def _waits(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text(encoding="ascii").rpartition(") ")[2].startswith("S")
+    except OSError:  # it has just ended
+        return False
 
 
 def main() -> None:
