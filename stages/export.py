@@ -1,11 +1,11 @@
 """export: the rows that stay, in the format asked for, and the report, as numbers and as a page."""
 
-from entropyguard.run.stage import Counts, ProjectRun, run_stage
+from entropyguard.run.stage import Counts, StageRun, run_stage
 
 STAGE_VERSION = 7
 
 
-def work(run: ProjectRun) -> Counts:
+def work(run: StageRun) -> Counts:
     from entropyguard.core.export.writers import write_records
     from entropyguard.core.report.drop_rates import drop_warnings
     from entropyguard.core.report.examples import find_examples

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import yaml
 
 from entropyguard.core.errors import UsageError
 
-# The C loader is ten times faster, and a lock file is read on every run.
+# Those in C are ten times faster, and a lock file is read on every run and written by every stage.
 _Fast: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FastDumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Loader(_Fast):  # type: ignore[misc]  # PyYAML has no types
@@ -71,7 +73,7 @@ def quoted(text: str) -> str:
     )
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(_FastDumper):  # type: ignore[misc]
     """A safe dumper whose texts stay texts under YAML 1.2 too."""
 
 
@@ -82,6 +84,7 @@ def _text(dumper: Any, value: str) -> Any:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(OrderedDict, lambda dumper, value: dumper.represent_dict(value.items()))  # DVC's
 
 
 def dump_yaml(value: Any) -> bytes:

@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 from yaml import YAMLError
 
 from entropyguard.core.storage.files import write_whole
-from entropyguard.core.yaml_text import parse_yaml
+from entropyguard.core.yaml_text import dump_yaml, parse_yaml
+from entropyguard.project.beside import process_beside
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,9 +52,15 @@ def write_lock_whole() -> None:
     DVC opens the file itself for writing, so a kill may leave it cut off, and DVC would then do nothing at all.
     Read in DVC 3.67.1: `Lockfile.dump_stages` writes through `modify_yaml`, and that through this one function.
     """
-    from dvc.utils.serialize import _common
+    from dvc.utils.serialize import _common, _yaml
+
+    in_python = _yaml._dump
 
     def dump_data(path: str, data: Any, dumper: Callable[[Any, io.StringIO], Any], **_: Any) -> None:
+        if dumper is in_python:  # ten times as long
+            with contextlib.suppress(YAMLError):  # a value of another kind
+                write_whole(Path(path), dump_yaml(data))
+                return
         content = io.StringIO()
         dumper(data, content)
         write_whole(Path(path), content.getvalue().encode())
@@ -66,9 +73,10 @@ def write_lock_whole() -> None:
 def read_yaml_fast() -> None:
     """Let DVC, in this process, read its YAML files by libyaml: its own reader, in Python, takes ten times as long.
 
-    It reads `params.yaml` three times for each stage, and `dvc.lock` to add a stage to it; what it writes is the same.
-    Read in DVC 3.67.1: `load_yaml` and `modify_yaml` find their parser by these two names.
+    It reads `params.yaml` three times for each stage, and `dvc.lock` to add a stage to it.
+    Read in DVC 3.67.1: `load_yaml`, `modify_yaml` and `strictyaml.load` find their parser by these three names.
     """
+    from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
     dvcs_own, modify = _yaml.parse_yaml, _yaml._modify_data
@@ -79,7 +87,7 @@ def read_yaml_fast() -> None:
                 return parse_yaml(text) or {}
         return dvcs_own(text, path, typ)
 
-    _yaml.parse_yaml = parse
+    _yaml.parse_yaml = strictyaml.parse_yaml = parse
     _yaml._modify_data = lambda path, _, dumper, fs=None: modify(path, parse, dumper, fs)
 
 
@@ -89,11 +97,13 @@ def main() -> None:
     if os.environ.get("ENTROPYGUARD_PARENT") not in (None, str(os.getppid())):
         sys.exit(255)  # the parent died before the kernel was told to watch it
     collect_rarely()
-    write_lock_whole()
-    read_yaml_fast()
-    from dvc.cli import main as dvc
+    with process_beside():  # it starts while DVC is imported
+        write_lock_whole()
+        read_yaml_fast()
+        from dvc.cli import main as dvc
 
-    end_at_once(dvc(sys.argv[1:]))
+        code = dvc(sys.argv[1:])
+    end_at_once(code)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
 from entropyguard.run.request import DATA, STDIN, Request, check_request, input_of, params_of, say_texts
+from entropyguard.run.stage.wanted import host_variables
 from entropyguard.run.watch_run import RunWatch
 
 Say = Callable[[str], None]
@@ -118,7 +119,7 @@ def _build(
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     watch = RunWatch(project, run_id, ahead, params, resume=request.resume)
-    _repro(project, request, run_id, watch, say)
+    _repro(project, request, {"ENTROPYGUARD_RUN": run_id, **host_variables(ahead, params)}, watch, say)
     built = project.reread()
     check_input(built, request.input, sources, states)
     return _outcomes(before, built, run_id, repaired, change, forced=not request.resume)
@@ -175,8 +176,7 @@ def _announce(
     return [status.stage for status in statuses if status.state != UP_TO_DATE]
 
 
-def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say: Say) -> None:
-    extra = {"ENTROPYGUARD_RUN": run_id}
+def _repro(project: Project, request: Request, extra: dict[str, str], watch: RunWatch, say: Say) -> None:
     if not request.resume:
         extra["ENTROPYGUARD_FRESH"] = "1"
     if request.allow_download:

@@ -6,19 +6,19 @@ private folder.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from entropyguard.core.progress import Progress
-from entropyguard.core.rows.source import Place
-from entropyguard.core.storage.remote_path import RemotePath
-
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.params import Params
     from entropyguard.core.pool.pool import Pool
+    from entropyguard.core.progress import Progress
+    from entropyguard.core.rows.source import Place
     from entropyguard.core.storage.checkpoint import Checkpoint
     from entropyguard.core.storage.parts import PartStore
+    from entropyguard.core.storage.remote_path import RemotePath
 
 Counts = dict[str, int]
 

@@ -17,7 +17,6 @@ from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.offered import take_offered
 from entropyguard.core.embed.tokenizer import Tokens
-from entropyguard.core.embed.unit import embeddings_schema
 from entropyguard.core.embed.vector_keys import text_keys
 from entropyguard.core.embed.vector_store import VectorStore, vectors_to_arrow
 from entropyguard.core.storage.checkpoint import Checkpoint

@@ -86,7 +86,9 @@ def test_damage_does_not_come_back_from_the_cache_when_the_records_are_gone_too(
 
 def another_schema(lock: Path) -> None:
     """Make the file one of another version of DVC."""
-    lock.write_text(lock.read_text().replace("schema: '2.0'", "schema: '2.1'"))
+    text = lock.read_text()
+    assert text.startswith('schema: "2.0"\n')
+    lock.write_text(text.replace("2.0", "2.1", 1))
 
 
 @pytest.mark.parametrize("harm", [cut, empty, another_schema])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 _PATIENCE_SECONDS = 60
+ADDRESS, HOST = "ENTROPYGUARD_HOST", "entropyguard.run.stage"
 
 
 class _Fault:
@@ -47,9 +48,7 @@ class _Fault:
             self._wait_for(self.mark.with_suffix(".never"))
 
     def _signal(self, signum: signal.Signals) -> None:
-        stage = dvc = os.getpid()
-        if self.moment in {"import", "start", "written", "renamed", "recorded"}:
-            dvc = os.getppid()
+        stage, dvc = os.getpid(), os.getsid(0)  # DVC leads the session of a run
         command_line = int(os.environ["ENTROPYGUARD_PARENT"]) if "ENTROPYGUARD_PARENT" in os.environ else os.getpid()
         for pid in {"stage": [stage], "dvc": [dvc], "cli": [command_line], "all": [command_line, dvc, stage]}.get(
             self.victim, []
@@ -88,10 +87,7 @@ def _after(owner: Any, name: str, then: Callable[..., None]) -> None:
 
 
 def _in_stage(fault: _Fault) -> None:
-    if fault.moment == "import":
-        fault.happen()
-        return
-    from entropyguard.run import stage as runtime
+    from entropyguard.run.stage import project_run as runtime
 
     if fault.action == "wait" and fault.victim == "cli":  # a stage that outlives its command line
         parent = int(os.environ["ENTROPYGUARD_PARENT"])
@@ -105,6 +101,23 @@ def _in_stage(fault: _Fault) -> None:
         _before(runtime, "write_record", fault)
     elif fault.moment == "recorded":
         _after(runtime.ProjectRun, "finish", lambda *_: fault.happen())
+
+
+def _in_host(fault: _Fault) -> None:
+    """A host's child becomes the script, and the fault is to happen there."""
+    from entropyguard.run.stage import host
+
+    run = getattr(host, "run_as_script")  # noqa: B009  mypy sees no such name
+
+    def faulty(request: Any) -> Any:
+        if request.arguments[-1] == f"stages/{fault.stage}.py":
+            _in_stage(fault)
+        return run(request)
+
+    setattr(host, "run_as_script", faulty)  # noqa: B010  mypy sees that it returns
+    if fault.action == "wait" and fault.victim == "cli":
+        setattr(host, "die_with_parent", lambda: None)  # noqa: B010  mypy sees no such name
+        setattr(host.StageHost, "_end_all", lambda _: None)  # noqa: B010
 
 
 def _in_dvc(fault: _Fault) -> None:
@@ -157,7 +170,12 @@ def _in_command_line(fault: _Fault) -> None:
 def _install(fault: _Fault) -> None:
     command = sys.orig_argv
     if command[-1] == f"stages/{fault.stage}.py":
-        _in_stage(fault)
+        if fault.moment == "import":  # of the script's own process; another one may do its work
+            fault.happen()
+        elif ADDRESS not in os.environ:
+            _in_stage(fault)
+    elif HOST in command:
+        _in_host(fault)
     elif "entropyguard.project.process" in command:
         _in_dvc(fault)
     elif "entropyguard" in command:

@@ -1,6 +1,6 @@
 """What every stage script does around its work, so that a script is: read, call the library, write.
 
-`run_stage` makes a stage safe to kill, to run twice, and to run after an upgrade:
+`run_here` makes a stage safe to kill, to run twice, and to run after an upgrade:
 it refuses another version of itself, owns the project while it runs, checks the inputs it reads, writes its
 outputs under temporary names, fails if an input or `params.yaml` has other content by then, then renames the outputs
 and, last, its record into place.
@@ -49,12 +49,10 @@ from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
 from entropyguard.run.pools import pool_of_environment
 from entropyguard.run.progress import file_progress, terminal_progress
-from entropyguard.run.stage_run import Counts, StageRun
+from entropyguard.run.stage_run import Counts
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
-
-__all__ = ["Counts", "ProjectRun", "StageRun", "run_stage"]  # what a script takes from here
 
 
 class ProjectRun:
@@ -200,7 +198,7 @@ class ProjectRun:
             raise InputError(f"{changed} changed while {self.name} was reading it. Run again once it is at rest.")
 
 
-def run_stage(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> None:
+def run_here(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> None:
     """Run a stage script's `work` in the current directory and exit with its exit code.
 
     A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.

@@ -1,0 +1,6 @@
+"""`python -m entropyguard.run.stage SOCKET [embed]`: a stage host."""
+
+from entropyguard.run.stage.host import main
+
+if __name__ == "__main__":
+    main()
