@@ -94,7 +94,7 @@ class ProjectRun:
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The same, of a Parquet file: opened."""
-        return Checkpoint(self.input(name))
+        return Checkpoint(self.input(name), self.project.digest(name))
 
     def place(self, place: Place) -> str:
         """Where a row of the input stands, for messages; by the file's number where the file is gone meanwhile."""

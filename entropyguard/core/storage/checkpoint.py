@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import METADATA_KEY
 
 _SLICE_ROWS = 4_096
@@ -25,14 +26,15 @@ class Checkpoint:
     """One of our Parquet files (`TableWriter`); ProcessingError when it is none, or not whole.
 
     rows: how many it has. metadata: what its writer said of it. schema: its columns. group_rows: the rows of each row
-    group.
+    group. Who knows the digest of its content says it.
 
     ingest puts the rows whose text it has seen before into row groups of their own, so a row's position in the order
     of row ids need not be the one it has in the file. Arrays with an entry a row are in the order of ids everywhere.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, digest: str | None = None) -> None:
         self.path = path
+        self._digest = digest
         self._footer: pq.FileMetaData | None = None
         with self.opened() as file:
             self._footer = file.metadata
@@ -40,6 +42,11 @@ class Checkpoint:
         self.rows = int(self._footer.num_rows)
         self.group_rows = [self._footer.row_group(at).num_rows for at in range(self._footer.num_row_groups)]
         self.metadata: dict[str, Any] = json.loads((self.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the file's content; it is read for that where whoever opened it did not know it."""
+        return content_digest(self.path) if self._digest is None else self._digest
 
     @contextmanager
     def opened(self) -> Iterator[pq.ParquetFile]:
