@@ -32,7 +32,6 @@ from entropyguard.core.errors import (
     UsageError,
 )
 from entropyguard.core.no_pandas import leave_pandas_out
-from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -46,6 +45,7 @@ from entropyguard.project.process import collect_rarely, die_with_parent, end_at
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
+from entropyguard.run.pools import pool_of_environment
 from entropyguard.run.progress import file_progress, terminal_progress
 from entropyguard.run.stage_run import Counts, StageRun
 
@@ -65,7 +65,7 @@ class ProjectRun:
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
-        self.pool: Pool = InlinePool()
+        self.pool = pool_of_environment()
         self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
@@ -230,7 +230,8 @@ def _run(name: str, version: int, work: Callable[[ProjectRun], Counts], project:
         show = file_progress(paths.progress, name) if under_cli else terminal_progress(name)
         with PeakMemory() as peak, show as progress:
             run = ProjectRun(name, project, progress)
-            counts = work(run)
+            with contextlib.closing(run.pool):
+                counts = work(run)
             run.finish(counts, time.monotonic() - start, peak.bytes())
         paths.running.unlink(missing_ok=True)
 

@@ -26,13 +26,14 @@ class Checkpoint:
     """One of our Parquet files (`TableWriter`); ProcessingError when it is none, or not whole.
 
     rows: how many it has. metadata: what its writer said of it. schema: its columns. group_rows: the rows of each row
-    group. Who knows the digest of its content says it.
+    group.
 
     ingest puts the rows whose text it has seen before into row groups of their own, so a row's position in the order
     of row ids need not be the one it has in the file. Arrays with an entry a row are in the order of ids everywhere.
     """
 
     def __init__(self, path: Path, digest: str | None = None) -> None:
+        """digest: of the file's content, where it is known."""
         self.path = path
         self._digest = digest
         self._footer: pq.FileMetaData | None = None
@@ -45,8 +46,15 @@ class Checkpoint:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of the file's content; it is read for that where whoever opened it did not know it."""
-        return content_digest(self.path) if self._digest is None else self._digest
+        """Of the file's content (`content_digest`)."""
+        return self._digest or content_digest(self.path)
+
+    def column_bytes(self, group: int, column: str) -> int:
+        """What a flat column or a struct takes in a row group, before it is compressed."""
+        assert self._footer is not None  # noqa: S101  for the type checker
+        chunks = self._footer.row_group(group)
+        named = (chunks.column(at) for at in range(chunks.num_columns))
+        return sum(one.total_uncompressed_size for one in named if one.path_in_schema.partition(".")[0] == column)
 
     @contextmanager
     def opened(self) -> Iterator[pq.ParquetFile]:
