@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,8 @@ class Careless:
         self.sent: list[bytes] = []
         self.returned: list[bytes] = []
 
-    def map(
-        self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, *, threaded: bool = False
-    ) -> Iterator[R]:
-        assert not threaded
+    def map(self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, **how: object) -> Generator[R]:
+        assert not any(how.values())
         chance, done = random.Random(len(units)), {}
         for at in chance.sample(range(len(units)), len(units)):
             sent = pickle.dumps((work, units[at]))
@@ -52,10 +50,8 @@ class Killed(Careless):
         super().__init__()
         self.left = after
 
-    def map(
-        self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, *, threaded: bool = False
-    ) -> Iterator[R]:
-        assert not threaded
+    def map(self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, **how: object) -> Generator[R]:
+        assert not any(how.values())
         for unit in units:
             if not self.left:
                 raise InterruptedError

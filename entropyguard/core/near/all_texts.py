@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from entropyguard.core.arrays import Keys, UInt32s
 from entropyguard.core.near.band_units import columns_of_bands
 from entropyguard.core.near.finished import Finished
 from entropyguard.core.near.row_words import RowWords, RowWordsWriter
-from entropyguard.core.near.spread import Shares, spread
+from entropyguard.core.near.shares import Shares
 from entropyguard.core.near.text_units import TextUnit, UnitTexts, read_part, read_texts, stored_texts, text_units
 from entropyguard.core.params import NearParams
+from entropyguard.core.pool.parts import finished_parts, results_of
 from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -43,9 +45,11 @@ def read_all_texts(
     bands.create()
     hashed = 0
     with RowWordsWriter(folder, rows.rows) as words:
-        for unit, texts in zip(units, _taken(units, parts, pool, progress, rows.rows), strict=True):
+        for unit, texts in zip(units, _texts(units, parts, pool, progress, rows.rows), strict=True):
             words.add(texts.facts, texts.words, texts.known, texts.keys, texts.takes_part)
-            bands.write(unit.first, {str(band): hashes for band, hashes in enumerate(texts.bands)})
+            bands.write(
+                unit.rows.before + unit.rows.start, {str(band): hashes for band, hashes in enumerate(texts.bands)}
+            )
             hashed += texts.hashed
         found = words.finish()
     if hashed or len(signatures.parts) != 1 or pq.read_metadata(signatures.parts[0]).num_rows != rows.rows:
@@ -54,20 +58,22 @@ def read_all_texts(
     return found
 
 
-def _taken(
+def _texts(
     units: Sequence[TextUnit], parts: PartStore | None, pool: Pool, progress: Progress, rows: int
 ) -> Iterator[UnitTexts]:
     """What each unit comes to; one that is alone is done here, and is no part."""
     if len(units) == 1:
         yield read_texts(units[0], progress)
         return
-    finished = {} if parts is None else {path.stem.rpartition("-")[0]: path for path in parts.paths()}
-    finished = {name: path for name, path in finished.items() if parts is not None and parts.is_sound(path)}
-    left = [unit for unit in units if unit.name not in finished]
-    shares = Shares(progress, rows, rows - sum(unit.count for unit in left))
-    made = spread(pool, stored_texts, left, lambda unit, share: shares.add(unit.first, share * unit.count))
-    for unit in units:
-        yield read_part(finished[unit.name] if unit.name in finished else next(made))
+    finished = {} if parts is None else finished_parts(units, parts)
+    shares = Shares(progress, rows)
+    heard = partial(_tell, shares)
+    for path, _ in results_of(pool, stored_texts, units, finished, heard):
+        yield read_part(path)
+
+
+def _tell(shares: Shares, unit: TextUnit, share: float) -> None:
+    shares.add(unit.name, share * len(unit.rows))
 
 
 def _by_rows(keys: Keys, bands: Sequence[UInt32s]) -> Iterator[tuple[Keys, UInt32s]]:

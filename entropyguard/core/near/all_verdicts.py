@@ -13,7 +13,7 @@ from entropyguard.core.near.finished import Finished, Stored, read_values
 from entropyguard.core.near.pair_runs import PairRuns
 from entropyguard.core.near.pair_units import PairUnit, verdicts_on, write_verdicts
 from entropyguard.core.near.row_words import RowWords
-from entropyguard.core.near.spread import Shares, spread
+from entropyguard.core.near.shares import Shares
 from entropyguard.core.params import NearParams
 from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
@@ -59,6 +59,6 @@ class AllVerdicts:
             self._made.append(made)
             yield made
             return
-        for path in spread(self._pool, write_verdicts, units, lambda unit, share: shares.add(unit, share * unit.count)):
+        for path in self._pool.map(write_verdicts, units, lambda unit, share: shares.add(unit, share * unit.count)):
             self._made.append(path)
             yield read_values([path], 1)

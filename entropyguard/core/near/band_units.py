@@ -12,7 +12,6 @@ from entropyguard.core.near.candidates import LargeBuckets, pairs_of_band
 from entropyguard.core.near.columns import Columns, mapped
 from entropyguard.core.near.pair_runs import PairRuns, unique
 from entropyguard.core.near.row_words import RowWords
-from entropyguard.core.near.spread import spread
 from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.files import write_whole
@@ -93,7 +92,7 @@ def find_candidates(units: Sequence[BandUnit], words: RowWords, pairs: PairRuns,
     capped_buckets = 0
     large_buckets = LargeBuckets(words, protect=units[0].protect)
     bands = columns_of_bands(units[0].folder, units[0].rows, units[0].bands).mapped()
-    for unit, capped in zip(units, spread(pool, write_pairs, units), strict=True):
+    for unit, capped in zip(units, pool.map(write_pairs, units), strict=True):
         capped_buckets += capped
         pairs.add(np.fromfile(unit.file("pairs"), dtype=np.uint64))
         large = np.fromfile(unit.file("large"), dtype=np.int64).reshape(-1, 3)

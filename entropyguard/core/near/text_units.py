@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
@@ -26,53 +24,46 @@ from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.array_tables import arrays_from_table, arrays_to_table
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.row_ranges import RowRange, row_ranges
 from entropyguard.core.words.split import Words
 
 UNIT_ROWS = 16_384
-"""The most rows of a unit; those of a row group share none with those of the next."""
+UNIT_BYTES = 16 << 20
+"""The most rows of a unit, and about the most bytes of their records."""
 
 _MIX = np.uint32(0x7F4A7C15)
 
 
 @dataclass(frozen=True)
 class TextUnit:
-    """Rows start..stop-1 of a row group of a checkpoint; `first` is the index of the first of them among all.
+    """Rows of a checkpoint.
 
     signatures: parts with what MinHash gave for texts before. name, folder: what its part is called, and the store's
     folder where it goes.
     """
 
-    path: Path
-    group: int
-    start: int
-    stop: int
-    first: int
+    rows: RowRange
     near: NearParams
     signatures: tuple[Path, ...]
     name: str
     folder: Path
 
     def __str__(self) -> str:
-        return f"rows {self.first:,} to {self.first + self.count - 1:,} of {self.path.name}"
-
-    @property
-    def count(self) -> int:
-        """How many rows there are."""
-        return self.stop - self.start
+        return str(self.rows)
 
 
 def text_units(
-    rows: Checkpoint, digest: str, near: NearParams, signatures: tuple[Path, ...], folder: Path
+    checkpoint: Checkpoint, digest: str, near: NearParams, signatures: tuple[Path, ...], folder: Path
 ) -> list[TextUnit]:
-    """The units of a checkpoint whose content has this digest."""
-    units, first = [], 0
-    for group, size in enumerate(rows.group_rows):
-        for start in range(0, size, UNIT_ROWS):
-            stop = min(size, start + UNIT_ROWS)
-            name = xxhash.xxh3_128_hexdigest(f"{digest} {group} {start} {stop}".encode())
-            units.append(TextUnit(rows.path, group, start, stop, first, near, signatures, name, folder))
-            first += stop - start
-    return units
+    """The units of a checkpoint whose content has this digest, in the order of its rows."""
+    return [
+        TextUnit(rows, near, signatures, _name(digest, rows), folder)
+        for rows in row_ranges(checkpoint, UNIT_ROWS, "record", UNIT_BYTES)
+    ]
+
+
+def _name(digest: str, rows: RowRange) -> str:
+    return xxhash.xxh3_128_hexdigest(f"{digest} {rows.group} {rows.start} {rows.end}".encode())
 
 
 class UnitTexts(NamedTuple):
@@ -93,10 +84,10 @@ class UnitTexts(NamedTuple):
 
 def read_texts(unit: TextUnit, progress: Progress) -> UnitTexts:
     """Take the texts of the unit apart."""
-    rows, vocabulary = Checkpoint(unit.path), Vocabulary()
+    vocabulary, metadata = Vocabulary(), unit.rows.checkpoint.metadata
     facts, keys, takes_part, bands, hashed = [], [], [], [], 0
-    for table in _slices(rows, unit):
-        texts = texts_of(table, rows.metadata)
+    for table in unit.rows.slices(["record"]):
+        texts = texts_of(table, metadata)
         found = Words(texts)
         facts.append(facts_of(found, vocabulary))
         keys.append(content_hash(texts))
@@ -110,7 +101,7 @@ def read_texts(unit: TextUnit, progress: Progress) -> UnitTexts:
             hashes[new] = band_hashes(found.run_together().gather(new), unit.near.num_hashes, unit.near.bands)
         bands.append(hashes.T)
         hashed += len(new)
-        progress(sum(map(len, keys)), unit.count)
+        progress(sum(map(len, keys)), len(unit.rows))
     by_band = np.concatenate(bands, axis=1)
     joined = RowFacts(*(np.concatenate(arrays) for arrays in zip(*facts, strict=True)))
     return UnitTexts(
@@ -122,17 +113,6 @@ def read_texts(unit: TextUnit, progress: Progress) -> UnitTexts:
         np.concatenate([_mixed(by_band)[None], by_band]),
         hashed,
     )
-
-
-def _slices(rows: Checkpoint, unit: TextUnit) -> Iterator[pa.Table]:
-    """The records of the unit, a few thousand at a time."""
-    end = 0
-    for table in rows.slices(["record"], [unit.group]):
-        before, end = end, end + table.num_rows
-        if end > unit.start:
-            yield table.slice(max(0, unit.start - before), min(end, unit.stop) - max(before, unit.start))
-        if end >= unit.stop:
-            return
 
 
 def _mixed(bands: UInt32s) -> UInt32s:

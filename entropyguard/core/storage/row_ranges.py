@@ -29,11 +29,26 @@ class RowRange:
     def __len__(self) -> int:
         return self.end - self.start
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The file, opened."""
+        return _opened(self.path, FileState.of(self.path))
+
     def table(self, columns: Sequence[str]) -> pa.Table:
         """The rows, of these columns."""
-        with _opened(self.path, FileState.of(self.path)).opened() as file:
+        with self.checkpoint.opened() as file:
             group = file.read_row_group(self.group, columns=list(columns))
         return group.slice(self.start, len(self))
+
+    def slices(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The same rows, a few thousand at a time; what comes after them in the row group is not read."""
+        end = 0
+        for table in self.checkpoint.slices(columns, [self.group]):
+            before, end = end, end + table.num_rows
+            if end > self.start:
+                yield table.slice(max(0, self.start - before), min(end, self.end) - max(before, self.start))
+            if end >= self.end:
+                return
 
 
 def row_ranges(checkpoint: Checkpoint, rows: int, column: str, size: int) -> Iterator[RowRange]:
