@@ -16,7 +16,7 @@ from entropyguard.core.near.pair_units import pair_keys
 from entropyguard.core.near.row_words import RowWords
 
 _PAIRS_TOGETHER = 1 << 15
-_RANGE_WORDS = 1 << 21  # of the pairs of a range,
+_RANGE_WORDS = 1 << 22  # of the pairs of a range,
 _PAIR_WORDS = 16  # each of which takes as long as so many words besides
 UNKNOWN = np.iinfo(np.int32).min
 

@@ -16,7 +16,7 @@ from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.files import write_whole
 
-_UNIT_HASHES = 1 << 20  # of a unit of several bands
+_UNIT_HASHES = 3 << 19  # of a unit of several bands
 _PART_HASHES = 1 << 22  # of a share of one
 _HASHES = 1 << 32
 
@@ -56,7 +56,7 @@ def columns_of_bands(folder: Path, rows: int, bands: int) -> Columns:
 def band_units(folder: Path, rows: int, bands: int, *, protect: bool, ranked: bool) -> list[BandUnit]:
     """The units of so many bands, in the order of the bands."""
     parts = max(1, -(-rows // _PART_HASHES))
-    together = max(1, _UNIT_HASHES // max(1, rows))
+    together = -(-bands // max(1, min(bands, -(-rows * bands // _UNIT_HASHES))))
     return [
         BandUnit(folder, rows, bands, first, min(bands, first + together), part, parts, protect, ranked)
         for first in range(0, bands, together)

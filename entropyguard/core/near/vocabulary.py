@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -17,6 +18,15 @@ from entropyguard.core.words.split import NUMBER as NUMBER_IN_WORD
 
 MARK, NUMBER, NEGATION, UNSPACED_LETTER, IDEOGRAPH = (np.uint8(1 << bit) for bit in range(5))
 """What a word is, as bits of `WordFacts.kinds`."""
+
+
+_SAYS, _NUMERIC, _DIGIT = (np.uint8(1 << bit) for bit in (5, 6, 7))  # of letters, beside some of those
+_OF_LETTERS = {
+    _SAYS: r"[\p{L}\p{M}\p{N}]",
+    _DIGIT: r"\p{N}",
+    UNSPACED_LETTER: f"[{UNSPACED}]",
+    IDEOGRAPH: f"[{IDEOGRAPHIC}]",
+}
 
 
 class WordFacts(NamedTuple):
@@ -36,12 +46,16 @@ class WordFacts(NamedTuple):
     @classmethod
     def of(cls, words: pl.Series) -> WordFacts:
         """Look at words, none of which is empty."""
-        found = words.str.replace_all(",", "", literal=True).str.extract_all(NUMBER_IN_WORD)
-        numbers = found.list.len().to_numpy().astype(np.int32)
-        hashes = np.zeros(len(words), dtype=np.uint64)
-        word = np.repeat(np.arange(len(words)), numbers)
-        np.add.at(hashes, word, found.explode(empty_as_null=False).hash().to_numpy())
-        return cls(_kinds(words), _spelling(words), numbers, hashes)
+        letters = np.frombuffer("".join(words.to_list()).encode("utf-32-le"), dtype="<u4")
+        lengths = words.str.len_chars().to_numpy().astype(np.int64)
+        holds = _sums(np.bitwise_or, _letter_kinds(letters), lengths)
+        kinds = np.where(holds & _SAYS, np.uint8(0), MARK)
+        kinds[holds & _NUMERIC != 0] |= NUMBER
+        kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
+        kinds |= np.where(lengths == 1, holds & (UNSPACED_LETTER | IDEOGRAPH), np.uint8(0))
+        wide = letters.astype(np.int64)
+        spelling = np.stack([lengths, _sums(np.add, wide, lengths), _sums(np.add, wide * wide, lengths)], axis=1)
+        return cls(kinds, spelling, *_numbers(words, np.flatnonzero(holds & _DIGIT)))
 
     @classmethod
     def joined(cls, facts: Sequence[WordFacts]) -> WordFacts:
@@ -66,9 +80,10 @@ class Vocabulary:
         """The number of each word; the same word has the same one."""
         codes: UInt32s = words.cast(self._type).to_physical().to_numpy()
         if len(codes) and codes.max() >= self._known:
-            new = words.gather(np.flatnonzero(codes >= self._known)).unique()
-            new = new.gather(new.cast(self._type).to_physical().arg_sort())
-            self._learn(new, WordFacts.of(new))
+            new = np.flatnonzero(codes >= self._known)[::-1]
+            first = np.empty(int(codes.max()) + 1 - self._known, dtype=np.int64)
+            first[codes[new] - self._known] = new  # of those of one word the last one stays: backwards, the first
+            self._learn(words.gather(first), WordFacts.of(words.gather(first)))
         return codes
 
     def joined(self, words: pl.Series, facts: WordFacts) -> UInt32s:
@@ -133,21 +148,26 @@ def strings(lengths: Ints, letters: Bytes) -> pl.Series:
     return pl.Series(array, dtype=pl.String)
 
 
-def _kinds(words: pl.Series) -> Bytes:
-    kinds = np.zeros(len(words), dtype=np.uint8)
-    kinds[~words.str.contains(r"[\p{L}\p{M}\p{N}]").to_numpy()] = MARK
-    may_be_number = words.str.contains(r"[^\x00-\x7F]|[0-9]").arg_true().to_numpy()
-    kinds[may_be_number[[is_number(word) for word in words.gather(may_be_number)]]] |= NUMBER
-    kinds[words.is_in(words_of("negations")).to_numpy()] |= NEGATION
-    kinds[words.str.contains(f"^[{UNSPACED}]$").to_numpy()] |= UNSPACED_LETTER
-    kinds[words.str.contains(f"^[{IDEOGRAPHIC}]$").to_numpy()] |= IDEOGRAPH
-    return kinds
+def _letter_kinds(letters: UInt32s) -> Bytes:
+    """Of each code point what it makes of the word that it is in; each is looked up once."""
+    found = np.flatnonzero(np.bincount(letters))
+    characters = pl.Series([chr(letter) for letter in found], dtype=pl.String)
+    kinds = np.zeros(int(found[-1]) + 1 if len(found) else 0, dtype=np.uint8)
+    for kind, pattern in _OF_LETTERS.items():
+        kinds[found[characters.str.contains(pattern).to_numpy()]] |= kind
+    kinds[[letter for letter in found if is_number(chr(letter))]] |= _NUMERIC
+    return kinds[letters]
 
 
-def _spelling(words: pl.Series) -> Ints:
-    """Of each word (none is empty) the number of its letters, their sum and that of their squares."""
-    letters = np.frombuffer("".join(words.to_list()).encode("utf-32-le"), dtype="<u4").astype(np.int64)
-    lengths = words.str.len_chars().to_numpy().astype(np.int64)
-    starts = np.cumsum(lengths) - lengths
-    powers = [np.add.reduceat(power, starts) for power in (letters, letters * letters)] if len(words) else [lengths] * 2
-    return np.stack([lengths, *powers], axis=1)
+def _sums(add: np.ufunc, letters: npt.NDArray[Any], lengths: Ints) -> npt.NDArray[Any]:
+    """What the letters of each word come to."""
+    return add.reduceat(letters, np.cumsum(lengths) - lengths) if len(lengths) else letters
+
+
+def _numbers(words: pl.Series, some: Ints) -> tuple[Int32s, UInt64s]:
+    """How many numbers are in each word, and the sum of their hashes; none but `some` have any."""
+    found = words.gather(some).str.replace_all(",", "", literal=True).str.extract_all(NUMBER_IN_WORD)
+    numbers, hashes = np.zeros(len(words), dtype=np.int32), np.zeros(len(words), dtype=np.uint64)
+    numbers[some] = found.list.len().to_numpy()
+    np.add.at(hashes, np.repeat(some, numbers[some]), found.explode(empty_as_null=False).hash().to_numpy())
+    return numbers, hashes

@@ -12,6 +12,8 @@ import pyarrow as pa
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState
 
+_BATCH_ROWS = 8_192
+
 
 @dataclass(frozen=True)
 class RowRange:
@@ -36,19 +38,17 @@ class RowRange:
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """The rows, of these columns."""
+        batches, end = [], 0
         with self.checkpoint.opened() as file:
-            group = file.read_row_group(self.group, columns=list(columns))
-        return group.slice(self.start, len(self))
-
-    def slices(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The same rows, a few thousand at a time; what comes after them in the row group is not read."""
-        end = 0
-        for table in self.checkpoint.slices(columns, [self.group]):
-            before, end = end, end + table.num_rows
-            if end > self.start:
-                yield table.slice(max(0, self.start - before), min(end, self.end) - max(before, self.start))
-            if end >= self.end:
-                return
+            for batch in file.iter_batches(_BATCH_ROWS, [self.group], list(columns), use_threads=False):
+                before, end = end, end + len(batch)
+                if end > self.start:
+                    batches.append(
+                        batch.slice(max(0, self.start - before), min(end, self.end) - max(before, self.start))
+                    )
+                if end >= self.end:  # what comes after them is not decoded
+                    break
+        return pa.Table.from_batches(batches).combine_chunks()
 
 
 def row_ranges(checkpoint: Checkpoint, rows: int, column: str, size: int) -> Iterator[RowRange]:
