@@ -23,19 +23,11 @@ from entropyguard.core.storage.files import write_json, write_whole
 from entropyguard.core.storage.own_files import OwnNames
 from entropyguard.core.storage.temporary import is_temporary
 from entropyguard.core.yaml_text import dump_yaml, load_yaml
+from entropyguard.project.dvc_config import with_our_settings
 from entropyguard.project.layout import EMBEDDINGS, INPUTS, PARAMS
 from entropyguard.project.own_names import FREED, INPUT_FOLDERS, INPUT_LINKS
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
-
-_DVC_CONFIG = """\
-[core]
-    no_scm = True
-    analytics = false
-    check_update = false
-[cache]
-    type = "hardlink,copy"
-"""
 
 
 def check_usable(path: Path) -> None:
@@ -185,7 +177,8 @@ def materialise(project: Project, params: dict[str, Any], sources: list[Source])
     for name, packaged in packaged_files().items():
         if name != PARAMS:
             _write_if_changed(project.root / name, packaged.read_bytes())
-    _write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
+    config = paths.dvc_config.read_text(encoding="utf-8", errors="replace") if paths.dvc_config.is_file() else ""
+    _write_if_changed(paths.dvc_config, with_our_settings(config).encode())
     _write_if_changed(paths.gitignore, b"*\n")
     _write_if_changed(paths.params, dump_yaml(params))
     write_json(paths.owned, FREED)

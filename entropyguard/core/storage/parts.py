@@ -25,11 +25,20 @@ from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 class PartStore:
     """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there.
 
-    durable: whether a part outlives a power cut.
+    durable: whether a part outlives a power cut. offered: a file from elsewhere that would do for a part, if it is what
+    the store's user would make.
     """
 
-    def __init__(self, folder: Path, unread: frozenset[Path] = frozenset(), *, durable: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        unread: frozenset[Path] = frozenset(),
+        *,
+        durable: bool = True,
+        offered: Path | None = None,
+    ) -> None:
         self.folder = folder
+        self.offered = offered
         self._unread = unread
         self._durable = durable
 
