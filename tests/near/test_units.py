@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from entropyguard.core.near.near_dedup import NearCounts
 from entropyguard.core.params import KeepParams
+from entropyguard.core.pool.local import LocalPool
 from entropyguard.core.pool.pool import Heard, R, U, Work, unheard
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.parts import PartStore
@@ -82,6 +84,21 @@ def test_units_may_be_done_in_any_order_and_twice(
     assert len(pool.sent) > 40
     assert max(map(len, pool.sent)) < 2_000
     assert max(map(len, pool.returned)) < 500
+
+
+def test_two_processes_come_to_what_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: tuple[NearCounts, list[bytes]]
+) -> None:
+    small_units(monkeypatch)
+    store = PartStore(tmp_path / "near")
+    with closing(LocalPool(2)) as pool:
+        assert dedup(tmp_path, TEXTS, store=store, pool=pool) == expected[0]
+        assert outputs(tmp_path) == expected[1]
+        more = dedup(tmp_path, made_texts(250), store=store, pool=pool)  # the processes have other files open by now
+    assert more.reused > 0.9 * expected[0].judged
+    of_two = outputs(tmp_path)
+    dedup(tmp_path, made_texts(250))
+    assert outputs(tmp_path) == of_two
 
 
 def test_a_run_killed_between_any_two_units_goes_on(
