@@ -71,7 +71,8 @@ def drop_near_duplicates(
         return _switched_off(after_exact, out, dropped, pairs)
     rank = None if is_input_order(keep) else row_priority(after_exact, keep)
     with (
-        tempfile.TemporaryDirectory(dir=out.parent) as folder,
+        # A worker may still map a file there, which some network drives then keep under another name for a while.
+        tempfile.TemporaryDirectory(dir=out.parent, ignore_cleanup_errors=True) as folder,
         NearPairs(after_exact, near, rank, store, Path(folder), max_memory, pool) as search,
     ):
         metadata = _write_pairs(search, after_exact.row_ids, pairs, min(FLOOR, near.threshold), progress)

@@ -73,7 +73,6 @@ class NearPairs:
         self._signatures = Finished(store, self._names[0], near.bands)
         self._verdicts = Finished(store, self._names[1], 1)
         self._texts = None if store is None else store.below(f"texts{_TEXTS_VERSION}-{hashing}")
-        self._words: RowWords
         self._pairs = PairRuns(folder, max_memory // 4)
         self.judged = self.reused = self.capped_buckets = 0
 
@@ -88,7 +87,7 @@ class NearPairs:
 
     def find_candidates(self, progress: Progress) -> None:
         """Read all texts and find the pairs that are worth a comparison."""
-        self._words = read_all_texts(
+        words = read_all_texts(
             self._rows, self._near, self._signatures, self._texts, self._folder, self._pool, progress
         )
         stored.cache_clear()
@@ -97,12 +96,13 @@ class NearPairs:
             self._rank.astype(np.int64).tofile(self._folder / "rank")
         protect = self._near.changed_words == "protect"
         units = band_units(self._folder, self._rows.rows, self._near.bands + 1, protect=protect, ranked=ranked)
-        self.capped_buckets = find_candidates(units, self._words, self._pairs, self._pool)
+        self.capped_buckets = find_candidates(units, words, self._pairs, self._pool)
 
     def judge(self, floor: int, progress: Progress) -> Iterator[Found]:
         """The pairs of a similarity of at least `floor` millionths."""
         rows = self._rows.rows
-        found = AllVerdicts(self._folder, self._words, self._pairs, self._near, self._verdicts, self._pool)
+        words = RowWords(self._folder, rows)
+        found = AllVerdicts(self._folder, words, self._pairs, self._near, self._verdicts, self._pool)
         self.judged, self.reused = found.judged, found.reused
         for keys, verdicts in found.in_order(lambda done, pairs: progress(done * rows // (pairs or 1), rows)):
             later, earlier = as_pairs(keys)
