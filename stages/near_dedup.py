@@ -18,6 +18,7 @@ def work(run: StageRun) -> Counts:
         run.near_store(),
         run.max_memory,
         run.progress,
+        run.pool,
     )
     return {
         "kept": counts.kept,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pytest
 
 from entropyguard.core.near.near_dedup import NearCounts, drop_near_duplicates
-from entropyguard.core.near.row_words import RowWords
+from entropyguard.core.near.row_words import RowWords, RowWordsWriter, facts_of
+from entropyguard.core.near.vocabulary import Vocabulary
 from entropyguard.core.params import KeepParams, NearParams
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import Progress, silent
+from entropyguard.core.rows.normalise import content_hash
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
@@ -120,16 +123,14 @@ def made_texts(count: int, seed: int = 0) -> list[str]:
     return list(texts)[:count]
 
 
-@contextmanager
-def row_words(folder: Path, texts: Sequence[str], together: int = 100) -> Iterator[RowWords]:
+def row_words(folder: Path, texts: Sequence[str], together: int = 100) -> RowWords:
     """The words of texts, taken in parts of `together` rows."""
-    words = RowWords(folder / "words", len(texts))
-    try:
+    with RowWordsWriter(folder, len(texts)) as writer:
         for start in range(0, len(texts), together):
-            words.add(Words(pl.Series(texts[start : start + together], dtype=pl.String)))
-        yield words
-    finally:
-        words.close()
+            some, vocabulary = pl.Series(texts[start : start + together], dtype=pl.String), Vocabulary()
+            facts = facts_of(Words(some), vocabulary)
+            writer.add(facts, vocabulary.words, vocabulary.facts, content_hash(some), facts.words > 0)
+        return writer.finish()
 
 
 def write_rows(path: Path, texts: Sequence[str], group_rows: int = 65_536) -> Path:
@@ -151,11 +152,23 @@ def dedup(
     max_memory: int = BIG,
     progress: Progress = silent,
     group_rows: int = 65_536,
+    pool: Pool | None = None,
 ) -> NearCounts:
     """Run the stage on texts; its outputs are in the folder."""
     rows = Checkpoint(write_rows(folder / "rows.parquet", texts, group_rows))
     out, dropped, pairs = (folder / f"{name}.parquet" for name in OUTPUTS)
-    return drop_near_duplicates(rows, out, dropped, pairs, near, keep, store, max_memory, progress)
+    return drop_near_duplicates(
+        rows, out, dropped, pairs, near, keep, store, max_memory, progress, pool or InlinePool()
+    )
+
+
+def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many units for few rows: 40 rows, a band, about 100 pairs."""
+    monkeypatch.setattr("entropyguard.core.near.text_units.UNIT_ROWS", 40)
+    monkeypatch.setattr("entropyguard.core.near.band_units._UNIT_HASHES", 1)
+    monkeypatch.setattr("entropyguard.core.near.band_units._PART_HASHES", 100)
+    monkeypatch.setattr("entropyguard.core.near.asked._RANGE_WORDS", 5_000)
+    monkeypatch.setattr("entropyguard.core.near.asked._PAIRS_TOGETHER", 200)
 
 
 def outputs(folder: Path) -> list[bytes]:

@@ -14,11 +14,14 @@ import polars as pl
 import pytest
 
 from entropyguard.core.arrays import Ints, UInt32s
-from entropyguard.core.near.candidates import LARGE_BUCKET, Candidates
+from entropyguard.core.near.band_units import band_units, columns_of_bands, find_candidates
+from entropyguard.core.near.candidates import LARGE_BUCKET, LargeBuckets
 from entropyguard.core.near.minhash import band_hashes
 from entropyguard.core.near.pair_runs import PairRuns, as_pairs
+from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import is_too_far_by_length, most_of_both
 from entropyguard.core.near.word_bags import NO_DUPLICATE, Judge
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.words.split import Words
 from tests.near.made_texts import NEAR, made_texts, row_words
 
@@ -29,14 +32,29 @@ def search(
     folder: Path, texts: Sequence[str], hashes: UInt32s, rank: Ints | None = None, *, protect: bool = True
 ) -> tuple[Pairs, int]:
     """The candidates (lower row, higher row) of texts of hashes (bands, texts); capped buckets."""
-    with row_words(folder, texts) as words:
-        candidates = Candidates(words, rank, PairRuns(folder, 1 << 24), protect=protect)
-        for band in range(len(hashes)):
-            candidates.add_band(hashes[band], hashes[(band + 1) % len(hashes)], words.words > 0)
-    found = [as_pairs(batch) for batch in candidates.pairs.batches(1 << 16)]
-    pairs = {(int(a), int(b)) for later, earlier in found for a, b in zip(earlier, later, strict=True)}
+    words = row_words(folder, texts)
+    found = PairRuns(folder, 1 << 24)
+    capped = search_bands(folder, words, hashes, rank, found, protect=protect)
+    pairs = set()
+    for batch in found.batches(1 << 16):
+        later, earlier = as_pairs(batch)
+        pairs |= set(zip(earlier.tolist(), later.tolist(), strict=True))
     assert all(a < b for a, b in pairs)
-    return pairs, candidates.capped_buckets
+    return pairs, capped
+
+
+def search_bands(
+    folder: Path, words: RowWords, hashes: UInt32s, rank: Ints | None, found: PairRuns, *, protect: bool
+) -> int:
+    """Add the pairs of hashes (bands, texts) to those found; capped buckets."""
+    none_alike = np.arange(len(words.words), dtype=np.uint32)[None]  # in place of the hash of all bands
+    bands = np.concatenate([none_alike, hashes])
+    columns_of_bands(folder, bands.shape[1], len(bands)).create()
+    columns_of_bands(folder, bands.shape[1], len(bands)).write(0, {str(at): band for at, band in enumerate(bands)})
+    if rank is not None:
+        rank.tofile(folder / "rank")
+    units = band_units(folder, bands.shape[1], len(bands), protect=protect, ranked=rank is not None)
+    return find_candidates(units, words, found, InlinePool())
 
 
 def agreeing(hashes: UInt32s) -> Pairs:
@@ -62,9 +80,9 @@ def test_what_agrees_in_a_band_is_a_candidate_but_for_the_stated_limits(tmp_path
     assert found <= together
     assert capped == 0
     bags = [bag.to_list() for bag in Words(pl.Series(texts)).words]
-    with row_words(tmp_path, texts) as words:
-        one, other = np.array(sorted(together)).T
-        verdicts = Judge(words, replace(NEAR, changed_words="protect" if protect else "count")).judge(one, other)
+    words = row_words(tmp_path, texts)
+    one, other = np.array(sorted(together)).T
+    verdicts = Judge(words, replace(NEAR, changed_words="protect" if protect else "count")).judge(one, other)
     why: Counter[str] = Counter()
     for (a, b), verdict in zip(sorted(together), verdicts, strict=True):
         own, their = (Counter(bags[row]) - Counter(bags[further]) for row, further in ((a, b), (b, a)))
@@ -108,8 +126,8 @@ def test_texts_that_share_their_bands_by_their_letters_are_found(tmp_path: Path)
     hashes = band_hashes(Words(pl.Series(texts)).run_together(), 128, 32).T
     found, _ = search(tmp_path, texts, hashes)
     one, other = np.array(list(combinations(range(len(texts)), 2))).T
-    with row_words(tmp_path, texts) as words:
-        verdicts = Judge(words, NEAR).judge(one, other)
+    words = row_words(tmp_path, texts)
+    verdicts = Judge(words, NEAR).judge(one, other)
     near = {(int(one[at]), int(other[at])) for at in np.flatnonzero(verdicts > 900_000)}
     assert len(near) > 200
     assert len(near & found) > 0.97 * len(near)
@@ -154,8 +172,9 @@ def test_rows_of_a_large_bucket_that_agree_in_the_next_band_are_compared(tmp_pat
     rows = 400
     following = np.random.default_rng(2).permutation(np.arange(rows, dtype=np.uint32) // 2)
     hashes = np.stack([np.zeros(rows, dtype=np.uint32), following + np.uint32(7)])
-    with row_words(tmp_path, ["a text like all others"] * rows) as words:
-        candidates = Candidates(words, None, PairRuns(tmp_path, 1 << 24), protect=True)
-        candidates.add_band(hashes[0], hashes[1], words.words > 0)
-    later, earlier = as_pairs(np.concatenate(list(candidates.pairs.batches(1 << 16))))
+    words = row_words(tmp_path, ["a text like all others"] * rows)
+    buckets = LargeBuckets(words, protect=True)
+    all_rows = np.arange(rows)
+    pairs = buckets.pairs(all_rows, np.zeros_like(all_rows), hashes[1])
+    later, earlier = as_pairs(np.concatenate(list(pairs)))
     assert agreeing(hashes[1:]) <= set(zip(earlier.tolist(), later.tolist(), strict=True))

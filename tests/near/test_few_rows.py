@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from entropyguard.core.near.near_dedup import NearCounts, drop_near_duplicates
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -34,5 +35,6 @@ def test_pairs_that_lack_words_on_one_side_at_most(texts: list[str], counts: Nea
     with TableWriter(rows, SCHEMA, {"format": "jsonl", "text_column": "text"}) as writer:
         writer.write(pa.table([ids, [0] * len(ids), ids, lines], schema=SCHEMA))
     out, dropped, pairs = (tmp_path / f"{name}.parquet" for name in ("out", "dropped", "pairs"))
-    done = drop_near_duplicates(Checkpoint(rows), out, dropped, pairs, params.near, params.keep, None, 1 << 30, silent)
+    near, keep, pool = params.near, params.keep, InlinePool()
+    done = drop_near_duplicates(Checkpoint(rows), out, dropped, pairs, near, keep, None, 1 << 30, silent, pool)
     assert done == counts

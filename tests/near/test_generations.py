@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from entropyguard.core.near.near_dedup import NearCounts, drop_near_duplicates
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -28,7 +29,9 @@ def dedup(folder: Path, min_words: int) -> NearCounts:
         writer.write(pa.table([ids, [0] * len(ids), ids, lines], schema=SCHEMA))
     near, store = replace(params.near, min_words=min_words), PartStore(folder / "near")
     out, dropped, pairs = (folder / f"{name}.parquet" for name in ("out", "dropped", "pairs"))
-    return drop_near_duplicates(Checkpoint(rows), out, dropped, pairs, near, params.keep, store, 1 << 30, silent)
+    return drop_near_duplicates(
+        Checkpoint(rows), out, dropped, pairs, near, params.keep, store, 1 << 30, silent, InlinePool()
+    )
 
 
 def test_verdicts_of_other_parameters_go_when_those_of_the_new_ones_are_there(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from entropyguard.core.near import other_words
 from entropyguard.core.near.other_words import Side, may_be_same
-from entropyguard.core.near.row_words import Vocabulary
+from entropyguard.core.near.vocabulary import Vocabulary
 from entropyguard.core.words.difference import find_difference
 
 Pair = tuple[Sequence[str], Sequence[str]]
@@ -29,7 +29,8 @@ def asked(pairs: Sequence[Pair]) -> list[bool]:
         pair = np.repeat(np.arange(len(pairs)), words.list.len().to_numpy())
         return Side(pair, vocabulary.numbered(words.explode()))
 
-    answers: list[bool] = may_be_same(side(0), side(1), len(pairs), vocabulary).tolist()
+    own, their = side(0), side(1)
+    answers: list[bool] = may_be_same(own, their, len(pairs), vocabulary.known()).tolist()
     return answers
 
 

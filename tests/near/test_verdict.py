@@ -31,10 +31,10 @@ def judged(folder: Path, texts: Sequence[str], near: NearParams = NEAR) -> dict[
     """The verdict on every pair of the texts, the same from both sides."""
     pairs = list(combinations(range(len(texts)), 2))
     one, other = np.array(pairs).T
-    with row_words(folder, texts) as words:
-        judge = Judge(words, near)
-        verdicts = judge.judge(one, other)
-        assert (judge.judge(other, one) == verdicts).all()
+    words = row_words(folder, texts)
+    judge = Judge(words, near)
+    verdicts = judge.judge(one, other)
+    assert (judge.judge(other, one) == verdicts).all()
     return dict(zip(pairs, verdicts.tolist(), strict=True))
 
 

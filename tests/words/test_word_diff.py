@@ -71,8 +71,8 @@ def test_words_come_in_the_order_of_their_text_as_often_as_they_are_missing() ->
 def test_of_every_pair_of_near_duplicates_the_same_similarity_is_told_and_what_it_is_made_of(tmp_path: Path) -> None:
     texts = made_texts(140, seed=7)
     one, other = np.array(list(combinations(range(len(texts)), 2))).T
-    with row_words(tmp_path, texts) as words:
-        verdicts = Judge(words, NEAR).judge(one, other)
+    words = row_words(tmp_path, texts)
+    verdicts = Judge(words, NEAR).judge(one, other)
     kinds: Counter[str] = Counter()
     for at in np.flatnonzero(verdicts != NO_DUPLICATE):
         text, near = texts[one[at]], texts[other[at]]

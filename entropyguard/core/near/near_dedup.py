@@ -21,6 +21,7 @@ from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
 from entropyguard.core.params import KeepParams, NearParams
+from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import DROPPED
@@ -58,6 +59,7 @@ def drop_near_duplicates(
     store: PartStore | None,
     max_memory: int,
     progress: Progress,
+    pool: Pool,
 ) -> NearCounts:
     """Write the rows that stay to `out`, the others to `dropped`, both in the order of `after_exact`, and the pairs.
 
@@ -69,8 +71,9 @@ def drop_near_duplicates(
         return _switched_off(after_exact, out, dropped, pairs)
     rank = None if is_input_order(keep) else row_priority(after_exact, keep)
     with (
-        tempfile.TemporaryDirectory(dir=out.parent) as folder,
-        NearPairs(after_exact, near, rank, store, Path(folder), max_memory) as search,
+        # A worker may still map a file there, which some network drives then keep under another name for a while.
+        tempfile.TemporaryDirectory(dir=out.parent, ignore_cleanup_errors=True) as folder,
+        NearPairs(after_exact, near, rank, store, Path(folder), max_memory, pool) as search,
     ):
         metadata = _write_pairs(search, after_exact.row_ids, pairs, min(FLOOR, near.threshold), progress)
     decisions = _decide(after_exact, Checkpoint(pairs), near, rank, max_memory)

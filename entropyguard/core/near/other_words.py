@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from entropyguard.core.arrays import Bools, Ints, UInt32s
-from entropyguard.core.near.row_words import Vocabulary
+from entropyguard.core.near.vocabulary import KnownWords
 
 _CROSSED_TOGETHER = 1 << 18
 
@@ -23,7 +23,7 @@ class Side(NamedTuple):
     code: UInt32s
 
 
-def may_be_same(own: Side, their: Side, pairs: int, vocabulary: Vocabulary) -> Bools:
+def may_be_same(own: Side, their: Side, pairs: int, vocabulary: KnownWords) -> Bools:
     """False where both texts of a pair have a word that is none of the other's misspelt, and none is written together.
 
     Where True is said, the words are still to be compared.
@@ -51,7 +51,7 @@ def _of_pairs(side: Side, start: int, stop: int, but: Bools) -> Side:
 class _Crossed:
     """Each word of one side beside each of the other, pair by pair: their places in `own` and in `their`."""
 
-    def __init__(self, own: Side, their: Side, pairs: int, vocabulary: Vocabulary) -> None:
+    def __init__(self, own: Side, their: Side, pairs: int, vocabulary: KnownWords) -> None:
         self._own, self._their, self._pairs, self._vocabulary = own, their, pairs, vocabulary
         count = np.bincount(their.pair, minlength=pairs)
         times = count[own.pair]

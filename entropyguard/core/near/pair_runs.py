@@ -38,12 +38,12 @@ class PairRuns:
         """Take pairs, as `as_keys` has them. A run is merged when the next one is as long: each pair log n times."""
         self._waiting.append(keys)
         while len(self._waiting) > 1 and len(self._waiting[-2]) < 2 * len(self._waiting[-1]):
-            self._waiting[-2:] = [_unique(self._waiting[-2:])]
+            self._waiting[-2:] = [unique(self._waiting[-2:])]
         if sum(map(len, self._waiting)) > self._most:
             self._spill()
 
     def _spill(self) -> None:
-        run = _unique(self._waiting)
+        run = unique(self._waiting)
         self._waiting = []
         path = self._folder / f"pairs-{len(self._runs)}"
         run.tofile(path)
@@ -51,7 +51,7 @@ class PairRuns:
 
     def batches(self, most: int) -> Iterator[UInt64s]:
         """All pairs, ascending, each once, so that about `most` come at a time."""
-        runs = [*self._runs, *([_unique(self._waiting)] if self._waiting else [])]
+        runs = [*self._runs, *([unique(self._waiting)] if self._waiting else [])]
         runs = [run for run in runs if len(run)]
         starts = [0] * len(runs)
         share = max(1, most // max(1, len(runs)))
@@ -60,13 +60,14 @@ class PairRuns:
             until = min(ahead)  # no run has more than its share up to there
             ends = [int(np.searchsorted(run, until, side="right")) for run in runs]
             parts = [np.asarray(run[start:end]) for run, start, end in zip(runs, starts, ends, strict=True)]
-            yield _unique(parts)
+            yield unique(parts)
             left = [at for at, run in enumerate(runs) if ends[at] < len(run)]
             runs, starts = [runs[at] for at in left], [ends[at] for at in left]
 
 
-def _unique(parts: list[UInt64s]) -> UInt64s:
+def unique(parts: list[UInt64s]) -> UInt64s:
+    """All keys, ascending, each once."""
     keys = np.concatenate(parts)
     keys.sort()
-    unique: UInt64s = keys[first_of_each(keys)]
-    return unique
+    different: UInt64s = keys[first_of_each(keys)]
+    return different

@@ -11,7 +11,7 @@ import numpy as np
 
 from entropyguard.core.arrays import Bools, Bytes, Int32s, Ints, UInt32s, UInt64s, first_of_each
 from entropyguard.core.near.other_words import Side, may_be_same
-from entropyguard.core.near.row_words import MARK, NEGATION, NUMBER, UNSPACED_LETTER, RowWords
+from entropyguard.core.near.row_words import RowWords
 from entropyguard.core.near.verdict import (
     NUMBER_TOPIC,
     TOPIC,
@@ -24,6 +24,7 @@ from entropyguard.core.near.verdict import (
     most_of_both,
     swaps_numbers,
 )
+from entropyguard.core.near.vocabulary import MARK, NEGATION, NUMBER, UNSPACED_LETTER
 from entropyguard.core.params import NearParams
 from entropyguard.core.words.difference import find_difference, similarity
 
@@ -36,7 +37,7 @@ _SIDE, _CODE_BITS = np.uint64(1), np.uint64(33)
 class _LeftOver:
     """The words of which one side of a pair has more: which pair, which word, how many more the first side has.
 
-    topic: whether one side has it TOPIC times or more, and the other not at all; kinds: as in `Vocabulary`.
+    topic: whether one side has it TOPIC times or more, and the other not at all; kinds: as in `WordFacts`.
     """
 
     pair: Ints
@@ -53,6 +54,7 @@ class Judge:
         self._words = words
         self._near = near
         self._codes = words.codes()
+        self._vocabulary = words.vocabulary()
 
     def judge(self, one: Ints, other: Ints) -> Int32s:
         """The similarity of each pair in millionths, NO_DUPLICATE where they are no duplicates whatever it is."""
@@ -125,7 +127,7 @@ class Judge:
         some = np.flatnonzero(more)
         word = word[starts[some]]
         pair, code, more = (word >> _CODE_BITS).astype(np.int64), word.astype(np.uint32), more[some]
-        kinds = self._words.vocabulary.kinds[code]
+        kinds = self._vocabulary.kinds[code]
         topic = (np.abs(more) >= TOPIC) & (counts[some] == np.abs(more)) & (kinds & (MARK | UNSPACED_LETTER) == 0)
         return _LeftOver(pair, code, more, topic, kinds)
 
@@ -148,7 +150,7 @@ class Judge:
         """Of the pairs that are wanted: the words that each side has alone, and how often one has its topics."""
         chosen = np.flatnonzero(is_word & wanted[left.pair])
         pairs, more = left.pair[chosen], left.more[chosen].tolist()
-        words, topic = self._words.vocabulary.words(left.code[chosen]).to_list(), left.topic[chosen].tolist()
+        words, topic = self._vocabulary.words(left.code[chosen]).to_list(), left.topic[chosen].tolist()
         starts = np.flatnonzero(np.diff(pairs, prepend=-1)).tolist()
         for start, end in zip(starts, [*starts, len(chosen)][1:], strict=True):
             own = [word for word, count in zip(words[start:end], more[start:end], strict=True) for _ in range(count)]
@@ -161,13 +163,13 @@ class Judge:
         own, their = (
             Side(left.pair[side], left.code[side]) for side in (words & (left.more > 0), words & (left.more < 0))
         )
-        return may_be_same(own, their, len(asked), self._words.vocabulary)
+        return may_be_same(own, their, len(asked), self._vocabulary)
 
     def _numbers_apart(self, row: int) -> tuple[list[int], list[int]]:
         """The numbers among the words of a row in their order, and its other words."""
         start = self._words.ends[row]
         words = self._codes[start : start + self._words.words[row]]
-        is_number = self._words.vocabulary.kinds[words] & NUMBER != 0
+        is_number = self._vocabulary.kinds[words] & NUMBER != 0
         return words[is_number].tolist(), words[~is_number].tolist()
 
     def _in_order(self, row: int) -> tuple[list[int], list[int]]:
@@ -175,7 +177,7 @@ class Judge:
         start, end = self._words.ends[row], self._words.ends[row + 1]
         first_mark = start + self._words.words[row]
         marks = self._codes[first_mark:end]
-        return self._codes[start:first_mark].tolist(), marks[marks != self._words.vocabulary.hyphen].tolist()
+        return self._codes[start:first_mark].tolist(), marks[marks != self._vocabulary.hyphen].tolist()
 
 
 def _sum(pair: Ints, amounts: Ints, pairs: int) -> Ints:

@@ -12,6 +12,8 @@ import pyarrow as pa
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState
 
+_BATCH_ROWS = 8_192
+
 
 @dataclass(frozen=True)
 class RowRange:
@@ -29,11 +31,24 @@ class RowRange:
     def __len__(self) -> int:
         return self.end - self.start
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The file, opened."""
+        return _opened(self.path, FileState.of(self.path))
+
     def table(self, columns: Sequence[str]) -> pa.Table:
         """The rows, of these columns."""
-        with _opened(self.path, FileState.of(self.path)).opened() as file:
-            group = file.read_row_group(self.group, columns=list(columns))
-        return group.slice(self.start, len(self))
+        batches, end = [], 0
+        with self.checkpoint.opened() as file:
+            for batch in file.iter_batches(_BATCH_ROWS, [self.group], list(columns), use_threads=False):
+                before, end = end, end + len(batch)
+                if end > self.start:
+                    batches.append(
+                        batch.slice(max(0, self.start - before), min(end, self.end) - max(before, self.start))
+                    )
+                if end >= self.end:  # what comes after them is not decoded
+                    break
+        return pa.Table.from_batches(batches).combine_chunks()
 
 
 def row_ranges(checkpoint: Checkpoint, rows: int, column: str, size: int) -> Iterator[RowRange]:
