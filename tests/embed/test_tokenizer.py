@@ -37,13 +37,11 @@ def expected(text: str, window: int | None, most: int, *, special: bool, prompt:
     return (OVER_LONG, []) if len(cut) > most else (None, [head + part + after for part in cut])
 
 
-texts_of_words = st.lists(
-    st.lists(st.sampled_from(["a", "cat", "sat", "query", "dog"]), max_size=9).map(" ".join), max_size=8
-)
+short_texts = st.lists(st.sampled_from(["a", "cat", "sat", "query", "dog"]), max_size=9).map(" ".join)
 
 
 @given(
-    texts=texts_of_words,
+    texts=st.lists(short_texts, max_size=8),
     window=st.sampled_from([None, 1, 3, 4, 7]),
     most=st.integers(1, 4),
     special=st.booleans(),
