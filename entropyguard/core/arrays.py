@@ -40,7 +40,7 @@ def flagged(flags: Bools) -> Ints:
     some = np.flatnonzero(flags[:whole].view(np.uint64) != 0)
     within = np.flatnonzero(flags[:whole].reshape(-1, _TOGETHER)[some])
     positions = some[within // _TOGETHER] * _TOGETHER + within % _TOGETHER
-    return np.concatenate([positions, np.flatnonzero(flags[whole:]) + whole])
+    return positions if whole == len(flags) else np.concatenate([positions, np.flatnonzero(flags[whole:]) + whole])
 
 
 def first_of_each(*sorted_keys: Indexes) -> Bools:

@@ -71,6 +71,26 @@ def test_static_vectors_are_similar_as_far_as_words_are_shared(static: Encoder) 
     assert a @ a == pytest.approx(1, abs=1e-6)
 
 
+def test_static_vectors_are_sums_token_by_token_whatever_is_embedded_beside_them(tmp_path: Path) -> None:
+    folder = write_static_model(tmp_path / "model", window=20)
+    rng = np.random.default_rng(0)
+    table = load_file(folder / "model.safetensors")["embeddings"]
+    table[1:] = (rng.standard_normal(table[1:].shape) * 10 ** rng.uniform(-6, 6, table[1:].shape)).astype(np.float32)
+    save_file({"embeddings": table}, folder / "model.safetensors")
+    encoder = load_encoder(folder)
+    tokens = encoder.tokenise([*SHORT, *LONG] * 60, max_windows=99)
+    vectors = np.empty((len(tokens.ends), encoder.dimension), dtype=np.float32)
+    for places, rows in encoder.encode(tokens, np.arange(len(tokens.ends))):
+        vectors[places] = rows
+    assert len(set(tokens.lengths().tolist())) > 3
+    for window, vector in enumerate(vectors):
+        total = np.zeros(encoder.dimension)
+        for token in tokens.of(window):
+            total += table[token] * (token != encoder._tokenizer.unknown)  # type: ignore[attr-defined]
+        exact = total / np.sqrt(np.square(total).sum())
+        assert vector.tobytes() == exact.astype(np.float32).tobytes()
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -28,7 +28,8 @@ PIECES = [
 def cannot_read(tokens: Sequence[str], text: str | None = None) -> bool:
     """Whether a model of these pieces cannot read the text of these tokens; None: they spell it."""
     ids = np.array([PIECES.index(token) for token in tokens], dtype=np.int32)
-    return bool(ScriptCoverage(PIECES, [0]).unreadable([ids], ["".join(tokens) if text is None else text])[0])
+    texts = ["".join(tokens) if text is None else text]
+    return bool(ScriptCoverage(PIECES, [0]).unreadable(ids, np.array([len(ids)]), texts)[0])
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,9 @@ def test_a_script_is_read_that_the_vocabulary_has_words_of(pieces: list[str], sc
 def test_a_texts_mark_does_not_depend_on_the_texts_beside_it() -> None:
     rows = [["cat"], [UNKNOWN], [], ["cat", UNKNOWN], [*"яблоко"], ["cat", UNKNOWN]]
     texts = ["cat", "ขอบคุณ", "", "cat ขอบคุณ", "яблоко", "cat ☃"]
-    ids = [np.array([PIECES.index(token) for token in row], dtype=np.int32) for row in rows]
-    assert ScriptCoverage(PIECES, [0]).unreadable(ids, texts).tolist() == [False, True, True, True, True, False]
+    ids = np.array([PIECES.index(token) for row in rows for token in row], dtype=np.int32)
+    sizes = np.array([len(row) for row in rows])
+    assert ScriptCoverage(PIECES, [0]).unreadable(ids, sizes, texts).tolist() == [False, True, True, True, True, False]
 
 
 FOREIGN = [

@@ -50,7 +50,7 @@ from tests.made_vectors import search as search_by_size
 ALL_BUT_EXHAUSTIVE = by_lists(target_recall=0.999_999)
 """A search that may miss no pair of a small sample."""
 
-SMALL = SearchSizes(block_rows_by_lists=100, tile_rows_by_lists=30, tile_columns=20)
+SMALL = SearchSizes(block_rows_by_lists=100, tile_rows_by_lists=30, tile_columns_by_lists=20)
 
 search = partial(search_by_size, sizes=SMALL)
 
@@ -173,7 +173,7 @@ def test_another_target_keeps_what_was_trained_and_sampled(tmp_path: Path, monke
 
 
 def test_a_large_cluster_fits_a_small_memory_and_loses_no_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    larger = SearchSizes(block_rows_by_lists=2_048, tile_rows_by_lists=1_024, tile_columns=512)
+    larger = SearchSizes(block_rows_by_lists=2_048, tile_rows_by_lists=1_024, tile_columns_by_lists=512)
     sizes: list[int] = []
 
     def note_size(pairs: Pairs, start: int, end: int) -> pa.Table:

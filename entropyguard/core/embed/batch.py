@@ -88,7 +88,9 @@ class TextBatch:
             self.vectors[lines] = vectors
             done += len(lines)
             listener(self.keys[lines], vectors, done / len(once))
-        self.vectors[self._lines[windows]] = self.vectors[self._lines[windows[once]]][of_once]
+        again = np.ones(len(windows), dtype=np.bool_)
+        again[once] = False
+        self.vectors[self._lines[windows[again]]] = self.vectors[self._lines[windows[once[of_once[again]]]]]
         self.embedded = len(np.unique(self.text[self._lines[windows[once]]]))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from entropyguard.core.arrays import Bools, Int32s
+from entropyguard.core.arrays import Bools, Int32s, Ints
 from entropyguard.core.rows.scripts import find_letters, script_names
 
 COVERAGE_VERSION = 1
@@ -54,16 +54,16 @@ class ScriptCoverage:
         """The names of the scripts that are read."""
         return [name for name, read in zip(script_names(), self._is_read, strict=True) if read]
 
-    def unreadable(self, ids: Sequence[Int32s], texts: Sequence[str]) -> Bools:
-        """Of each text, given with its token ids, whether the model cannot read it."""
-        ends = np.cumsum([0, *map(len, ids)])
-        sums = np.zeros((ends[-1] + 1, 3), dtype=np.int64)
-        np.cumsum(self._table[np.concatenate([*ids, np.empty(0, dtype=np.int32)])], axis=0, out=sums[1:])
+    def unreadable(self, ids: Int32s, sizes: Ints, texts: Sequence[str]) -> Bools:
+        """Of each text, whether the model cannot read it; `ids` are those of all texts, `sizes[t]` of each."""
+        ends = np.append(0, np.cumsum(sizes))
+        sums = np.zeros((len(ids) + 1, 3), dtype=np.int64)
+        np.cumsum(self._table[ids], axis=0, out=sums[1:])
         readable, unread, fragments = np.diff(sums[ends], axis=0).T
         # One unknown token may stand for a whole sentence of a script that has no spaces.
         suspects = [at for at in np.flatnonzero(fragments).tolist() if not texts[at].isascii()]
         found = find_letters([texts[at] for at in suspects])
         hidden = np.bincount(found.text[~self._is_read[found.script]], minlength=len(suspects))
         unread[suspects] = np.maximum(unread[suspects], hidden)
-        result: Bools = (unread > readable) | (np.diff(ends) == 0)
+        result: Bools = (unread > readable) | (sizes == 0)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -99,32 +100,68 @@ class TextTokenizer:
         limit = self._most_characters(max_windows)
         skipped: list[str | None] = [OVER_LONG if len(text) > limit else None for text in texts]
         counts = np.zeros(len(texts), dtype=np.int64)
-        pieces: list[list[Int32s]] = [[]] * len(texts)
+        windows, sizes = [_NO_IDS], [np.empty(0, dtype=np.int64)]
         for group in _groups(texts, limit):
-            together = [self._prompt + texts[at] for at in group]
-            encodings = self._tokenizer.encode_batch_fast(together, add_special_tokens=False)
-            parts = [self._split(np.array(encoding.ids, dtype=np.int32)) for encoding in encodings]
-            unreadable = self._coverage.unreadable([body for _, body in parts], [texts[at] for at in group])
-            for at, (lead, body), blind in zip(group, parts, unreadable.tolist(), strict=True):
-                skipped[at], pieces[at] = (UNREADABLE, []) if blind else self._windows(lead, body, max_windows)
-                counts[at] = len(pieces[at])
-        windows = [window for own in pieces for window in own]
-        ids = np.concatenate([_NO_IDS, *windows])
-        return Tokens(ids, np.cumsum([len(window) for window in windows], dtype=np.int64), counts, skipped)
+            some = [texts[at] for at in group]
+            bodies = self._bodies(some)
+            needed = self._windows_needed(bodies)
+            unreadable, over_long = self._coverage.unreadable(bodies.ids, bodies.sizes, some), needed > max_windows
+            for why, which in ((OVER_LONG, over_long), (UNREADABLE, unreadable)):
+                for at in np.flatnonzero(which).tolist():
+                    skipped[group[at]] = why
+            needed[unreadable | over_long] = 0
+            counts[group] = needed
+            ids, of_each = self._windows(bodies, needed)
+            windows.append(ids)
+            sizes.append(of_each)
+        return Tokens(np.concatenate(windows), np.cumsum(np.concatenate(sizes)), counts, skipped)
 
-    def _split(self, ids: Int32s) -> tuple[Int32s, Int32s]:
-        """The prompt's ids, none where they are not told apart from the text's, and the others."""
-        lead = self._lead if np.array_equal(ids[: len(self._lead)], self._lead) else self._lead[:0]
-        return lead, ids[len(lead) :]
+    def _bodies(self, texts: Sequence[str]) -> _Bodies:
+        """The ids of each text; the prompt's are taken off, where they are told apart from the text's."""
+        together = [self._prompt + text for text in texts] if self._prompt else list(texts)
+        found = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(together, add_special_tokens=False)]
+        leads = np.zeros(len(found), dtype=np.int64)
+        if lead := self._lead.tolist():
+            leads[[ids[: len(lead)] == lead for ids in found]] = len(lead)
+            found = [ids[taken:] for ids, taken in zip(found, leads.tolist(), strict=True)]
+        sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found))
+        ids = np.fromiter(itertools.chain.from_iterable(found), dtype=np.int32, count=int(sizes.sum()))
+        return _Bodies(ids, sizes, leads)
 
-    def _windows(self, lead: Int32s, body: Int32s, max_windows: int) -> tuple[str | None, list[Int32s]]:
-        """The windows of a text that can be read, or why there are none."""
-        around = len(self._before) + len(lead) + len(self._after)
-        room = max(1, len(body) if self.window is None else self.window - around)
-        starts = range(0, max(1, len(body)), room)
-        if len(starts) > max_windows:
-            return OVER_LONG, []
-        return None, [np.concatenate([self._before, lead, body[start : start + room], self._after]) for start in starts]
+    def _room(self, bodies: _Bodies) -> Ints:
+        """How many of each text's ids fit in a window."""
+        if self.window is None:
+            return np.maximum(1, bodies.sizes)
+        return np.maximum(1, self.window - len(self._before) - len(self._after) - bodies.leads)
+
+    def _windows_needed(self, bodies: _Bodies) -> Ints:
+        """How many windows hold each text."""
+        needed: Ints = np.maximum(1, -(-bodies.sizes // self._room(bodies)))
+        return needed
+
+    def _windows(self, bodies: _Bodies, counts: Ints) -> tuple[Int32s, Ints]:
+        """The ids of the windows of all texts, each text cut into so many, and how many each window has."""
+        text = np.repeat(np.arange(len(counts)), counts)
+        number = np.arange(len(text)) - (np.cumsum(counts) - counts)[text]
+        room, leads = self._room(bodies)[text], bodies.leads[text]
+        taken = np.minimum(room, bodies.sizes[text] - number * room)
+        heads = len(self._before) + leads
+        sizes = heads + taken + len(self._after)
+        ends = np.cumsum(sizes)
+        starts = ends - sizes
+        # Each id comes from the text's own, counted from where its first one lies in the window; what is around
+        # these takes its place afterwards.
+        sources = (np.cumsum(bodies.sizes) - bodies.sizes)[text] + number * room - heads - starts
+        places = np.arange(int(sizes.sum()))
+        some = np.concatenate([bodies.ids, np.zeros(1, dtype=np.int32)])
+        ids: Int32s = some[np.clip(np.repeat(sources, sizes) + places, 0, len(bodies.ids))]
+        for at, token in enumerate(self._before.tolist()):
+            ids[starts + at] = token
+        for at, token in enumerate(self._lead.tolist(), len(self._before)):
+            ids[starts[leads > 0] + at] = token
+        for at, token in enumerate(self._after.tolist()):
+            ids[ends - len(self._after) + at] = token
+        return ids, sizes
 
     def _most_characters(self, max_windows: int) -> int:
         """A text this long in so few tokens is blanks or one endless word: not worth the memory to count it."""
@@ -133,20 +170,28 @@ class TextTokenizer:
         return min(_MOST_CHARACTERS, _CHARACTERS_PER_TOKEN * self.window * max_windows)
 
 
+@dataclass(frozen=True)
+class _Bodies:
+    """The ids of some texts, one text after the other: so many of each (`sizes`), without the first `leads[t]` ids
+    that were the prompt's.
+    """
+
+    ids: Int32s
+    sizes: Ints
+    leads: Ints
+
+
 def _groups(texts: Sequence[str], limit: int) -> Iterator[list[int]]:
     """Positions of the texts of up to `limit` characters, few enough at a time that their encodings stay small."""
-    group: list[int] = []
-    characters = 0
-    for at, text in enumerate(texts):
-        if len(text) > limit:
-            continue
-        group.append(at)
-        characters += len(text)
-        if len(group) >= _GROUP_TEXTS or characters >= _GROUP_CHARACTERS:
-            yield group
-            group, characters = [], 0
-    if group:
-        yield group
+    characters = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    taken = np.flatnonzero(characters <= limit)
+    ends = np.cumsum(characters[taken])
+    start = before = 0
+    while start < len(taken):
+        full = int(np.searchsorted(ends, before + _GROUP_CHARACTERS)) + 1
+        end = min(len(taken), start + _GROUP_TEXTS, full)
+        yield taken[start:end].tolist()
+        start, before = end, int(ends[end - 1])
 
 
 def read_tokenizer(folder: Path) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from entropyguard.core.arrays import Bools, Floats, Indexes
+from entropyguard.core.arrays import Bools, Floats, Indexes, Ints, flagged
 from entropyguard.core.pairs.dot_products import Product, product_of
 from entropyguard.core.pairs.recall import ENOUGH_PAIRS
 
@@ -20,14 +20,15 @@ class SearchSizes:
     """How many rows a piece of a search has. Another block row or sample keeps other parts and, by lists, may choose
     other probes; tiles change nothing but time and memory.
 
-    by_lists: the rows of a block row of an inverted file, and of a tile in it. first_sample_rows, enough_pairs: a
-    sample is doubled until it has so many pairs.
+    by_lists: of a block row of an inverted file, and of a tile in it. first_sample_rows, enough_pairs: a sample is
+    doubled until it has so many pairs.
     """
 
     block_rows: int = 4_096
-    tile_columns: int = 2_048
+    tile_columns: int = 512
     block_rows_by_lists: int = 65_536
     tile_rows_by_lists: int = 4_096
+    tile_columns_by_lists: int = 2_048
     first_sample_rows: int = 1_024
     enough_pairs: int = ENOUGH_PAIRS
 
@@ -37,14 +38,25 @@ SEARCH_SIZES = SearchSizes()
 
 @dataclass(frozen=True)
 class Tile:
-    """Which pairs (rows[i], columns[j]) of positions are candidates: a mask of shape (rows, columns).
-
-    The mask may be overwritten when the next tile is asked for.
+    """All rows with all columns, which are positions, ascending; candidates are the pairs (rows[row[k]],
+    columns[column[k]]), by row, then column. No other pair of a row and a column before it is similar.
     """
 
     rows: Indexes
     columns: Indexes
-    mask: Bools
+    row: Ints
+    column: Ints
+
+    @classmethod
+    def of(cls, rows: Indexes, columns: Indexes, mask: Bools) -> Tile:
+        """The pairs of a mask of shape (rows, columns) whose column is before its row."""
+        cells = flagged(mask.reshape(-1))
+        row = cells // len(columns)
+        column = cells - row * len(columns)
+        if len(cells) and columns[-1] >= rows[0]:
+            before = columns[column] < rows[row]
+            row, column = row[before], column[before]
+        return cls(rows, columns, row, column)
 
 
 class CandidateSearch(Protocol):
@@ -110,10 +122,7 @@ class ExactSearch:
         rows, factor = np.arange(first, last), self._product.rows(slice(first, last))
         for column in range(0, last, self._tile_columns):
             columns = np.arange(column, min(last, column + self._tile_columns))
-            mask = self._product.at_or_above(factor, slice(column, column + len(columns)))
-            if columns[-1] >= first:
-                mask &= columns < rows[:, None]
-            yield Tile(rows, columns, mask)
+            yield Tile.of(rows, columns, self._product.at_or_above(factor, slice(column, column + len(columns))))
 
     @cached_property
     def _product(self) -> Product:

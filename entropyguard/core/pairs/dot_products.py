@@ -1,7 +1,7 @@
 """Fast, rounded products of unit vectors: they may name a pair too many but never one too few.
 
-The products are compared a margin below the floor, and every pair they name is scored again (`similarity.py`). So
-which of them ran shows in no result.
+Of many rows the products are those of shorter vectors (`shortened.py`). All are compared a margin below the floor,
+and every pair they name is scored again (`similarity.py`). So which of them ran shows in no result.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from entropyguard.core.arrays import Bools, Floats, Indexes, Int16s, Int32s
+from entropyguard.core.pairs.shortened import MARGIN, Shortening, shortening_for
+from entropyguard.core.pairs.similarity import float32_margin
 from entropyguard.core.pairs.vectors import scratch
 
 # Below this many rows the import of torch takes longer than it saves.
-_WORTH_TORCH_ROWS = 30_000
+_WORTH_TORCH_ROWS = 75_000
 _BFLOAT16_ULP = 2.0**-8
 _COPY_ROWS = 4_096
 
@@ -46,11 +48,12 @@ def product_of(
     vectors: Floats, order: Int32s | None, floor: float, max_bytes: int, spill: Path, threads: int | None
 ) -> Product:
     """The product that is fastest here, of the vectors in the given order; copies over `max_bytes` lie in `spill`."""
+    shortening = shortening_for(vectors, floor)
     if _prefers_bfloat16(len(vectors), floor):
-        return _Bfloat16Product(vectors, order, floor, max_bytes, spill, threads)
-    if order is not None:
-        fits = vectors.size * 4 <= max_bytes
-        vectors = _copied(vectors, order, scratch(vectors.shape, np.float32, fits, spill))
+        bits = _copied(vectors, order, shortening, np.int16, max_bytes, spill)
+        return _Bfloat16Product(bits, floor, threads)
+    if shortening is not None or order is not None:
+        vectors = _copied(vectors, order, shortening, np.float32, max_bytes, spill)
     return _Float32Product(vectors, floor)
 
 
@@ -70,9 +73,7 @@ class _Buffer:
 
 class _Float32Product:
     def __init__(self, vectors: Floats, floor: float) -> None:
-        # Summing d products in float32 errs by at most d * 2^-24 for unit vectors (Higham, Accuracy and Stability
-        # of Numerical Algorithms, 3.5); twice that, and the rounding to millionths.
-        self._least = np.float32(floor - vectors.shape[1] * 2.0**-23 - 2e-6)
+        self._least = np.float32(floor - float32_margin(vectors.shape[1]) - MARGIN)
         self._vectors = vectors
         self._products, self._mask = _Buffer(np.float32), _Buffer(np.bool_)
 
@@ -90,9 +91,7 @@ class _Float32Product:
 class _Bfloat16Product:
     """Half to a ninth of the time of float32, on CPUs that multiply bfloat16."""
 
-    def __init__(
-        self, vectors: Floats, order: Int32s | None, floor: float, max_bytes: int, spill: Path, threads: int | None
-    ) -> None:
+    def __init__(self, vectors: Int16s, floor: float, threads: int | None) -> None:
         import torch
 
         if threads is not None:
@@ -103,8 +102,7 @@ class _Bfloat16Product:
         # Positive bfloat16 numbers, and their bits as whole numbers, have one order; negative ones are below both.
         self._least = np.int16(int(least.view(np.uint32)) >> 16)
         self._multiply, self._tensor, self._kind = torch.mm, torch.from_numpy, torch.bfloat16
-        fits = vectors.size * 2 <= max_bytes
-        self._vectors = _copied(vectors, order, scratch(vectors.shape, np.int16, fits, spill))
+        self._vectors = vectors
         self._bits, self._mask = _Buffer(np.int16), _Buffer(np.bool_)
 
     def rows(self, chosen: Selection, of: Rows | None = None) -> Rows:
@@ -131,11 +129,23 @@ def _padded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _copied(vectors: Floats, order: Int32s | None, into: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """`into`, filled with the vectors in the given order: as they are, or as the bits of bfloat16 in an int16 array."""
+def _copied(
+    vectors: Floats,
+    order: Int32s | None,
+    shortening: Shortening | None,
+    kind: npt.DTypeLike,
+    max_bytes: int,
+    spill: Path,
+) -> npt.NDArray[Any]:
+    """The vectors in the given order, shortened where asked for: as float32, or as the bits of bfloat16 in int16."""
+    shape = len(vectors), vectors.shape[1] if shortening is None else shortening.width
+    fits = shape[0] * shape[1] * np.dtype(kind).itemsize <= max_bytes
+    into = scratch(shape, kind, fits, spill)
     for start in range(0, len(vectors), _COPY_ROWS):
         part: Any = slice(start, start + _COPY_ROWS)
         block = np.array(vectors[part if order is None else order[part]])
+        if shortening is not None:
+            block = shortening(block)
         into[part] = block if into.dtype == np.float32 else _bfloat16_bits(block)
     return into
 

@@ -159,15 +159,12 @@ class IvfSearch:
             end = int(self._ends[number])
             start = int(self._ends[number - 1]) if number else 0
             end = start + int(np.searchsorted(self._order[start:end], last))
-            for column in range(start, end, self._sizes.tile_columns):
-                part = slice(column, min(end, column + self._sizes.tile_columns))
+            for column in range(start, end, self._sizes.tile_columns_by_lists):
+                part = slice(column, min(end, column + self._sizes.tile_columns_by_lists))
                 members = self._order[part]
                 if members[0] >= rows[-1]:
                     break
-                mask = self._product.at_or_above(factor, part)
-                late = int(np.searchsorted(members, rows[0]))
-                mask[:, late:] &= members[late:] < rows[:, None]
-                yield number, Tile(rows, members, mask)
+                yield number, Tile.of(rows, members, self._product.at_or_above(factor, part))
 
     def _sampled(self, block: int) -> pa.Table:
         """Rows of a block row, drawn until they have enough pairs, and these pairs."""
@@ -186,7 +183,7 @@ class IvfSearch:
         found = [np.empty((3, 0), dtype=np.int64)]
         factor = self._product.rows(self._position_in_lists[rows])
         for number, tile in self._tiles(((number, rows, factor) for number in range(len(self._ends))), last):
-            if np.count_nonzero(tile.mask):
+            if len(tile.row):
                 _, b, _ = scored(self._windows, tile, self._search.floor)
                 pairs = np.bincount(np.searchsorted(rows, b), minlength=len(rows))
                 row = np.flatnonzero(pairs)

@@ -72,9 +72,9 @@ class BlockRows:
         found: list[Pairs] = []
         fits = True
         for tile in self._candidates.tiles(first, last):
-            if not np.count_nonzero(tile.mask):  # as most tiles are, and this is the quickest way to know
+            if not len(tile.row):
                 continue
-            counts[tile.rows - first] += np.count_nonzero(tile.mask, axis=1)
+            counts[tile.rows - first] += np.bincount(tile.row, minlength=len(tile.rows))
             fits = fits and int(counts.sum()) <= limit
             if fits:
                 found.append(scored(self._windows, tile, self._floor))

@@ -9,10 +9,10 @@ import numpy as np
 
 from entropyguard.core.arrays import Floats, Indexes, Int32s, Ints, Millionths
 from entropyguard.core.pairs.candidates import Tile
-from entropyguard.core.pairs.similarity import MILLIONTHS, block_similarity, pair_similarity
+from entropyguard.core.pairs.similarity import MILLIONTHS, block_similarity, may_reach, pair_similarity
 from entropyguard.core.pairs.vectors import Windows
 
-_DENSE = 1 / 64  # of a tile: from here on scoring all of it takes less time than picking vectors one by one
+_DENSE = 1 / 16  # of a tile: from here on scoring all of it takes less time than picking vectors one by one
 _SLICE_ROWS = 128
 _SLICE_COLUMNS = 2_048
 _MOST_CELLS = 1 << 24
@@ -24,10 +24,11 @@ Pairs = tuple[Int32s, Int32s, Millionths]
 
 def scored(windows: Windows, tile: Tile, floor: float) -> Pairs:
     """The pairs of a tile that are at or above the floor, by their position in the tile, row by row."""
-    near_rows, near_columns = np.flatnonzero(tile.mask.any(axis=1)), np.flatnonzero(tile.mask.any(axis=0))
-    if np.count_nonzero(tile.mask) <= len(near_rows) * len(near_columns) * _DENSE:
-        row, column = np.divmod(np.flatnonzero(tile.mask), tile.mask.shape[1])  # nonzero takes fifty times as long
-        a, b = tile.columns[column], tile.rows[row]
+    near_rows, near_columns = np.flatnonzero(np.bincount(tile.row)), np.flatnonzero(np.bincount(tile.column))
+    if len(tile.row) <= len(near_rows) * len(near_columns) * _DENSE:
+        a, b = tile.columns[tile.column], tile.rows[tile.row]
+        near = may_reach(windows.first, a, b, floor)
+        a, b = a[near], b[near]
         return _similar(windows, a, b, pair_similarity(windows.first, a, b), floor)
     parts = (near_rows[start : start + _SLICE_ROWS] for start in range(0, len(near_rows), _SLICE_ROWS))
     return joined([_scored_slice(windows, tile, part, near_columns, floor) for part in parts])
@@ -76,7 +77,8 @@ def _scored_slice(windows: Windows, tile: Tile, rows: Ints, columns: Ints, floor
     """The pairs of some of a tile's rows and columns."""
     own, others = tile.rows[rows], tile.columns[columns]
     similarity = block_similarity(windows.first[own], windows.first[others])
-    similarity[~tile.mask[rows[:, None], columns]] = _NO_PAIR
+    if others[-1] >= own[0]:
+        similarity[others >= own[:, None]] = _NO_PAIR
     row, column = np.divmod(np.flatnonzero(similarity / MILLIONTHS >= floor), len(others))
     return _similar(windows, others[column], own[row], similarity[row, column], floor)
 
