@@ -24,6 +24,7 @@ def work(run: StageRun) -> Counts:
             run.params.ingest,
             run.progress,
             run.params.chunks,
+            spread=run.spread(),
         )
         if run.is_at_rest():
             break

@@ -33,6 +33,7 @@ from entropyguard.core.errors import (
 )
 from entropyguard.core.no_pandas import leave_pandas_out
 from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -69,6 +70,7 @@ class ProjectRun:
         self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
+        self._units = project.paths.units / name
         shutil.rmtree(self._temporary, ignore_errors=True)
         self.watch(project.paths.params)
         self.params = project.params
@@ -139,6 +141,14 @@ class ProjectRun:
         """Where finished blocks of the search are kept."""
         return self._store(self.project.paths.blocks)
 
+    def spread(self) -> Spread | None:
+        """The pool, with a folder that goes when the stage has finished."""
+        if isinstance(self.pool, InlinePool):
+            return None
+        folder = self._units / str(STAGE_VERSIONS[self.name])
+        known = folder.rglob("*") if "ENTROPYGUARD_FRESH" in os.environ else ()
+        return Spread(self.pool, folder, frozenset(known))
+
     def _store(self, folder: Path) -> PartStore:
         """One of the project's own; a run without --resume reads nothing of what is there already."""
         return PartStore.fresh(folder) if "ENTROPYGUARD_FRESH" in os.environ else PartStore(folder)
@@ -161,6 +171,7 @@ class ProjectRun:
         for stale in self.project.outputs_of(self.name) - set(outputs):
             self._remove_stale(stale)
         shutil.rmtree(self._temporary, ignore_errors=True)
+        shutil.rmtree(self._units, ignore_errors=True)
         params = self.project.paths.params
         record = Record(
             stage=self.name,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.params import Params
     from entropyguard.core.pool.pool import Pool
+    from entropyguard.core.pool.spread import Spread
     from entropyguard.core.storage.checkpoint import Checkpoint
     from entropyguard.core.storage.parts import PartStore
 
@@ -70,3 +71,9 @@ class StageRun(Protocol):
 
     def block_store(self) -> PartStore | None:
         """Where finished blocks of the search are kept."""
+
+    def spread(self) -> Spread | None:
+        """The pool with a place for what comes of units; None where they are done here, one after the other.
+
+        A stage that goes as quickly without units has no use for them then.
+        """

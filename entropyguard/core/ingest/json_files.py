@@ -25,11 +25,11 @@ def read_rows(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
     head = head_of(source) or b""
     if source.kind == "json" and (refused := refusal(source, head)):
         raise DataFormatError(refused)
-    read = read_elements if _is_array(head) else read_lines
+    read = read_elements if is_array(head) else read_lines
     yield from read(source, limit, file)
 
 
-def _is_array(head: bytes) -> bool:
+def is_array(head: bytes) -> bool:
     """Whether a file that begins so is one array of objects; not if its first line is whole, and more lines follow."""
     first, _, rest = head.partition(b"\n")
     return bool(_ARRAY.match(head)) and not (rest.strip() and _parsed(first) is not None)
