@@ -18,6 +18,7 @@ def work(run: StageRun) -> Counts:
         run.params.embed.max_windows,
         run.vector_store(),
         run.progress,
+        run.pool,
     )
     return {
         "embedded": counts.embedded,

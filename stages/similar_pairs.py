@@ -18,6 +18,7 @@ def work(run: StageRun) -> Counts:
         run.block_store(),
         run.max_memory,
         run.progress,
+        run.pool,
         run.threads,
     )
     return {"pairs": counts.pairs, "blocks": counts.blocks, "blocks_reused": counts.blocks_reused}

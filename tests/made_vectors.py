@@ -12,6 +12,7 @@ import pyarrow as pa
 from entropyguard.core.pairs.candidates import SEARCH_SIZES, SearchSizes
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.params import SearchParams
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -78,10 +79,19 @@ def search(
     max_memory: int = BIG,
     threads: int | None = None,
     sizes: SearchSizes = SEARCH_SIZES,
+    pool: Pool | None = None,
 ) -> tuple[SimilarCounts, bytes]:
     out = embeddings.parent / "pairs.parquet"
     counts = find_similar_pairs(
-        Checkpoint(embeddings), out, params or exhaustive(), store, max_memory, silent, threads, sizes=sizes
+        Checkpoint(embeddings),
+        out,
+        params or exhaustive(),
+        store,
+        max_memory,
+        silent,
+        pool or InlinePool(),
+        threads,
+        sizes,
     )
     return counts, out.read_bytes()
 

@@ -39,12 +39,13 @@ def entropyguard(embeddings: Path, out: Path, arguments: argparse.Namespace) -> 
     """The function behind the similar_pairs stage, with nothing kept from an earlier search; it looks all rows up."""
     from entropyguard.core.pairs.similar_pairs import find_similar_pairs
     from entropyguard.core.params import Params
+    from entropyguard.core.pool.pool import InlinePool
     from entropyguard.core.storage.checkpoint import Checkpoint
 
     params = Params.load(Path(__file__).parents[2] / "params.yaml").search
     search = dataclasses.replace(params, floor=arguments.floor)
     start = now()
-    find_similar_pairs(Checkpoint(embeddings), out, search, None, 4_000_000_000, lambda *_: None)
+    find_similar_pairs(Checkpoint(embeddings), out, search, None, 4_000_000_000, lambda *_: None, InlinePool())
     return [start, start, now()]
 
 

@@ -113,6 +113,7 @@ Strict = Annotated[bool, _guard("--strict", help="A row that cannot be read stop
 DryRun = Annotated[bool, _guard("--dry-run", help="Say which stages would run and why; write nothing.")]
 
 Threads = Annotated[int | None, _running(metavar="N", min=1, help="For embedding and search. [default: all]")]
+Workers = Annotated[int | None, _running(metavar="N", min=1, help="Processes at work. [default: one a core]")]
 MaxMemory = Annotated[str | None, _running(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of all]")]
 VectorCache = Annotated[Path | None, _running(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")]
 ProfileMemory = Annotated[bool, _running("--profile-memory", help="Print each stage's peak memory.")]

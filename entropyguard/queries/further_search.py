@@ -41,6 +41,7 @@ def search_further(project: Project, floor: float) -> Checkpoint:
 
 def _search(project: Project, floor: float) -> Checkpoint:
     from entropyguard.core.pairs.similar_pairs import find_similar_pairs
+    from entropyguard.core.pool.pool import InlinePool
 
     pairs, note = _files(project)
     pairs.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,7 @@ def _search(project: Project, floor: float) -> Checkpoint:
     search = dataclasses.replace(project.params.search, floor=floor)
     with terminal_progress("similar_pairs") as progress:
         embeddings, store = project.checkpoint(EMBEDDINGS), PartStore(blocks)
-        find_similar_pairs(embeddings, temporary, search, store, default_max_memory(), progress)
+        find_similar_pairs(embeddings, temporary, search, store, default_max_memory(), progress, InlinePool())
     put_in_place(temporary, pairs)
     write_json(note, {"of": identity, "floor": floor, "digest": content_digest(pairs)})
     PartStore(blocks).remove()

@@ -35,6 +35,7 @@ from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
 from entropyguard.run.at_rest import check_input
 from entropyguard.run.audit import audit_kind, text_chars
+from entropyguard.run.pools import pool_variables
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
@@ -183,6 +184,7 @@ def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say
         extra["ENTROPYGUARD_MAX_MEMORY"] = str(request.max_memory)
     if request.threads is not None:
         extra["ENTROPYGUARD_THREADS"] = str(request.threads)
+    extra |= pool_variables(request)
     if request.vector_cache is not None:
         extra["ENTROPYGUARD_VECTOR_CACHE"] = str(request.vector_cache.resolve())
     try:

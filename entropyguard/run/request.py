@@ -70,6 +70,7 @@ class Request:
     json_file: str | None = None
     max_memory: int | None = None
     threads: int | None = None
+    workers: int | None = None
     vector_cache: Path | None = None
     quiet: bool = False
     verbose: bool = False

@@ -47,6 +47,7 @@ from entropyguard.project.process import collect_rarely, die_with_parent, end_at
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
+from entropyguard.run.pools import pool_of_environment
 from entropyguard.run.progress import file_progress, terminal_progress
 from entropyguard.run.stage_run import Counts, StageRun
 
@@ -66,7 +67,7 @@ class ProjectRun:
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
-        self.pool: Pool = InlinePool()
+        self.pool = pool_of_environment()
         self._watched = Watched()
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
@@ -96,7 +97,7 @@ class ProjectRun:
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The same, of a Parquet file: opened."""
-        return Checkpoint(self.input(name))
+        return Checkpoint(self.input(name), self.project.digest(name))
 
     def place(self, place: Place) -> str:
         """Where a row of the input stands, for messages; by the file's number where the file is gone meanwhile."""
@@ -241,7 +242,8 @@ def _run(name: str, version: int, work: Callable[[ProjectRun], Counts], project:
         show = file_progress(paths.progress, name) if under_cli else terminal_progress(name)
         with PeakMemory() as peak, show as progress:
             run = ProjectRun(name, project, progress)
-            counts = work(run)
+            with contextlib.closing(run.pool):
+                counts = work(run)
             run.finish(counts, time.monotonic() - start, peak.bytes())
         paths.running.unlink(missing_ok=True)
 

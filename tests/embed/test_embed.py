@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.static import StaticEncoder
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
+from entropyguard.core.pool.pool import Heard, InlinePool, Pool, R, U, Work, unheard
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -37,7 +39,7 @@ class Counting:
     def __init__(self, encoder: Encoder, pieces: int | None = None) -> None:
         self._encoder = encoder
         self._pieces = pieces
-        self.dimension, self.fingerprint = encoder.dimension, encoder.fingerprint
+        self.dimension, self.fingerprint, self.unit_bytes = encoder.dimension, encoder.fingerprint, encoder.unit_bytes
         self.embedded = 0
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
@@ -92,13 +94,13 @@ def run(
     encoder: Encoder,
     store: PartStore | None = None,
     max_windows: int = 1,
-    save_seconds: float = 30.0,
+    unit_rows: int = 1 << 16,
+    pool: Pool | None = None,
 ) -> tuple[EmbedCounts, bytes]:
     """Counts and bytes of one run in `folder`."""
     source = write_input(folder / "in.parquet", texts)
-    counts = embed_texts(
-        Checkpoint(source), folder / "out.tmp", encoder, max_windows, store, silent, save_seconds=save_seconds
-    )
+    pool = pool or InlinePool()
+    counts = embed_texts(Checkpoint(source), folder / "out.tmp", encoder, max_windows, store, silent, pool, unit_rows)
     (folder / "out.tmp").replace(folder / "embeddings.parquet")
     return counts, (folder / "embeddings.parquet").read_bytes()
 
@@ -137,7 +139,7 @@ def test_windows_that_were_saved_are_not_embedded_again(tmp_path: Path, model: E
     _, clean = run(tmp_path, texts, model, max_windows=3)
     store = PartStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, texts, Counting(in_twos, pieces=1), store, max_windows=3, save_seconds=0)
+        run(tmp_path, texts, Counting(in_twos, pieces=1), store, max_windows=3)
     encoder = Counting(model)
     counts, resumed = run(tmp_path, texts, encoder, store, max_windows=3)
     assert (encoder.embedded, counts.embedded + counts.reused) == (4, 3)
@@ -196,16 +198,16 @@ def test_nothing_is_saved_without_a_store(tmp_path: Path, model: Encoder) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["embeddings.parquet", "in.parquet"]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 30.0])  # saved after each piece, or only on the way out
+@pytest.mark.parametrize("rows", [2, 9])  # units of a row or two are finished, or the only one is cut short
 def test_an_interrupted_run_goes_on_where_it_stopped(
-    tmp_path: Path, model: Encoder, in_twos: Encoder, seconds: float
+    tmp_path: Path, model: Encoder, in_twos: Encoder, rows: int
 ) -> None:
     _, clean = run(tmp_path, TEXTS, model)
     store = PartStore(tmp_path / "store")
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, TEXTS, Counting(in_twos, pieces=3), store, save_seconds=seconds)
+        run(tmp_path, TEXTS, Counting(in_twos, pieces=3), store, unit_rows=rows)
     encoder = Counting(model)
-    counts, resumed = run(tmp_path, TEXTS, encoder, store)
+    counts, resumed = run(tmp_path, TEXTS, encoder, store, unit_rows=rows)
     assert (encoder.embedded, counts.reused) == (3, 6)
     assert resumed == clean
 
@@ -229,7 +231,7 @@ def test_appended_rows_are_the_only_ones_embedded(tmp_path: Path, model: Encoder
 
 
 def test_vectors_lie_on_disk_once(tmp_path: Path, model: Encoder) -> None:
-    run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"), save_seconds=0)
+    run(tmp_path, TEXTS, model, PartStore(tmp_path / "store"), unit_rows=2)
     (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
     assert part.samefile(tmp_path / "embeddings.parquet")
 
@@ -259,11 +261,59 @@ def test_two_projects_share_a_store(tmp_path: Path, model: Encoder) -> None:
     assert encoder.embedded == 0
 
 
+def test_units_of_a_killed_run_serve_a_run_on_more_rows(tmp_path: Path, model: Encoder, in_twos: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, TEXTS[:7], Counting(in_twos, pieces=2), store, unit_rows=2)
+    encoder = Counting(model)
+    _, appended = run(tmp_path, TEXTS, encoder, store)
+    assert encoder.embedded == 5
+    (part,) = (path for path in (tmp_path / "store").rglob("*") if path.is_file())
+    assert part.samefile(tmp_path / "embeddings.parquet")
+    assert appended == run(tmp_path, TEXTS, model)[1]
+
+
+def test_a_damaged_unit_is_embedded_again(tmp_path: Path, model: Encoder, in_twos: Encoder) -> None:
+    store = PartStore(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, TEXTS, Counting(in_twos, pieces=2), store, unit_rows=2)
+    part = next(path for path in (tmp_path / "store").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    encoder = Counting(model)
+    assert run(tmp_path, TEXTS, encoder, store, unit_rows=2)[1] == run(tmp_path, TEXTS, model)[1]
+    assert encoder.embedded == 7
+
+
+def test_what_is_sent_of_the_work_is_little_and_embeds_the_same(tmp_path: Path, model: Encoder) -> None:
+    class Sending(InlinePool):
+        """Does everything with copies, as another process would."""
+
+        def map(
+            self,
+            work: Work[U, R],
+            units: Sequence[U],
+            heard: Heard[U] = unheard,
+            *,
+            threaded: bool = False,
+        ) -> Iterator[R]:
+            sent = pickle.dumps((work, units))
+            assert len(sent) < 3_000
+            copies: tuple[Work[U, R], Sequence[U]] = pickle.loads(sent)  # noqa: S301  our own
+            return super().map(*copies, heard, threaded=threaded)
+
+    store = PartStore(tmp_path / "store")
+    run(tmp_path, TEXTS[:4], model, store)
+    counts, sent = run(tmp_path, TEXTS, model, store, unit_rows=2, pool=Sending())
+    assert (counts.reused, counts.embedded) == (4, 5)
+    assert sent == run(tmp_path, TEXTS, model)[1]
+
+
 def test_progress_ends_at_the_number_of_rows(tmp_path: Path, model: Encoder) -> None:
     seen: list[tuple[int, int | None]] = []
     texts = [*TEXTS, TEXTS[0], "你好"]
     source = write_input(tmp_path / "in.parquet", texts)
-    embed_texts(Checkpoint(source), tmp_path / "out", model, 3, None, lambda done, total: seen.append((done, total)))
+    listen = lambda done, total: seen.append((done, total))  # noqa: E731
+    embed_texts(Checkpoint(source), tmp_path / "out", model, 3, None, listen, InlinePool(), 2)
     assert seen[-1] == (len(texts), len(texts))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.arrays import Keys
-from entropyguard.core.embed.embed import embeddings_schema
+from entropyguard.core.embed.unit import embeddings_schema
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
 from entropyguard.core.embed.vector_store import VectorStore, keep_generation, prune_encoders, vectors_to_arrow
 from entropyguard.core.storage.digests import digests_to_arrow

@@ -25,8 +25,10 @@ from entropyguard.core.pairs.candidates import SearchSizes
 from entropyguard.core.pairs.quantizer import Quantizer, lists_for, train, trained_rows
 from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recall, wilson_interval
 from entropyguard.core.pairs.scoring import Pairs
-from entropyguard.core.pairs.similar_pairs import find_similar_pairs, is_exhaustive
+from entropyguard.core.pairs.similar_pairs import find_similar_pairs
+from entropyguard.core.pairs.unit import is_exhaustive
 from entropyguard.core.params import SearchParams
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
@@ -136,11 +138,13 @@ def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch:
 
     def die(done: int, total: int | None) -> None:
         calls.append(done)
-        if len(calls) == 5 + 3:  # five samples, three block rows
+        if len(calls) == 3:  # block rows, after the samples of all five
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        find_similar_pairs(Checkpoint(embeddings), tmp_path / "half.parquet", by_lists(), store, BIG, die, sizes=SMALL)
+        find_similar_pairs(
+            Checkpoint(embeddings), tmp_path / "half.parquet", by_lists(), store, BIG, die, InlinePool(), sizes=SMALL
+        )
     forbid_training_and_sampling(monkeypatch)
     counts, found = search(embeddings, store, by_lists())
     assert (counts.blocks, counts.blocks_reused) == (5, 3)

@@ -20,6 +20,7 @@ from entropyguard.core.pairs.block_store import shard_table
 from entropyguard.core.pairs.candidates import SearchSizes
 from entropyguard.core.pairs.similar_pairs import SimilarCounts, find_similar_pairs
 from entropyguard.core.pairs.similarity import _settle, block_similarity, pair_similarity
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
 from tests.made_vectors import (
@@ -154,7 +155,14 @@ def test_a_search_killed_in_the_middle_makes_only_the_missing_block_rows(tmp_pat
 
     with pytest.raises(InterruptedError):
         find_similar_pairs(
-            Checkpoint(embeddings), tmp_path / "half.parquet", exhaustive(0.9), store, BIG, die, sizes=SMALL
+            Checkpoint(embeddings),
+            tmp_path / "half.parquet",
+            exhaustive(0.9),
+            store,
+            BIG,
+            die,
+            InlinePool(),
+            sizes=SMALL,
         )
     counts, bytes_found = search(embeddings, store)
     assert (counts.blocks, counts.blocks_reused) == (8, 3)
@@ -261,7 +269,7 @@ def test_progress_counts_tiles_of_the_half_square(tmp_path: Path) -> None:
     embeddings = write_vectors(tmp_path / "e.parquet", clustered(20))
     note = lambda done, total: seen.append((done, total))  # noqa: E731  a def would say no more
     find_similar_pairs(
-        Checkpoint(embeddings), tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note, sizes=SMALL
+        Checkpoint(embeddings), tmp_path / "pairs.parquet", exhaustive(0.9), None, BIG, note, InlinePool(), sizes=SMALL
     )
     assert seen == [(1, 6), (3, 6), (6, 6)]
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from entropyguard.core.embed.embed import embeddings_schema
+from entropyguard.core.embed.unit import embeddings_schema
 from entropyguard.core.embed.vector_store import vectors_to_arrow
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.report.build_diff import Difference, decision_differences, vector_distance

@@ -116,8 +116,8 @@ def plain_repro(workspace: Workspace) -> Ended:
 CHANGES: dict[str, Callable[[Workspace], Ended]] = {
     "nothing": lambda workspace: workspace.run("--resume"),
     "the `--output` path": other_output,
-    "`--threads`, `--max-memory`, `--quiet`": lambda workspace: workspace.run(
-        "--resume", "--quiet", threads="1", max_memory="1GB"
+    "`--threads`, `--workers`, `--max-memory`, `--quiet`": lambda workspace: workspace.run(
+        "--resume", "--quiet", threads="1", workers="1", max_memory="1GB"
     ),
     "the input's modification time": touched_input,
     "the input's path, same bytes": moved_input,

@@ -1,34 +1,28 @@
-"""The embed stage: a vector for every window of the texts the model can read, from the store where it has one.
-
-While one batch is embedded, the next one is read and tokenised in the background, and new vectors are saved.
-"""
+"""The embed stage: a vector for every window of the texts the model can read, from the store where it has one."""
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
+import xxhash
 
-from entropyguard.core.arrays import Floats, Keys
-from entropyguard.core.embed.batch import EMPTY, TextBatch
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.embed.tokenizer import OVER_LONG, UNREADABLE
-from entropyguard.core.embed.vector_store import VectorStore, vectors_to_arrow
-from entropyguard.core.embed.vector_writer import SAVE_SECONDS, VectorWriter
+from entropyguard.core.embed.unit import REASONS, EmbedUnit, EmbedWork, embeddings_schema, read_unit
+from entropyguard.core.embed.vector_store import VectorStore
+from entropyguard.core.pool.parts import finished_parts, results_of
+from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
-from entropyguard.core.rows.text import texts_of
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.digests import DIGEST_TYPE, digests_to_arrow
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.storage.prefetch import prefetched
+from entropyguard.core.storage.row_ranges import row_ranges
 
-_REASONS = (EMPTY, UNREADABLE, OVER_LONG)
-_BATCHES_AHEAD = 1
+_UNIT_ROWS = 1 << 16
 _ANY_DIMENSION = -1  # lists of no fixed length: no model was asked for one
 
 
@@ -55,37 +49,35 @@ def embed_texts(
     max_windows: int,
     store: PartStore | None,
     progress: Progress,
-    save_seconds: float = SAVE_SECONDS,
+    pool: Pool,
+    unit_rows: int = _UNIT_ROWS,
 ) -> EmbedCounts:
     """Write embeddings.parquet for after_near_dedup.parquet: a line per window of its rows, in its order.
 
-    The bytes depend on the texts, the encoder and `max_windows`, not on what the store held. store: where vectors are
-    looked up and, at least every `save_seconds` of work, saved; None does neither. Memory holds a few row groups.
+    The bytes depend on the texts, the encoder and `max_windows`, not on what the store held, nor on the pool. store:
+    where vectors are looked up, and saved unit by unit; None does neither. Memory holds a few units. unit_rows: the
+    most rows of a unit, for tests.
     """
-    vectors = None if store is None else VectorStore(store, encoder.fingerprint, encoder.dimension)
+    units = list(_units(after_near, encoder, max_windows, unit_rows))
     metadata = {"dimension": encoder.dimension, "max_windows": max_windows}
-    schema = embeddings_schema(encoder.dimension)
-    counts = dict.fromkeys(("rows", "embedded", "reused", *_REASONS), 0)
-
-    def listen(keys: Keys, new: Floats, share: float) -> None:
-        vector_writer.add(keys, new)
-        progress(counts["rows"] + int(len(batch.skipped) * share), after_near.rows)
-
-    # The files are closed after the threads that write to them have ended.
-    with (
-        TableWriter(out, schema, metadata, plain=("vector",)) as writer,
-        ThreadPoolExecutor(1) as background,
-        VectorWriter(vectors, background, save_seconds) as vector_writer,
-        closing(prefetched(_batches(after_near, encoder, max_windows, vectors), _BATCHES_AHEAD)) as batches,
-    ):
-        for row_ids, batch in batches:
-            batch.embed(listen)
-            vector_writer.run(writer.write, _table(row_ids, batch, schema))
-            _count(batch, counts)
-            progress(counts["rows"], after_near.rows)
-    if vectors is not None:
-        vectors.link(out)
-    return EmbedCounts(**counts)
+    counts: Counter[str] = Counter()
+    with _store(store, out.parent) as parts:
+        finished = finished_parts(units, parts.below(encoder.fingerprint))
+        vectors = VectorStore(parts, encoder.fingerprint, encoder.dimension, apart=finished.values())
+        work = EmbedWork(encoder, max_windows, vectors, after_near.metadata)
+        used = []
+        with TableWriter(out, embeddings_schema(encoder.dimension), metadata, plain=("vector",)) as writer:
+            heard = RowsDone(progress, after_near.rows)
+            for part, made in results_of(pool, work, units, finished, heard, threaded=True):
+                lines, of_unit = read_unit(part)
+                writer.write(lines.replace_schema_metadata(None))
+                counts += of_unit if made else of_unit - Counter({"embedded": of_unit["embedded"]})
+                used.append(part)
+        if store is not None:
+            vectors.link(out, used)
+    skipped = {why: counts[why] for why in REASONS}
+    reused = after_near.rows - counts["embedded"] - sum(skipped.values())
+    return EmbedCounts(after_near.rows, counts["embedded"], reused, **skipped)
 
 
 def write_no_embeddings(out: Path) -> None:
@@ -94,37 +86,32 @@ def write_no_embeddings(out: Path) -> None:
         pass
 
 
-def embeddings_schema(dimension: int) -> pa.Schema:
-    """The columns of embeddings.parquet. `vector` is null where `skipped` says why."""
-    columns = [("row_id", pa.int64()), ("window", pa.int32()), ("skipped", pa.string()), ("key", DIGEST_TYPE)]
-    return pa.schema([*columns, ("vector", pa.list_(pa.float32(), dimension))])
+def _units(after_near: Checkpoint, encoder: Encoder, max_windows: int, most_rows: int) -> Iterator[EmbedUnit]:
+    said = f"embed 1 {encoder.fingerprint} {max_windows} {after_near.digest}"
+    for rows in row_ranges(after_near, most_rows, "record", encoder.unit_bytes):
+        yield EmbedUnit(xxhash.xxh3_128_hexdigest(f"{said} {rows.group} {rows.start} {rows.end}".encode()), rows)
 
 
-def _batches(
-    after_near: Checkpoint, encoder: Encoder, max_windows: int, vectors: VectorStore | None
-) -> Iterator[tuple[pa.ChunkedArray, TextBatch]]:
-    """The rows, as many at a time as a row group has, with their row ids."""
-    for table in after_near.tables(["row_id", "record"]):
-        texts = texts_of(table, after_near.metadata).to_list()
-        yield table["row_id"], TextBatch(texts, encoder, max_windows, vectors)
+@contextlib.contextmanager
+def _store(store: PartStore | None, folder: Path) -> Iterator[PartStore]:
+    """Where the parts lie: where they are kept, or only as long as the work takes."""
+    if store is not None:
+        yield store
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        yield PartStore(Path(temporary))
 
 
-def _table(row_ids: pa.ChunkedArray, batch: TextBatch, schema: pa.Schema) -> pa.Table:
-    """A batch's lines of embeddings.parquet."""
-    columns = [
-        row_ids.take(pa.array(batch.text)),
-        pa.array(batch.window, pa.int32()),
-        pa.array(batch.skipped[batch.text].tolist(), pa.string()),
-        digests_to_arrow(batch.keys),
-        vectors_to_arrow(batch.vectors, ~batch.has_vector()),
-    ]
-    return pa.table(columns, schema=schema)
+class RowsDone:
+    """Hears how far each unit is, and says how far all are, in rows."""
 
+    def __init__(self, progress: Progress, rows: int) -> None:
+        self._progress, self._rows = progress, rows
+        self._under_way: dict[EmbedUnit, float] = {}
+        self._done = 0
 
-def _count(batch: TextBatch, counts: dict[str, int]) -> None:
-    """Add a batch to the run's counts."""
-    rows = len(batch.skipped)
-    skipped = {why: int((batch.skipped == why).sum()) for why in _REASONS}
-    reused = rows - batch.embedded - sum(skipped.values())
-    for name, number in {"rows": rows, "embedded": batch.embedded, "reused": reused, **skipped}.items():
-        counts[name] += number
+    def __call__(self, unit: EmbedUnit, share: float) -> None:
+        self._under_way[unit] = share * len(unit.rows)
+        if share == 1:
+            self._done += int(self._under_way.pop(unit))
+        self._progress(min(self._rows, self._done + int(sum(self._under_way.values()))), self._rows)

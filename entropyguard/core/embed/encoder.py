@@ -10,13 +10,19 @@ from entropyguard.core.embed.tokenizer import Tokens
 
 
 class Encoder(Protocol):
-    """A model, loaded. A window's vector has the same bits whatever is embedded beside it, in any order."""
+    """A model, loaded. A window's vector has the same bits whatever is embedded beside it, in any order.
+
+    One that is sent to another process is loaded there, once (`loader`).
+    """
 
     dimension: int
     """Numbers in a vector."""
 
     fingerprint: str
     """Says everything that decides the bits of a vector; fit for a folder's name."""
+
+    unit_bytes: int
+    """About how much text a core embeds in a quarter of a minute or less: what is lost when it is killed meanwhile."""
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded and why."""

@@ -1,18 +1,33 @@
-"""A model folder as an encoder, whichever kind of model it is."""
+"""A model folder as an encoder, whichever kind of model it is; and the same encoder in another process."""
 
 from __future__ import annotations
 
+import copyreg
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.embed.model import is_static
+from entropyguard.core.embed.model import is_static, name_of, resolve_model
+from entropyguard.core.errors import ProcessingError
+
+if TYPE_CHECKING:
+    from entropyguard.core.embed.static import StaticEncoder
+    from entropyguard.core.embed.transformer import TransformerEncoder
 
 
 def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
 
-    threads: how many the transformer may use (None: all); changes no bit of a vector.
+    threads: how many the transformer may use (None: all); changes no bit of a vector. What pickle takes of an encoder
+    is the model's name: another process, be it on another machine, loads its own, once.
     """
+    encoder = _loaded(folder, threads)
+    copyreg.pickle(type(encoder), _sent)
+    return encoder
+
+
+def _loaded(folder: Path, threads: int | None) -> StaticEncoder | TransformerEncoder:
     if is_static(folder):
         from entropyguard.core.embed.static import StaticEncoder  # each kind loads only what it needs
 
@@ -20,3 +35,22 @@ def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
     return TransformerEncoder(folder, threads)
+
+
+def _sent(encoder: StaticEncoder | TransformerEncoder) -> tuple[Any, ...]:
+    return encoder_elsewhere, (name_of(encoder.folder), encoder.fingerprint)
+
+
+@lru_cache(1)
+def encoder_elsewhere(name: str, fingerprint: str) -> Encoder:
+    """The encoder that has this fingerprint where the run was started; ProcessingError where it has another one here.
+
+    It has as many threads as torch is given.
+    """
+    encoder = load_encoder(resolve_model(name, allow_download=False))
+    if encoder.fingerprint != fingerprint:
+        raise ProcessingError(
+            f"The model {name} would give other vectors here ({encoder.fingerprint}) than where the run was started "
+            f"({fingerprint}). Use machines of one kind, with the same packages."
+        )
+    return encoder

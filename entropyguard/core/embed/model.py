@@ -59,6 +59,13 @@ def resolve_model(name: str, allow_download: bool) -> Path:
     return folder
 
 
+def name_of(folder: Path) -> str:
+    """The name by which another machine finds the model of a folder: the packaged one may lie elsewhere there."""
+    found = importlib.util.find_spec(_PACKAGE)
+    packaged = list(found.submodule_search_locations or []) if found else []
+    return PACKAGED_NAMES[0] if packaged and folder.parent == Path(packaged[0]) else str(folder.resolve())
+
+
 def model_fingerprint(folder: Path) -> str:
     """32 hexadecimal digits over all files that decide a model's vectors: their names and contents.
 

@@ -28,8 +28,10 @@ _DEFAULT_WINDOW = 512  # model2vec's own, where the folder says nothing
 class StaticEncoder:
     """The encoder of one folder, `piece_windows` at a time; see `entropyguard.core.embed.encoder.Encoder`."""
 
+    unit_bytes = 32 << 20
+
     def __init__(self, folder: Path, piece_windows: int = 4_096) -> None:
-        self._piece_windows = piece_windows
+        self.folder, self._piece_windows = folder, piece_windows
         config = read_json(folder / "config.json") or {}
         self._table = _token_vectors(folder)
         self.dimension = int(self._table.shape[1])

@@ -40,6 +40,7 @@ _WIDTHS = (
 # token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
 _BATCH_TOKENS = {"cpu": 256, "cuda": 16_384}
 _GPU_WORKERS = 2
+_UNIT_BYTES = {"cpu": 1 << 19, "cuda": 1 << 24}
 
 
 Forward = Callable[[Any, Any], Any]
@@ -64,6 +65,7 @@ class TransformerEncoder:
 
     def __init__(self, folder: Path, threads: int | None = None, *, own_forward: bool = True) -> None:
         hardware = find_hardware()
+        self.folder = folder
         # Asking torch also settles the number for the calling thread, before the workers are given theirs.
         threads = threads or torch.get_num_threads()
         bert = plain_bert(folder) if own_forward else None
@@ -74,6 +76,7 @@ class TransformerEncoder:
         window = self._parts.tokenizer.window or _WIDTHS[-1]
         self._widths = [*(width for width in _WIDTHS if width < window), window]
         self._device, self._batch_tokens = hardware.device, _BATCH_TOKENS[hardware.device]
+        self.unit_bytes = _UNIT_BYTES[hardware.device]
         self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-float32"
         # The library's models are not known to bear several threads. A GPU computes one batch while the next is filled.
         on_cpu = self._device == "cpu"

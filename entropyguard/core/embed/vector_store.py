@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,9 +39,20 @@ def vectors_to_arrow(vectors: Floats, mask: Bools | None = None) -> pa.Array:
 class VectorStore:
     """The vectors of one encoder in a store; several processes may work on the same one, and several threads."""
 
-    def __init__(self, store: PartStore, fingerprint: str, dimension: int) -> None:
+    def __init__(
+        self,
+        store: PartStore,
+        fingerprint: str,
+        dimension: int,
+        *,
+        apart: Collection[Path] = (),
+        only: Sequence[Path] | None = None,
+    ) -> None:
+        """apart: parts that are not looked into: who has them takes them whole. only: those that are; None is all."""
         self._parts = store.below(fingerprint)
+        self._units = PartStore(self._parts.folder, durable=False)  # a torn part is seen by its digest, and made again
         self._dimension = dimension
+        self._apart, self._only = frozenset(apart), only
         self._checked: dict[Path, FileState] = {}
         self._last_read: tuple[Path, int, Floats] | None = None
         self._lock = threading.Lock()
@@ -76,10 +90,20 @@ class VectorStore:
             # The vectors of earlier runs stay sorted as they are; only this run's are sorted again.
             self._indexes[1:] = [KeyIndex.joined([*self._indexes[1:], new])]
 
-    def link(self, embeddings: Path) -> None:
+    def put_unit(self, name: str, lines: pa.Table) -> Path:
+        """Save the lines of a unit as a part, to be taken whole, or looked into by another run."""
+        return self._units.put(name, lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens it once, and sees what is seen here: not the units of this run."""
+        folder = self._parts.folder
+        return _opened, (folder.parent, folder.name, self._dimension, tuple(self._paths))
+
+    def link(self, embeddings: Path, units: Iterable[Path] = ()) -> None:
         """Take a finished embeddings.parquet as a part, without a copy where the filesystem can link.
 
-        Parts whose vectors are all in it are removed, and what killed writers left behind.
+        Parts whose vectors are all in it are removed, as are the `units` it was made of, and what killed writers left
+        behind.
         """
         sync_file(embeddings)  # the parts it replaces must not go before it is safe
         final = self._parts.link("embeddings", embeddings)
@@ -89,7 +113,7 @@ class VectorStore:
         for index in self._indexes:
             missing = linked.find(np.stack([index.first, index.second], axis=1)) < 0
             needed |= {self._paths[part] for part in np.unique(index.part[missing])}
-        for path in self._paths:
+        for path in [*self._paths, *units]:
             if path not in needed:
                 self._parts.discard(path)
         self._parts.sweep()
@@ -99,7 +123,9 @@ class VectorStore:
         """Read the keys of all sound parts; a file that has not been touched is checked once."""
         self._paths: list[Path] = []
         found = []
-        for path in self._parts.paths():
+        for path in self._parts.paths() if self._only is None else self._only:
+            if path in self._apart:
+                continue
             try:
                 if self._is_sound(path):
                     found.append(self._numbered(path, *_keys_in(path)))
@@ -157,6 +183,11 @@ class VectorStore:
             flat = [chunk.values.to_numpy(zero_copy_only=False) for chunk in chunks]
             self._last_read = (path, group, np.concatenate(flat).reshape(-1, self._dimension))
         return self._last_read[2]
+
+
+@lru_cache(1)
+def _opened(folder: Path, fingerprint: str, dimension: int, only: tuple[Path, ...]) -> VectorStore:
+    return VectorStore(PartStore(folder), fingerprint, dimension, only=only)
 
 
 def keep_generation(store: PartStore, digest: str) -> None:

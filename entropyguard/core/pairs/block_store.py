@@ -18,21 +18,22 @@ _READ_ROWS = 1 << 20
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """Sound shards that follow one another from a block row's first position up to `end`."""
+    """Sound shards that follow one another from a block row's first position up to `end`; whole: up to its last."""
 
     paths: list[Path]
     end: int
+    whole: bool
 
     @classmethod
-    def find(cls, store: PartStore, name: str, first: int, last: int) -> StoredBlock:
-        """What `store` has of the block row `name`; shards behind a gap are made again."""
-        shards = [(*_range(path), path) for path in store.sound(name)]
+    def find(cls, parts: Parts, name: str, first: int, last: int) -> StoredBlock:
+        """What is stored of the block row `name`; shards behind a gap are made again."""
+        shards = [(*_range(path), path) for path in parts.sound(name)]
         paths, end = [], first
         for start, stop, path in sorted(shards, key=lambda shard: (shard[0], -shard[1])):
             if start == end and stop <= last:
                 paths.append(path)
                 end = stop
-        return cls(paths, end)
+        return cls(paths, end, end == last)
 
 
 class Parts:
@@ -41,14 +42,17 @@ class Parts:
     def __init__(self, store: PartStore) -> None:
         self.store = store
         self.used: set[Path] = set()
+        self._lying: dict[str, list[Path]] = {}
 
-    def put(self, name: str, table: pa.Table) -> None:
+    def put(self, name: str, table: pa.Table) -> Path:
         """Keep a part."""
-        self.used.add(self.store.put(name, table))
+        path = self.store.put(name, table)
+        self.used.add(path)
+        return path
 
     def get(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         """The only part of this name; made, and kept, where it is not there."""
-        for path in self.store.sound(name):
+        for path in self.sound(name):
             self.used.add(path)
             with pq.ParquetFile(path, memory_map=False) as file:
                 return file.read()
@@ -56,17 +60,19 @@ class Parts:
         self.put(name, table)
         return table
 
+    def sound(self, name: str) -> Iterator[Path]:
+        """The sound parts of this name; the folder, which may hold thousands, is listed where none was known."""
+        if name not in self._lying:
+            self._lying = {}
+            for path in self.store.paths():
+                self._lying.setdefault(path.stem.rpartition("-")[0], []).append(path)
+        return filter(self.store.is_sound, self._lying.get(name, []))
+
 
 def shard_table(pairs: tuple[Int32s, ...], start: int, end: int) -> pa.Table:
     """All pairs of the positions start..end-1 with positions before them, as a part."""
     schema = pa.schema(_SHARD, metadata={"start": str(start), "end": str(end)})
     return pa.Table.from_arrays([pa.array(column) for column in pairs], schema=schema)
-
-
-def in_pieces(table: pa.Table) -> Iterator[pa.Table]:
-    """The table cut so that what follows, per row, stays small."""
-    for start in range(0, table.num_rows, _READ_ROWS):
-        yield table.slice(start, _READ_ROWS)
 
 
 def shard_tables(path: Path) -> Iterator[pa.Table]:

@@ -13,7 +13,6 @@ import numpy as np
 from entropyguard.core.arrays import Bools, Floats, Indexes
 from entropyguard.core.pairs.dot_products import Product, product_of
 from entropyguard.core.pairs.recall import ENOUGH_PAIRS
-from entropyguard.core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,16 @@ class CandidateSearch(Protocol):
     """Whatever can change the pairs that are found, beside the vectors and the floor."""
     block_rows: int
     """Positions in a block row."""
+    steps: tuple[str, ...]
+    """What is made for each block row, before the search is ready: for all of them the first step, then the next."""
 
-    def names(self, seen: Sequence[str], progress: Progress) -> list[str]:
-        """What to call the finished pairs of each block row, given digests of the vectors up to each one's end."""
+    def make(self, step: str, block: int, seen: Sequence[str]) -> None:
+        """Make what a step has for a block row, where it is not there; `seen` as below."""
+
+    def names(self, seen: Sequence[str]) -> list[str]:
+        """Get ready to give tiles. What to call the finished pairs of each block row, given digests of the vectors up
+        to each one's end.
+        """
 
     def described(self) -> dict[str, Any]:
         """What to report of the search."""
@@ -73,6 +79,7 @@ class ExactSearch:
     """Every pair: the rows' products with all rows before them."""
 
     version = "exact 1"
+    steps: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -87,7 +94,10 @@ class ExactSearch:
         self._vectors = vectors
         self._settings = floor, max_bytes, spill, threads
 
-    def names(self, seen: Sequence[str], progress: Progress) -> list[str]:  # noqa: ARG002  there is nothing to prepare
+    def make(self, step: str, block: int, seen: Sequence[str]) -> None:
+        """See `CandidateSearch`. There is nothing to make."""
+
+    def names(self, seen: Sequence[str]) -> list[str]:
         """See `CandidateSearch`."""
         return list(seen)
 

@@ -26,10 +26,10 @@ from entropyguard.core.pairs.recall import Sample, choose_probes, measured_recal
 from entropyguard.core.pairs.scoring import scored
 from entropyguard.core.pairs.vectors import Windows
 from entropyguard.core.params import SearchParams
-from entropyguard.core.progress import Progress
 
 _MOST_SAMPLE_ROWS = 4_096  # a sixteenth of a block row, so the samples cost at most a sixteenth of an exact search
 _SEED = 20_031_013
+_LISTS, _SAMPLE = "lists", "sample"
 
 ListRows = tuple[int, Int32s, Rows]
 """A list and some rows, ascending, that look into it, with their vectors."""
@@ -37,6 +37,8 @@ ListRows = tuple[int, Int32s, Rows]
 
 class IvfSearch:
     """The search of `candidates.CandidateSearch` by lists."""
+
+    steps: tuple[str, ...] = (_LISTS, _SAMPLE)
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class IvfSearch:
         self._parts = parts
         self._settings = search.floor, max_bytes, spill, threads
         self._rows = len(windows.first)
+        self._lists: Int32s = np.empty(0, dtype=np.int32)
         seen = windows.first[: trained_rows(self._rows)]
         name = xxhash.xxh3_128_hexdigest(seen.data)
         table = parts.get(f"{name}-quantizer-2", lambda: train(seen, threads).to_table())
@@ -62,10 +65,17 @@ class IvfSearch:
         trained = xxhash.xxh3_128_hexdigest(self._quantizer.centroids.data)
         self.version = f"ivf 1 {trained} {search.floor!r}"
 
-    def names(self, seen: Sequence[str], progress: Progress) -> list[str]:
-        """See `CandidateSearch`. Here the lists and the samples are made, or taken from the parts."""
-        lists = [self._parts.get(f"{name}-lists", partial(self._lists_of, block)) for block, name in enumerate(seen)]
-        self._lists = pa.concat_tables(lists)["list"].to_numpy()
+    def make(self, step: str, block: int, seen: Sequence[str]) -> None:
+        """See `CandidateSearch`."""
+        if step == _LISTS:
+            self._parts.get(f"{seen[block]}-lists", partial(self._lists_of, block))
+        else:
+            self._take_lists(seen)
+            self._parts.get(f"{seen[block]}-sample", partial(self._sampled, block))
+
+    def names(self, seen: Sequence[str]) -> list[str]:
+        """See `CandidateSearch`. What the steps make is taken from the parts."""
+        self._take_lists(seen)
         self._samples: list[Sample] = []
         self._probes: list[int] = []
         for block, name in enumerate(seen):
@@ -73,8 +83,14 @@ class IvfSearch:
             self._samples.append(Sample.from_table(table))
             probes = choose_probes(self._samples, self._search.target_recall, self._sizes.enough_pairs)
             self._probes.append(min(len(self._ends), probes))
-            progress((block + 1) * (block + 2) // 2, len(seen) * (len(seen) + 1) // 2)
         return [f"{name}-{probes}" for name, probes in zip(seen, self._probes, strict=True)]
+
+    def _take_lists(self, seen: Sequence[str]) -> None:
+        """Of every row the list it is in."""
+        if not len(self._lists):
+            named = enumerate(seen)
+            lists = [self._parts.get(f"{name}-lists", partial(self._lists_of, block)) for block, name in named]
+            self._lists = pa.concat_tables(lists)["list"].to_numpy()
 
     def described(self) -> dict[str, Any]:
         """See `CandidateSearch`."""

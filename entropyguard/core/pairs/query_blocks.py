@@ -7,25 +7,25 @@ name that stands for all the vectors it saw. A block row with more pairs than fi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import xxhash
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.pairs.block_store import Parts, StoredBlock, in_pieces, shard_table, shard_tables
+from entropyguard.core.pairs.block_store import Parts, StoredBlock, shard_table
 from entropyguard.core.pairs.candidates import CandidateSearch
 from entropyguard.core.pairs.scoring import Pairs, joined, scored
 from entropyguard.core.pairs.vectors import Windows
-from entropyguard.core.progress import Progress
 
 _PAIR_BYTES = 64  # of work for one pair while a shard is sorted
 _MOST_PAIRS = 1 << 24
 
 
 class BlockRows:
-    """The pairs of all block rows, and what has been counted so far."""
+    """The pairs of all block rows, each made where it is not stored."""
 
     def __init__(
         self, windows: Windows, candidates: CandidateSearch, floor: float, parts: Parts, max_memory: int
@@ -37,36 +37,34 @@ class BlockRows:
         self._rows = len(windows.first)
         # A shard can always take one row with all others as its neighbours.
         self._limit = max(min(max_memory // 4 // _PAIR_BYTES, _MOST_PAIRS), self._rows)
-        self._ranges = ranges(self._rows, candidates.block_rows)
-        self.blocks = len(self._ranges)
-        self.blocks_reused = 0
+        self.ranges = ranges(self._rows, candidates.block_rows)
+        self._seen = digests(windows, f"{candidates.version} {floor!r}", self.ranges)
+        self.steps = candidates.steps
 
-    def prepare(self, progress: Progress) -> None:
-        """Let the search get ready for all block rows."""
-        seen = digests(self._windows, f"{self._candidates.version} {self._floor!r}", self._ranges)
-        self._names = self._candidates.names(seen, progress)
+    @cached_property
+    def names(self) -> list[str]:
+        """What the pairs of each block row are stored as; the steps must have been made."""
+        return self._candidates.names(self._seen)
 
     def described(self) -> dict[str, Any]:
-        """What to report of the search, once it is prepared."""
+        """What to report of the search."""
         return self._candidates.described()
 
-    def tables(self, progress: Progress) -> Iterator[pa.Table]:
-        """The pairs of all block rows by (b, a), as tables of positions."""
-        for block, (name, (first, last)) in enumerate(zip(self._names, self._ranges, strict=True)):
-            yield from self._block_row(name, first, last)
-            progress((block + 1) * (block + 2) // 2, self.blocks * (self.blocks + 1) // 2)
+    def make(self, step: str, block: int) -> None:
+        """Make what a step has for a block row, where it is not there."""
+        self._candidates.make(step, block, self._seen)
 
-    def _block_row(self, name: str, first: int, last: int) -> Iterator[pa.Table]:
-        stored = StoredBlock.find(self._parts.store, name, first, last)
-        self._parts.used.update(stored.paths)
-        self.blocks_reused += stored.end == last
-        for path in stored.paths:
-            yield from shard_tables(path)
-        if stored.end < last:
-            for start, end, pairs in self._shards(stored.end, last, self._limit):
-                table = shard_table(pairs, start, end)
-                self._parts.put(name, table)
-                yield from in_pieces(table)
+    def stored(self, block: int) -> StoredBlock:
+        """What is stored of the pairs of a block row."""
+        return StoredBlock.find(self._parts, self.names[block], *self.ranges[block])
+
+    def shards(self, block: int) -> list[Path]:
+        """The pairs of a block row by (b, a), in one part or more; those that are not stored are made."""
+        stored, (_, last) = self.stored(block), self.ranges[block]
+        if stored.whole:
+            return stored.paths
+        made = self._shards(stored.end, last, self._limit)
+        return stored.paths + [self._parts.put(self.names[block], shard_table(pairs, *ends)) for *ends, pairs in made]
 
     def _shards(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
         """The pairs of positions first..last-1, in shards of rows with at most `limit` candidates each."""

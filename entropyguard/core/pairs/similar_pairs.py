@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Ints
-from entropyguard.core.pairs.block_store import Parts
-from entropyguard.core.pairs.candidates import SEARCH_SIZES, CandidateSearch, ExactSearch, SearchSizes
-from entropyguard.core.pairs.ivf import IvfSearch
-from entropyguard.core.pairs.query_blocks import BlockRows
+from entropyguard.core.pairs.block_store import Parts, shard_tables
+from entropyguard.core.pairs.candidates import SEARCH_SIZES, SearchSizes
 from entropyguard.core.pairs.similarity import MILLIONTHS
-from entropyguard.core.pairs.vectors import Windows, load_vectors
+from entropyguard.core.pairs.unit import PAIRS as PAIRS_STEP
+from entropyguard.core.pairs.unit import Search, SearchUnit, SearchWork
 from entropyguard.core.params import SearchParams
+from entropyguard.core.pool.parts import results_of
+from entropyguard.core.pool.pool import Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
@@ -48,32 +50,38 @@ class SimilarCounts:
 def find_similar_pairs(
     embeddings: Checkpoint,
     out: Path,
-    search: SearchParams,
+    params: SearchParams,
     blocks: PartStore | None,
     max_memory: int,
     progress: Progress,
+    pool: Pool,
     threads: int | None = None,
     sizes: SearchSizes = SEARCH_SIZES,
 ) -> SimilarCounts:
-    """Write the pairs with similarity >= `search.floor`, sorted by (row_b, row_a), to `out`.
+    """Write the pairs with similarity >= `params.floor`, sorted by (row_b, row_a), to `out`.
 
     Rows that are skipped take no part and are counted in the file's metadata. Finished block rows are kept in `blocks`;
-    neither they, nor `max_memory` (bytes), nor `threads` change a byte of `out`.
+    neither they, nor `max_memory` (bytes), nor `threads`, nor the pool change a byte of `out`.
     """
-    spill = out.parent
-    with limited(threads), _store(blocks, spill) as store:
-        vectors, parts = load_vectors(embeddings, max_memory // 2, spill), Parts(store)
-        candidates = _search_of(vectors.windows, search, parts, max_memory // 8, spill, threads, sizes)
-        block_rows = BlockRows(vectors.windows, candidates, search.floor, parts, max_memory)
-        block_rows.prepare(progress)
+    with limited(threads), _store(blocks, out.parent) as store:
+        search, parts = Search(embeddings.path, params, store.folder, max_memory, threads, sizes), Parts(store)
+        vectors, block_rows = search.opened(parts, out.parent)
+        work, heard = SearchWork(search, block_rows), _BlocksDone(progress, len(block_rows.ranges))
+        numbers = range(len(block_rows.ranges))
+        for step in block_rows.steps:
+            deque(pool.map(work, [SearchUnit(step, block) for block in numbers], threaded=True), maxlen=0)
+        units = [SearchUnit(PAIRS_STEP, block, block_rows.names[block]) for block in numbers]
+        stored = {unit.name: block_rows.stored(unit.block) for unit in units}
+        finished = {name: block.paths for name, block in stored.items() if block.whole}
         metadata = {
             "rows": vectors.rows,
             **{why: vectors.skipped[why] for why in SKIPPED},
-            "search": {"floor": search.floor, **block_rows.described()},
+            "search": {"floor": params.floor, **block_rows.described()},
         }
-        pairs = _write(out, metadata, vectors.row_ids, block_rows.tables(progress))
+        made = results_of(pool, work, units, finished, heard, threaded=True)
+        pairs = _write(out, metadata, vectors.row_ids, _pieces(made, parts))
         store.prune(parts.used)
-    return SimilarCounts(vectors.rows, pairs, block_rows.blocks, block_rows.blocks_reused)
+    return SimilarCounts(vectors.rows, pairs, len(units), len(finished))
 
 
 def write_no_pairs(out: Path) -> None:
@@ -81,24 +89,12 @@ def write_no_pairs(out: Path) -> None:
     _write(out, {"rows": 0, **dict.fromkeys(SKIPPED, 0), "search": {"method": "off"}}, np.empty(0, np.int64), [])
 
 
-def is_exhaustive(rows: int, search: SearchParams) -> bool:
-    """Whether every pair of so many rows is looked at: decided by the data's size and the parameters alone."""
-    return rows < max(1, search.exact_below_rows) or search.target_recall == 1
-
-
-def _search_of(
-    windows: Windows,
-    search: SearchParams,
-    parts: Parts,
-    max_bytes: int,
-    spill: Path,
-    threads: int | None,
-    sizes: SearchSizes = SEARCH_SIZES,
-) -> CandidateSearch:
-    """The search that suits so many rows."""
-    if is_exhaustive(len(windows.first), search):
-        return ExactSearch(windows.first, search.floor, max_bytes, spill, threads, sizes)
-    return IvfSearch(windows, search, parts, max_bytes, spill, threads, sizes)
+def _pieces(made: Iterable[tuple[list[Path], bool]], parts: Parts) -> Iterator[pa.Table]:
+    """The pairs of all block rows by (b, a), as tables of positions."""
+    for paths, _ in made:
+        parts.used.update(paths)
+        for path in paths:
+            yield from shard_tables(path)
 
 
 def _write(out: Path, metadata: dict[str, Any], row_ids: Ints, tables: Iterable[pa.Table]) -> int:
@@ -131,3 +127,15 @@ def limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:
 
     limits: contextlib.AbstractContextManager[Any] = threadpool_limits(threads)
     return limits
+
+
+class _BlocksDone:
+    """Hears which block rows are done; each is compared with itself and all before it."""
+
+    def __init__(self, progress: Progress, blocks: int) -> None:
+        self._progress, self._total, self._done = progress, blocks * (blocks + 1) // 2, 0
+
+    def __call__(self, unit: SearchUnit, share: float) -> None:
+        if share == 1:
+            self._done += unit.block + 1
+            self._progress(self._done, self._total)

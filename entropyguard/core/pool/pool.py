@@ -8,7 +8,8 @@ What the units are is decided by data and parameters, never by how many workers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from entropyguard.core.progress import Progress, silent
@@ -30,17 +31,39 @@ def unheard(unit: object, share: float) -> None:
     """The listener that does not listen."""
 
 
+@dataclass(frozen=True)
+class Fact:
+    """What another machine must have in common with this one, beyond its software, before it gets units."""
+
+    name: str
+    """As it is called in the line that says why a machine is refused, such as "encoder fingerprint"."""
+    value: str
+    """What it is here."""
+    tell: Callable[[], str]
+    """Tells it there: a function at the top of a module, or a `functools.partial` of one."""
+
+
 class Pool(Protocol):
     """Does units of work."""
 
     def map(
-        self, work: Work[U, R], units: Sequence[U], heard: Heard[U] = unheard, *, threaded: bool = False
-    ) -> Iterator[R]:
+        self,
+        work: Work[U, R],
+        units: Sequence[U],
+        heard: Heard[U] = unheard,
+        *,
+        threaded: bool = False,
+        gpu: bool = False,
+        facts: Sequence[Fact] = (),
+    ) -> Generator[R]:
         """What `work` returns for each unit, in the order of the units; a few of them are under way at a time.
 
         `str(unit)` says in messages which it is, such as "rows 0 to 4,095 of after_near_dedup.parquet". threaded:
-        whether one unit makes use of all cores where it has them, so that processes beside it gain nothing. Errors of
-        ours end the work at once; of others a unit is done again, and ProcessingError says which failed three times.
+        whether one unit makes use of all cores where it has them, so that processes beside it gain nothing. gpu:
+        whether each unit needs a GPU, where there are other machines. facts: what these must have in common with this
+        one. Errors of ours end the work at once; of others a unit is done again, and ProcessingError says which failed
+        three times. Nothing begins before the first result is asked for; closing the iterator gives up what is under
+        way.
         """
 
     def close(self) -> None:
@@ -57,11 +80,14 @@ class InlinePool:
         heard: Heard[U] = unheard,
         *,
         threaded: bool = False,  # noqa: ARG002  there is one of everything
-    ) -> Iterator[R]:
+        gpu: bool = False,  # noqa: ARG002
+        facts: Sequence[Fact] = (),  # noqa: ARG002
+    ) -> Generator[R]:
         """See `Pool`. What goes wrong comes out as it is: here nothing else could do it better."""
         for unit in units:
-            yield work(unit, _shares(heard, unit))
+            result = work(unit, _shares(heard, unit))
             heard(unit, 1.0)
+            yield result
 
     def close(self) -> None:
         """There is nothing to end."""

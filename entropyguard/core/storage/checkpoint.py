@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.storage.files import content_digest
 from entropyguard.core.storage.parquet import METADATA_KEY
 
 _SLICE_ROWS = 4_096
@@ -31,8 +32,10 @@ class Checkpoint:
     of row ids need not be the one it has in the file. Arrays with an entry a row are in the order of ids everywhere.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, digest: str | None = None) -> None:
+        """digest: of the file's content, where it is known."""
         self.path = path
+        self._digest = digest
         self._footer: pq.FileMetaData | None = None
         with self.opened() as file:
             self._footer = file.metadata
@@ -40,6 +43,18 @@ class Checkpoint:
         self.rows = int(self._footer.num_rows)
         self.group_rows = [self._footer.row_group(at).num_rows for at in range(self._footer.num_row_groups)]
         self.metadata: dict[str, Any] = json.loads((self.schema.metadata or {}).get(METADATA_KEY, b"{}"))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the file's content (`content_digest`)."""
+        return self._digest or content_digest(self.path)
+
+    def column_bytes(self, group: int, column: str) -> int:
+        """What a flat column or a struct takes in a row group, before it is compressed."""
+        assert self._footer is not None  # noqa: S101  for the type checker
+        chunks = self._footer.row_group(group)
+        named = (chunks.column(at) for at in range(chunks.num_columns))
+        return sum(one.total_uncompressed_size for one in named if one.path_in_schema.partition(".")[0] == column)
 
     @contextmanager
     def opened(self) -> Iterator[pq.ParquetFile]:

@@ -1,0 +1,47 @@
+"""Units of which a store may have what comes of them: these are not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from entropyguard.core.pool.pool import Heard, Pool, Work
+from entropyguard.core.storage.parts import PartStore
+
+
+class NamedUnit(Protocol):
+    """name: of the part that comes of it, a digest of all that decides its bytes."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=NamedUnit)
+R = TypeVar("R")
+
+
+def finished_parts(units: Sequence[N], store: PartStore) -> dict[str, Path]:
+    """The sound parts of these units that lie in the store, by the units' names."""
+    names = {unit.name for unit in units}
+    lying = ((path.stem.rpartition("-")[0], path) for path in store.paths())
+    return {name: path for name, path in lying if name in names and store.is_sound(path)}
+
+
+def results_of(
+    pool: Pool,
+    work: Work[N, R],
+    units: Sequence[N],
+    finished: Mapping[str, R],
+    heard: Heard[N],
+    *,
+    threaded: bool = False,
+) -> Iterator[tuple[R, bool]]:
+    """What comes of each unit, in order, and whether it was made now, by `work`."""
+    made = pool.map(work, [unit for unit in units if unit.name not in finished], heard, threaded=threaded)
+    for unit in units:
+        if unit.name in finished:
+            heard(unit, 1.0)
+            yield finished[unit.name], False
+        else:
+            yield next(made), True

@@ -1,0 +1,53 @@
+"""Some rows of a checkpoint, as a unit of work names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from entropyguard.core.storage.checkpoint import Checkpoint
+from entropyguard.core.storage.files import FileState
+
+
+@dataclass(frozen=True)
+class RowRange:
+    """The rows start..end-1 of a row group; `before` rows of the file stand in row groups before it."""
+
+    path: Path
+    group: int
+    start: int
+    end: int
+    before: int
+
+    def __str__(self) -> str:
+        return f"rows {self.before + self.start:,} to {self.before + self.end - 1:,} of {self.path.name}"
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """The rows, of these columns."""
+        with _opened(self.path, FileState.of(self.path)).opened() as file:
+            group = file.read_row_group(self.group, columns=list(columns))
+        return group.slice(self.start, len(self))
+
+
+def row_ranges(checkpoint: Checkpoint, rows: int, column: str, size: int) -> Iterator[RowRange]:
+    """All rows, in the order of the file, at most so many `rows` together and about `size` bytes of a column."""
+    before = 0
+    for group, count in enumerate(checkpoint.group_rows):
+        share = max(1, count * size // max(1, checkpoint.column_bytes(group, column)))
+        step = min(rows, share)
+        for start in range(0, count, step):
+            yield RowRange(checkpoint.path, group, start, min(count, start + step), before)
+        before += count
+
+
+@lru_cache(1)
+def _opened(path: Path, _state: FileState) -> Checkpoint:
+    """A worker reads many ranges of one file, whose footer may be long."""
+    return Checkpoint(path)
