@@ -20,6 +20,7 @@ from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.remote_path import RemotePath
 from entropyguard.core.storage.watch import Watched
 from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, INGESTED, PAIRS, REJECTED
 from entropyguard.project.pipeline import STAGES, packaged_work
@@ -68,8 +69,8 @@ class PrivateRun:
             packaged_work(stage)(self)
         shutil.rmtree(self._units, ignore_errors=True)
 
-    def watch(self, path: Path) -> None:
-        if self._watched is not None:
+    def watch(self, path: Path | RemotePath) -> None:
+        if self._watched is not None and isinstance(path, Path):
             self._watched.add(path)
 
     def is_at_rest(self) -> bool:

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entropyguard.core.checkpoint.validity import files_hash, files_of
+from entropyguard.core.rows.source import OBJECTS
 from entropyguard.core.storage.files import md5_digest
 from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import DEFINITION, LOCK, PARAMS, REPORT, script_name
+from entropyguard.project.linked_input import input_of_project
 from entropyguard.project.lock import LockedStage
 from entropyguard.project.pipeline import STAGES, Stage, stage_params
 from entropyguard.project.project import Project
@@ -92,7 +94,10 @@ def _input_changes(project: Project, locked: LockedStage) -> Iterator[str]:
     if then is None:
         return  # the deps differ, which is said already
     files = input_files(project)
-    if files is not None and files_hash(files) != then:
+    if path.endswith(f"/{OBJECTS}") and files is not None:
+        if (change := input_of_project(project).change(project)) is not None:
+            yield change
+    elif files is not None and files_hash(files) != then:
         yield f"{project.params.input}: content differs from {LOCK}"
     added = Path(f"{path}.dvc")
     if added.is_file():

@@ -19,12 +19,12 @@ import yaml
 from entropyguard.core.errors import DISK_FULL, BusyError, OutputError, UsageError
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.source import Source
-from entropyguard.core.storage.files import write_json, write_whole
-from entropyguard.core.storage.own_files import OwnNames
+from entropyguard.core.storage.files import write_if_changed, write_json, write_whole
 from entropyguard.core.storage.temporary import is_temporary
 from entropyguard.core.yaml_text import dump_yaml, load_yaml
-from entropyguard.project.layout import EMBEDDINGS, INPUTS, PARAMS
-from entropyguard.project.own_names import FREED, INPUT_FOLDERS, INPUT_LINKS
+from entropyguard.project.layout import EMBEDDINGS, PARAMS
+from entropyguard.project.linked_input import link, linked_input
+from entropyguard.project.own_names import FREED
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
 
@@ -149,87 +149,24 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def link_names(sources: list[Source]) -> list[str]:
-    """The names the input files go by in a checkpoint dir: `000000.jsonl`, `000001.jsonl.gz`, …
-
-    One with partitions lies in their folders (`000002/year=2024/data.parquet`), as ingest takes values from there, and
-    DVC then sees when a file moves to another.
-    """
-    endings = [f".{source.kind}" + (f".{source.compression}" if source.compression else "") for source in sources]
-    inner = ["".join(f"/{folder}" for folder in source.partitions) for source in sources]
-    return [
-        f"{at:06d}{folders}/data{ending}" if folders else f"{at:06d}{ending}"
-        for at, (folders, ending) in enumerate(zip(inner, endings, strict=True))
-    ]
-
-
-def linked_files(sources: list[Source]) -> dict[str, Path]:
-    """The input files by their name below the dir's `input` ("" when `input` is the file itself)."""
-    names = [""] if _is_lone(sources) else link_names(sources)
-    return dict(zip(names, [source.path for source in sources], strict=True))
-
-
-def input_param(sources: list[Source]) -> str:
-    """What `input` is in the dir's params.yaml: the one link, or the folder of several."""
-    return f"{INPUTS}/{link_names(sources)[0]}" if _is_lone(sources) else INPUTS
-
-
-def _is_lone(sources: list[Source]) -> bool:
-    """Whether the input is one file whose name says nothing, so that `input` is the file itself."""
-    return len(sources) == 1 and not sources[0].partitions
-
-
 def materialise(project: Project, params: dict[str, Any], sources: list[Source]) -> None:
-    """Write the DVC project into the dir: definition, parameters, links to the input. Equal files stay untouched."""
+    """Write the DVC project into the dir: definition, parameters, the input. Equal files stay untouched."""
     paths = project.paths
     for name, packaged in packaged_files().items():
         if name != PARAMS:
-            _write_if_changed(project.root / name, packaged.read_bytes())
-    _write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
-    _write_if_changed(paths.gitignore, b"*\n")
-    _write_if_changed(paths.params, dump_yaml(params))
+            write_if_changed(project.root / name, packaged.read_bytes())
+    write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
+    write_if_changed(paths.gitignore, b"*\n")
+    write_if_changed(paths.params, dump_yaml(params))
     write_json(paths.owned, FREED)
-    _link_inputs(paths.inputs, dict(zip(link_names(sources), [source.path for source in sources], strict=True)))
-
-
-def _write_if_changed(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, data)
-
-
-def _link_inputs(folder: Path, targets: dict[str, Path]) -> None:
-    folder.mkdir(exist_ok=True)
-    ours = OwnNames(INPUT_FOLDERS, INPUT_LINKS)
-    entries = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
-    for name, entry in entries.items():
-        is_folder = entry.is_dir() and not entry.is_symlink()
-        known = f"{INPUTS}/{name}/" in ours if is_folder else entry.is_symlink() and ours.has_link(f"{INPUTS}/{name}")
-        if not known:
-            raise UsageError(
-                f"{entry} was not made by entropyguard, and would be read as input. Move it, then run again."
-            )
-    for name, entry in reversed(entries.items()):
-        if entry.is_symlink():
-            if name not in targets or entry.readlink() != _absolute(targets[name]):
-                entry.unlink()
-        elif not any(entry.iterdir()):
-            entry.rmdir()
-    for name, target in targets.items():
-        if not (folder / name).is_symlink():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).symlink_to(_absolute(target))
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  resolve() would follow a link the user may point elsewhere
+    link(sources, paths.inputs)
 
 
 def copy_pipeline(project: Project, copy: Project) -> None:
     """Make `copy` a project with the same pipeline, parameters and links to the same input, and nothing built."""
     sources = find_sources(str(project.root / project.params.input))
     embed = dataclasses.replace(project.params.embed, model=project.model)
-    moved = dataclasses.replace(project.params, input=input_param(sources), embed=embed)
+    moved = dataclasses.replace(project.params, input=linked_input(sources).param, embed=embed)
     materialise(copy, moved.as_dict(), sources)
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(project.paths.scripts, copy.paths.scripts, ignore=ignored, dirs_exist_ok=True)

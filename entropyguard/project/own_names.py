@@ -6,7 +6,7 @@ import re
 
 from entropyguard.core.checkpoint.metadata import FILE as METADATA
 from entropyguard.core.params import OUTPUT_FORMATS
-from entropyguard.core.rows.source import CHECKPOINT_MARKER
+from entropyguard.core.rows.source import CHECKPOINT_MARKER, OBJECTS
 from entropyguard.core.storage.part_names import ARROW_PART_NAME, PART_NAME
 from entropyguard.project.layout import (
     AFTER_EXACT,
@@ -70,6 +70,8 @@ _NOTES = [
 ]
 
 _PARTITIONS = rf"{INPUTS}/[0-9]{{6,}}/(?:[^/]+=[^/]*/)"
+INPUT_NOTE = f"{INPUTS}/{OBJECTS}"
+"""What stands in the place of links to remote files."""
 INPUT_FOLDERS = [rf"{_PARTITIONS}*"]
 """The folders of links that stand in partitions."""
 
@@ -78,6 +80,7 @@ CHECKPOINT_DIR = [
     *DEFINED,
     rf"{SCRIPTS}/(?:__pycache__/(?:{_STAGE}\.[^/]+\.pyc)?)?",
     f"{INPUTS}/",
+    re.escape(INPUT_NOTE),
     *INPUT_FOLDERS,
     r"\.dvc/(?:config|\.gitignore)?",
     r"\.gitignore",

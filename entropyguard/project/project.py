@@ -169,14 +169,18 @@ class Project:
         sources = find_sources(str(self.root / self.params.input))
         # A run that did not end well recorded no names; its checkpoint dir links to what the user named.
         linked = self.paths.inputs
-        return [str(one.path.readlink() if one.path.is_relative_to(linked) else one.path) for one in sources]
+        return [
+            str(one.path.readlink() if isinstance(one.path, Path) and one.path.is_relative_to(linked) else one.path)
+            for one in sources
+        ]
 
     def input_files(self) -> list[Path]:
         """The files that its input is made of and that are there now, as far as they are known."""
         from entropyguard.core.ingest.inputs import find_sources
 
         try:
-            found = [source.path for source in find_sources(str(self.root / self.params.input))]
+            sources = find_sources(str(self.root / self.params.input))
+            found = [source.path for source in sources if isinstance(source.path, Path)]
         except (InputError, DataFormatError):  # a sweep needs no input
             found = []
         return [

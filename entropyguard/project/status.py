@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from entropyguard.core.checkpoint.validity import files_of
 from entropyguard.core.embed.model import model_fingerprint, resolve_model
 from entropyguard.project.layout import script_name
+from entropyguard.project.linked_input import input_of_project
 from entropyguard.project.pipeline import STAGE_VERSIONS, own_files, script_version
 from entropyguard.project.project import Project
-from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
+from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, stage_statuses
 
 UPGRADE = "`entropyguard init --upgrade` brings it up to date"
 
@@ -29,7 +29,7 @@ class StageLine:
 
 def project_status(project: Project) -> list[StageLine]:
     """Every stage of a checkpoint dir or data repo."""
-    change = input_change(project, project.params.input, files_of(project.root / project.params.input))
+    change = input_of_project(project).change(project)
     statuses = stage_statuses(project, own_files(project.root), project.params.as_dict(), change)
     needed = {} if project.is_checkpoint_dir else upgrades_needed(project)
     return [_line(project, _with_upgrade(status, needed.get(status.stage))) for status in statuses]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.checkpoint.validity import files_hash
-from entropyguard.core.storage.files import FileState, md5_digest, read_json
+from entropyguard.core.storage.files import md5_digest
 from entropyguard.project.layout import DEFINITION, REPORT, SCRIPTS, script_name
 from entropyguard.project.lock import LockedStage
 from entropyguard.project.pipeline import Stage, load_stages, stage_params
@@ -82,29 +81,6 @@ def _direct_status(project: Project, stage: Stage, params: dict[str, Any], defin
     return StageStatus(stage.name, UP_TO_DATE, None)
 
 
-def input_change(project: Project, dep: str, files: dict[str, Path]) -> str | None:
-    """What changed about the input since it was ingested; None for nothing.
-
-    `dep` is the input as the project names it, `files` the files it stands for by their name in it. Files whose
-    state is the recorded one are not read; others are compared by content.
-    """
-    locked = project.lock.get("ingest")
-    if locked is None:
-        return None
-    missing = [str(path) for path in files.values() if not path.is_file()]
-    if missing or not files:
-        return f"input {missing[0] if missing else dep} is missing"
-    known = read_json(project.paths.seen_input) or {}
-    if dep in locked.deps and known.get("states") == input_states(files):
-        return None
-    return None if locked.deps.get(dep) == files_hash(files) else "input changed"
-
-
-def input_states(files: dict[str, Path]) -> dict[str, dict[str, int]]:
-    """The file state of every input file, by its name in the project."""
-    return {name: FileState.of(path).as_dict() for name, path in files.items()}
-
-
 def param_changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Each changed parameter as `name old -> new`; once where one flag sets several.
 
@@ -137,9 +113,18 @@ def _value(value: Any) -> str:
 
 
 def why_it_ran(
-    stage: str, before: LockedStage | None, after: LockedStage, repaired: str | None, *, forced: bool
+    stage: str,
+    before: LockedStage | None,
+    after: LockedStage,
+    repaired: str | None,
+    change: str | None = None,
+    *,
+    forced: bool,
 ) -> str:
-    """The reason a stage ran, from what `dvc.lock` held before and after, and what was `repaired`."""
+    """The reason a stage ran, from what `dvc.lock` held before and after, and what was `repaired`.
+
+    change: what is known of a change of the input.
+    """
     if repaired:
         return repaired
     if before is None:
@@ -150,5 +135,5 @@ def why_it_ran(
     changed = [path for path, md5 in after.deps.items() if before.deps.get(path) != md5]
     if not reasons and changed:
         from_input = stage == "ingest" and not changed[0].startswith(f"{SCRIPTS}/")
-        reasons.append("input changed" if from_input else f"{', '.join(changed)} changed")
+        reasons.append(change or "input changed" if from_input else f"{', '.join(changed)} changed")
     return "; ".join(reasons) or ("a run without --resume builds everything" if forced else "an output was missing")

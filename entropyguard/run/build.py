@@ -22,17 +22,17 @@ from entropyguard.core.storage.files import FileState, read_json, write_json
 from entropyguard.project.cache import free_unused
 from entropyguard.project.checkpoint_dir import (
     free_old_vectors,
-    linked_files,
     materialise,
     owned,
 )
 from entropyguard.project.layout import PAGE, PUBLISHED, REPORT, cleaned
+from entropyguard.project.linked_input import linked_input
 from entropyguard.project.lock import LockedStage
 from entropyguard.project.pipeline import STAGES, own_files, stage_params
 from entropyguard.project.project import Project
 from entropyguard.project.repair import repair
 from entropyguard.project.repro import StageError, repro
-from entropyguard.project.validity import UP_TO_DATE, input_change, input_states, stage_statuses, why_it_ran
+from entropyguard.project.validity import UP_TO_DATE, stage_statuses, why_it_ran
 from entropyguard.run.at_rest import check_input
 from entropyguard.run.audit import audit_kind, text_chars
 from entropyguard.run.pools import pool_variables
@@ -111,15 +111,16 @@ def _build(
     if not request.resume and before and request.checkpoint_dir is not None:
         say(f"Checkpoints of an earlier run lie in {project.root}; they are built again. --resume would use them.")
     materialise(project, params.as_dict(), sources)
-    ahead = _announce(project, params.as_dict(), sources, repaired, say) if request.resume else list(STAGES)
-    states = {source.path: FileState.of(source.path) for source in sources}
+    change = linked_input(sources).change(project) if request.resume else None
+    ahead = _announce(project, params.as_dict(), change, repaired, say) if request.resume else list(STAGES)
+    states = {path: FileState.of(path) for path in (source.path for source in sources) if isinstance(path, Path)}
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     watch = RunWatch(project, run_id, ahead, params, resume=request.resume)
     _repro(project, request, run_id, watch, say)
     built = project.reread()
-    check_input(built, sources, states)
-    return _outcomes(before, built, run_id, repaired, forced=not request.resume)
+    check_input(built, request.input, sources, states)
+    return _outcomes(before, built, run_id, repaired, change, forced=not request.resume)
 
 
 @contextmanager
@@ -158,13 +159,12 @@ def _spooled_name(request: Request) -> str:
 
 
 def _announce(
-    project: Project, params: dict[str, Any], sources: list[Source], repaired: dict[str, str], say: Say
+    project: Project, params: dict[str, Any], change: str | None, repaired: dict[str, str], say: Say
 ) -> list[str]:
     """Before the work starts, say which checkpoints cannot be used, and why; the stages that are out of date."""
     for message in repaired.values():
         if message.startswith("Failed"):
             say(message)
-    change = input_change(project, params["input"], linked_files(sources))
     statuses = stage_statuses(project, own_files(project.root), params, change)
     for status in statuses:
         reason = repaired.get(status.stage, status.reason or "")
@@ -198,7 +198,13 @@ def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say
 
 
 def _outcomes(
-    before: dict[str, LockedStage], after: Project, run_id: str, repaired: dict[str, str], *, forced: bool
+    before: dict[str, LockedStage],
+    after: Project,
+    run_id: str,
+    repaired: dict[str, str],
+    change: str | None,
+    *,
+    forced: bool,
 ) -> dict[str, StageOutcome]:
     """What each stage did, by the lock before the run and what the project holds after it."""
     outcomes = {}
@@ -209,7 +215,7 @@ def _outcomes(
         reason = None
         if record.run == run_id:
             locks = before.get(stage), after.lock[stage]
-            reason = why_it_ran(stage, *locks, repaired.get(stage), forced=forced)
+            reason = why_it_ran(stage, *locks, repaired.get(stage), change, forced=forced)
         outcomes[stage] = StageOutcome(
             record.run == run_id, reason, record.rows, record.seconds, record.peak_bytes, record.counts
         )
@@ -228,15 +234,16 @@ def _finish(project: Project, request: Request, params: Params, sources: list[So
         if project.is_damaged(out):
             raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
         project.remember_state(out)
-    files = linked_files(sources)
-    write_json(project.paths.seen_input, {"names": names, "states": input_states(files)})
-    entries = [_entry(project, stage, request.input, files, params) for stage in PUBLISHED]
+    linked = linked_input(sources)
+    seen = {"names": names, "spec": request.input, "states": linked.states()}
+    write_json(project.paths.seen_input, seen)
+    entries = [_entry(project, stage, request.input, linked.files(), params) for stage in PUBLISHED]
     records = {stage: project.record(stage) for stage in STAGES}
     write_entries(project.root, entries, {stage: record.as_dict() for stage, record in records.items() if record})
     free_unused(project)
 
 
-def _entry(project: Project, stage: str, spec: str, files: dict[str, Path], params: Params) -> Entry:
+def _entry(project: Project, stage: str, spec: str, files: dict[str, str], params: Params) -> Entry:
     """The published metadata of one of the two published checkpoints."""
     names, record = list(project.stages), project.record(stage)
     if record is None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from entropyguard.core.errors import UsageError
-from entropyguard.project.checkpoint_dir import linked_files
+from entropyguard.project.linked_input import linked_input
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.project.project import Project
-from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, input_change, stage_statuses
+from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, stage_statuses
 from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of, say_texts
 
 
@@ -26,7 +26,7 @@ def planned(request: Request, say: Callable[[str], None]) -> list[StageStatus]:
     say_texts(request, chosen, say)
     params = chosen.as_dict()
     project = Project(request.checkpoint_dir or Path("/nonexistent"))
-    change = input_change(project, params["input"], linked_files(sources))
+    change = linked_input(sources).change(project)
     statuses = stage_statuses(project, packaged_files(), params, change)
     if request.resume or request.checkpoint_dir is None:
         return statuses

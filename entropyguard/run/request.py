@@ -15,8 +15,9 @@ from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import Paths, listed_names, text_paths
-from entropyguard.project.checkpoint_dir import check_usable, check_utf8, input_param
+from entropyguard.project.checkpoint_dir import check_usable, check_utf8
 from entropyguard.project.layout import PARAMS
+from entropyguard.project.linked_input import linked_input
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.audit import check_audit
 from entropyguard.run.publish import output_format
@@ -129,11 +130,16 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
     found = find_input(str(spooled) if spooled else request.input, request.encoding or default_params().ingest.encoding)
     sources = found.sources
     if request.checkpoint_dir is not None and not spooled:
-        sources = [source for source in sources if not lies_inside(source.path, request.checkpoint_dir)]
+        sources = [
+            source
+            for source in sources
+            if not (isinstance(source.path, Path) and lies_inside(source.path, request.checkpoint_dir))
+        ]
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
     if not spooled:
-        check_input(_targets(request), request.input, [source.path for source in sources])
+        files = [source.path for source in sources if isinstance(source.path, Path)]
+        check_input(_targets(request), request.input, files)
     return dataclasses.replace(found, sources=sources)
 
 
@@ -155,7 +161,7 @@ def params_of(request: Request, sources: list[Source]) -> Params:
         check_names(names, params.output.format)
     params = dataclasses.replace(
         params,
-        input=input_param(sources),
+        input=linked_input(sources).param,
         ingest=dataclasses.replace(params.ingest, text_column=column),
         embed=dataclasses.replace(params.embed, model_fingerprint=_fingerprint(params, request)),
     )

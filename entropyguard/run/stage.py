@@ -39,7 +39,8 @@ from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import put_in_place, write_json
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.core.storage.watch import Watched
+from entropyguard.core.storage.remote_path import RemotePath
+from entropyguard.core.storage.watch import Seen, Watched
 from entropyguard.core.visible import visible
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
@@ -69,6 +70,7 @@ class ProjectRun:
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
         self.pool = pool_of_environment()
         self._watched = Watched()
+        self._remote: list[RemotePath] = []
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
         self._units = project.paths.units / name
@@ -76,9 +78,12 @@ class ProjectRun:
         self.watch(project.paths.params)
         self.params = project.params
 
-    def watch(self, path: Path) -> None:
-        """Remember a file that the result depends on; `finish` fails if it has other content by then."""
-        self._watched.add(path)
+    def watch(self, path: Path | RemotePath) -> None:
+        """Remember a file that the result depends on; `finish` fails if a local one has other content by then."""
+        if isinstance(path, RemotePath):
+            self._remote.append(path)
+        else:
+            self._watched.add(path)
 
     def is_at_rest(self) -> bool:
         """Whether no watched file was touched since the last look; InputError when one has other content.
@@ -174,6 +179,9 @@ class ProjectRun:
         shutil.rmtree(self._temporary, ignore_errors=True)
         shutil.rmtree(self._units, ignore_errors=True)
         params = self.project.paths.params
+        inputs = {str(path): seen for path, seen in self._watched.seen.items() if path != params}
+        # Of a file that was read in parts no digest is known: its state alone tells it.
+        inputs |= {path.url: Seen(path.state, "".join(path.digests[-1:])) for path in self._remote}
         record = Record(
             stage=self.name,
             version=STAGE_VERSIONS[self.name],
@@ -183,7 +191,7 @@ class ProjectRun:
             peak_bytes=peak_bytes,
             model_fingerprint=self.params.embed.model_fingerprint,
             counts=counts,
-            inputs={str(path): seen for path, seen in self._watched.seen.items() if path != params},
+            inputs=inputs,
             outputs=outputs,
         )
         write_record(self.project.paths.record(self.name), record)

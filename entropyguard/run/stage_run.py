@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
+from entropyguard.core.storage.remote_path import RemotePath
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
@@ -36,8 +37,11 @@ class StageRun(Protocol):
     pool: Pool
     """Where units of its work are done."""
 
-    def watch(self, path: Path) -> None:
-        """Remember a file that the result depends on; the run fails if it has other content at its end."""
+    def watch(self, path: Path | RemotePath) -> None:
+        """Remember a file that the result depends on; the run fails if it has other content at its end.
+
+        A remote one is never read as another than it was listed as.
+        """
 
     def is_at_rest(self) -> bool:
         """Whether no watched file was touched since the last look; InputError when one has other content.

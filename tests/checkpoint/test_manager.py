@@ -548,7 +548,7 @@ SEMANTIC_KEYS = {
 def publish(folder: Path, spec: str) -> None:
     """What the build does at the end of a run; both checkpoints hold all rows."""
     files = dict.fromkeys([""]) if len(find_sources(spec)) == 1 else dict.fromkeys(["0000.jsonl", "0001.jsonl"])
-    inputs = dict(zip(files, [source.path for source in find_sources(spec)], strict=True))
+    inputs = dict(zip(files, [Path(str(source)) for source in find_sources(spec)], strict=True))
     entries: list[Entry] = []
     for stage, keys in (("after_exact_dedup", EXACT_KEYS), ("after_semantic_dedup", SEMANTIC_KEYS)):
         path = folder / f"{stage}.parquet"
@@ -556,7 +556,7 @@ def publish(folder: Path, spec: str) -> None:
         entry = pipeline_entry(
             path,
             input_path=spec,
-            input_files=inputs,
+            input_files={name: str(file.resolve()) for name, file in inputs.items()},
             input_hash=files_hash(inputs),
             keys=keys,
             row_count=Checkpoint(path).rows,

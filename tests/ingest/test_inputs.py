@@ -20,7 +20,7 @@ def make(folder: Path, *names: str, content: str = ROW) -> None:
 
 
 def names_in(folder: Path, spec: str) -> list[str]:
-    return [str(source.path.relative_to(folder)) for source in find_sources(spec)]
+    return [str(Path(str(source)).relative_to(folder)) for source in find_sources(spec)]
 
 
 @pytest.mark.parametrize(

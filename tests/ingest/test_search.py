@@ -15,8 +15,8 @@ from tests.ingest.test_inputs import make
 
 def read_and_skipped(folder: Path, spec: str) -> tuple[list[str], dict[str, str]]:
     found = find_input(str(folder / spec))
-    read = [str(source.path.relative_to(folder)) for source in found.sources]
-    return read, {str(one.path.relative_to(folder)): one.reason for one in found.skipped}
+    read = [str(Path(str(source)).relative_to(folder)) for source in found.sources]
+    return read, {str(Path(one.path).relative_to(folder)): one.reason for one in found.skipped}
 
 
 @pytest.mark.parametrize("spec", ["d", "d/**/*.jsonl", "d/**"])

@@ -122,7 +122,7 @@ def run(
         1 << 30,
         silent,
     )
-    return Run(folder, [str(source.path.relative_to(folder)) for source in sources])
+    return Run(folder, [str(Path(str(source)).relative_to(folder)) for source in sources])
 
 
 @pytest.fixture

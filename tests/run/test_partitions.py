@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from entropyguard.core.rows.source import Source
-from entropyguard.project.checkpoint_dir import link_names
+from entropyguard.project.linked_input import link_names
 from tests.conftest import TEXTS, Workspace
 
 

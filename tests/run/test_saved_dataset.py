@@ -87,7 +87,9 @@ def test_a_folder_within_the_input_is_refused(tmp_path: Path) -> None:
     for output in (f"{tmp_path / 'ds'}/", f"{tmp_path / 'ds' / 'clean'}/"):
         with pytest.raises(UsageError, match="would be read as part of --input"):
             check_input(
-                targets(output=output), str(tmp_path / "ds"), [one.path for one in find_sources(str(tmp_path / "ds"))]
+                targets(output=output),
+                str(tmp_path / "ds"),
+                [Path(str(one)) for one in find_sources(str(tmp_path / "ds"))],
             )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from entropyguard.core.checkpoint.saved import announce, refuse_file_of_others, 
 from entropyguard.core.checkpoint.validity import config_hash, files_hash, input_hash, pipeline_config_matches
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.storage.files import FileState, content_digest, put_in_place
+from entropyguard.core.storage.remote import is_url
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 
 __all__ = ["CheckpointManager", "CheckpointMetadata"]
@@ -177,9 +179,13 @@ class CheckpointManager:
 
     def _is_pipeline_input(self, entry: Entry, spec: str) -> bool:
         from entropyguard.core.ingest.inputs import find_sources
+        from entropyguard.core.ingest.objects_note import note_of
 
         try:
-            found = [source.path.resolve() for source in find_sources(spec)]
+            sources = find_sources(spec)
+            if is_url(spec):
+                return md5(note_of(sources), usedforsecurity=False).hexdigest() == entry.input_hash
+            found = [source.path.resolve() for source in sources if isinstance(source.path, Path)]
             if self._dir is not None:  # a build reads nothing of its own dir
                 found = [path for path in found if not path.is_relative_to(self._dir.resolve())]
             files = {name: Path(path) for name, path in entry.input_files.items()}

@@ -89,7 +89,7 @@ def pipeline_entry(
     checkpoint: Path,
     *,
     input_path: str,
-    input_files: dict[str, Path],
+    input_files: dict[str, str],
     input_hash: str,
     keys: dict[str, Any],
     row_count: int,
@@ -101,7 +101,8 @@ def pipeline_entry(
     checkpoint: the file in place, e.g. DIR/after_exact_dedup.parquet; its file state is taken now, so it must be
         known to have `digest` (`content_digest`).
     input_path: the input as the user gave it, a glob or folder included.
-    input_files: the input files by the name that `input_hash`, DVC's, has them under ("" when there is one).
+    input_files: the input files, links resolved, by the name that `input_hash`, DVC's, has them under ("" when there
+        is one); remote ones by their URLs.
     keys: every parameter of the checkpoint's whole upstream, by dotted name.
     finished_at: when its stage ended, in seconds since 1970.
     """
@@ -116,7 +117,7 @@ def pipeline_entry(
         made_by="pipeline",
         digest=digest,
         file_state=FileState.of(checkpoint).as_dict(),
-        input_files={name: str(path.resolve()) for name, path in input_files.items()},
+        input_files=input_files,
         config={"keys": keys},
     )
 

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 
 from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.rows.source import Source
-from entropyguard.core.storage.parquet import arrow_file
 
 _FILE, _OLD_FEATHER = b"ARROW1", b"FEA1"
 _ROWS_AT_ONCE = 8_192
@@ -19,7 +18,7 @@ _ROWS_AT_ONCE = 8_192
 class ArrowFile:
     """An Arrow file that is open, with what is asked of a `pyarrow.parquet.ParquetFile`."""
 
-    def __init__(self, source: Source, file: pa.OSFile) -> None:
+    def __init__(self, source: Source, file: pa.NativeFile) -> None:
         magic = file.read(len(_FILE))
         file.seek(0)
         if magic.startswith(_OLD_FEATHER):
@@ -58,7 +57,7 @@ def _check_types(source: Source, schema: pa.Schema) -> None:
 def open_arrow(source: Source) -> Iterator[ArrowFile]:
     """An input file, with InputError wherever it proves to be no sound Arrow."""
     try:
-        with arrow_file(source.path) as file:
+        with source.arrow_file() as file:
             yield ArrowFile(source, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:200]

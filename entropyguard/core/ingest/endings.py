@@ -6,6 +6,7 @@ from pathlib import Path
 
 from entropyguard.core.encodings import UTF8
 from entropyguard.core.rows.source import Source
+from entropyguard.core.storage.remote_path import RemotePath
 
 _KINDS = {
     ".jsonl": "jsonl",
@@ -34,7 +35,7 @@ _CURES = {
 }
 
 
-def source_of(path: Path, encoding: str = UTF8) -> Source | None:
+def source_of(path: Path | RemotePath, encoding: str = UTF8) -> Source | None:
     """The source a file's ending makes it, None when the ending is unknown; `encoding`: that of text."""
     endings = [ending.lower() for ending in path.suffixes[-2:]]
     compression = _COMPRESSIONS.get(endings[-1], "") if endings else ""
@@ -44,6 +45,6 @@ def source_of(path: Path, encoding: str = UTF8) -> Source | None:
     return Source(path, kind, compression, encoding if kind in PACKED else UTF8)
 
 
-def cure_of(path: Path) -> str:
+def cure_of(path: Path | RemotePath) -> str:
     """What to do with a file of an ending that no reader takes."""
     return _CURES.get(path.suffix.lower(), "Write the data with one of these endings, or pass JSONL on stdin with `-`")

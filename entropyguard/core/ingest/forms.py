@@ -40,7 +40,7 @@ def form_of(source: Source) -> str | None:
 
 def packed_form_of(source: Source) -> str | None:
     """The same by the file's first bytes alone."""
-    with source.path.open("rb") as file:
+    with source.stream() as file:
         known = _by_magic(file.read(64))
     return None if known is None else f"{source} is {known[0]}. {known[1]}."
 

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 from entropyguard.core.arrays import Ints
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.source import Source
-from entropyguard.core.storage.parquet import arrow_file
 
 _ROWS_AT_ONCE = 65_536
 _MICROSECONDS = 1_000_000
@@ -46,14 +45,14 @@ def unit_of_int96(sources: Sequence[Source]) -> str | None:
 
 
 def _int96_columns(source: Source) -> list[str]:
-    with pq.ParquetFile(arrow_file(source.path)) as file:
+    with pq.ParquetFile(source.arrow_file()) as file:
         columns = [file.schema.column(at) for at in range(len(file.schema))]
         return [column.path for column in columns if column.physical_type == "INT96"]
 
 
 def _values(source: Source, columns: list[str]) -> Iterator[tuple[int, Ints, Ints, Ints]]:
     """The values in three units, and about which row (from 1) they begin at: exactly, unless they stand in lists."""
-    files = [pq.ParquetFile(arrow_file(source.path), coerce_int96_timestamp_unit=unit) for unit in ("ns", "us", "s")]
+    files = [pq.ParquetFile(source.arrow_file(), coerce_int96_timestamp_unit=unit) for unit in ("ns", "us", "s")]
     try:
         row = 1
         for batches in zip(*(file.iter_batches(_ROWS_AT_ONCE, columns=columns) for file in files), strict=True):

@@ -14,7 +14,6 @@ from entropyguard.core.encodings import UTF8, as_utf8
 from entropyguard.core.errors import InputError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
 from entropyguard.core.rows.source import Place, Source
-from entropyguard.core.storage.parquet import arrow_file
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -105,8 +104,8 @@ def _read(source: Source, pieces: Callable[[Source, Any], Iterator[bytes]]) -> I
 def _open(source: Source) -> Any:
     if source.compression:
         # Arrow's streams go on over members and frames, and notice an end that comes too early.
-        return pa.CompressedInputStream(arrow_file(source.path), _CODECS[source.compression])
-    return source.path.open("rb", buffering=0)
+        return pa.CompressedInputStream(source.arrow_stream(), _CODECS[source.compression])
+    return source.stream()
 
 
 def read_lines(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:

@@ -25,7 +25,7 @@ from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.column_types import stored_type
 from entropyguard.core.rows.source import Place, Source
 from entropyguard.core.rows.text_paths import text_paths
-from entropyguard.core.storage.parquet import arrow_file, row_bytes
+from entropyguard.core.storage.parquet import row_bytes
 
 BATCH_BYTES = 8 << 20
 _MOST_ROWS, _ROWS_AT_ONCE = 8_192, 256
@@ -41,7 +41,7 @@ def open_input(source: Source, int96_unit: str | None = None) -> Iterator[pq.Par
     try:
         # Small buffered reads: a row group of a gigabyte is then never held whole.
         with pq.ParquetFile(
-            arrow_file(source.path),
+            source.arrow_file(),
             buffer_size=1 << 20,
             pre_buffer=False,
             coerce_int96_timestamp_unit=int96_unit,

@@ -27,11 +27,11 @@ LINKED_FOLDER = "a link to a folder"
 class Skipped:
     """A file or a folder that is not read."""
 
-    path: Path
+    path: Path | str
     reason: str
 
 
-Skip = Callable[[Path, str], None]
+Skip = Callable[[Path | str, str], None]
 
 
 def files_below(folder: Path, skip: Skip) -> list[Path]:
@@ -49,7 +49,7 @@ def _raised(error: OSError) -> None:
 
 
 def _passed_over(path: Path, skip: Skip, *, is_folder: bool) -> bool:
-    reason = _reason(path.name)
+    reason = reason_of(path.name)
     if reason is None and is_folder:
         reason = LINKED_FOLDER if path.is_symlink() else _reason_of_folder(path)
     if reason is not None:
@@ -57,7 +57,7 @@ def _passed_over(path: Path, skip: Skip, *, is_folder: bool) -> bool:
     return reason is not None
 
 
-def _reason(name: str) -> str | None:
+def reason_of(name: str) -> str | None:
     """Why a name is none of data, as in Spark and Arrow; `_year=2024` is the name of a partition."""
     if name.startswith("."):
         return HIDDEN
@@ -108,7 +108,7 @@ def _expanded(folder: Path, parts: list[str], skip: Skip, above: tuple[tuple[int
 def _entries(folder: Path, part: str, skip: Skip, *, last: bool) -> Iterator[tuple[Path, bool]]:
     """What a wildcard stands for in a folder, and whether it is a folder to go into; files only as the last part."""
     for path in sorted(folder.iterdir()):
-        reason = None if path.name.startswith(part[0]) else _reason(path.name)
+        reason = None if path.name.startswith(part[0]) else reason_of(path.name)
         if reason == HIDDEN or (part != "**" and not fnmatch.fnmatchcase(path.name, part)):
             continue
         into = path.is_dir()

@@ -90,6 +90,13 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
         temporary.replace(path)
 
 
+def write_if_changed(path: Path, data: bytes) -> None:
+    """`write_whole`, unless the file holds just that; its folder is made."""
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, data)
+
+
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
     """`write_whole` of a value as indented JSON, keys in the order given."""
     try:

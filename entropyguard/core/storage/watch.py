@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from entropyguard.core.storage.files import FileState, content_digest
 
@@ -15,7 +16,7 @@ from entropyguard.core.storage.files import FileState, content_digest
 class Seen:
     """A file as it was at one moment."""
 
-    state: dict[str, int]
+    state: dict[str, Any]
     digest: str
 
     @classmethod
