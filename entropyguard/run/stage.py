@@ -32,7 +32,7 @@ from entropyguard.core.errors import (
     UsageError,
 )
 from entropyguard.core.no_pandas import leave_pandas_out
-from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place

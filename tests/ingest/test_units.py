@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +217,7 @@ class DyingPool(InlinePool):
     def __init__(self, units: int) -> None:
         self._units = units
 
-    def map(self, work: Any, units: Sequence[Any], *args: Any, **more: Any) -> Iterator[Any]:
+    def map(self, work: Any, units: Sequence[Any], *args: Any, **more: Any) -> Generator[Any]:
         for at, result in enumerate(super().map(work, units, *args, **more)):
             if at == self._units:
                 raise Killed

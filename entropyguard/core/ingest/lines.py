@@ -40,7 +40,7 @@ class LineBlock:
 
 def read_pieces(source: Source) -> Iterator[bytes]:
     """A file's text as UTF-8, a few MB at a time, unpacked, without a byte order mark at the start."""
-    pieces = _read(source, _stored_pieces)
+    pieces = _read(source, _open, lambda stream: _stored_pieces(source, stream))
     return pieces if source.encoding == UTF8 else as_utf8(pieces, source.encoding)
 
 
@@ -60,7 +60,7 @@ def _head(stream: Any) -> bytes:
 
 def read_range(source: Source, start: int, end: int | None) -> Iterator[bytes]:
     """As `read_pieces`, of the lines of an unpacked file of UTF-8 that begin from byte `start` up to `end`."""
-    return _read(source, lambda _, stream: _lines_within(stream, start, end))
+    return _read(source, Source.arrow_file, lambda stream: _lines_within(stream, start, end))
 
 
 def _lines_within(stream: Any, start: int, end: int | None) -> Iterator[bytes]:
@@ -90,10 +90,10 @@ def _lines_within(stream: Any, start: int, end: int | None) -> Iterator[bytes]:
         yield piece
 
 
-def _read(source: Source, pieces: Callable[[Source, Any], Iterator[bytes]]) -> Iterator[bytes]:
+def _read(source: Source, opened: Callable[[Source], Any], pieces: Callable[[Any], Iterator[bytes]]) -> Iterator[bytes]:
     try:
-        with _open(source) as stream:
-            yield from pieces(source, stream)
+        with opened(source) as stream:
+            yield from pieces(stream)
     except OSError as error:
         packed = " as " + _CODECS[source.compression] if source.compression else ""
         raise InputError(

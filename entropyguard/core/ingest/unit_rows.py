@@ -27,11 +27,13 @@ from entropyguard.core.progress import Progress
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, hashes_of
 from entropyguard.core.rows.row_texts import hashed_rows, joined
 from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts
+from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text import places_of
 from entropyguard.core.storage.files import FileState
 from entropyguard.core.storage.parquet import arrow_file
 from entropyguard.core.storage.part_names import ARROW
 from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.remote_path import RemotePath
 
 Columns = dict[str, pa.Array]
 """What was found out about the rows of a batch: HASH_FIELDS and SCRIPT_FIELD."""
@@ -97,9 +99,14 @@ def ingest_units(pieces: list[tuple[Piece, ...]], reading: Reading, spread: Spre
     how = [reading.reader.record_type, reading.metadata, reading.chunks, reading.text_column, reading.params]
     units = []
     for some in pieces:
-        name = unit_name("rows", [*how, *((piece, FileState.of(piece.source.path)) for piece in some)])
+        name = unit_name("rows", [*how, *((piece, _state(piece.source)) for piece in some)])
         units.append(IngestUnit(name, some, reading, store, finished.get(name)))
     return units
+
+
+def _state(source: Source) -> Any:
+    """What differs where the file has other content."""
+    return source.path.state if isinstance(source.path, RemotePath) else FileState.of(source.path)
 
 
 def read_unit(unit: IngestUnit, progress: Progress) -> Path | EntropyguardError:  # noqa: ARG001  it is one step

@@ -14,6 +14,7 @@ from entropyguard.core.ingest.forms import head_of
 from entropyguard.core.ingest.json_files import is_array
 from entropyguard.core.ingest.pieces import Piece, whole_files
 from entropyguard.core.rows.source import Source
+from entropyguard.core.storage.remote_path import RemotePath
 
 UNIT_BYTES = 64 << 20
 
@@ -41,6 +42,8 @@ def units_of(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[tu
 
 
 def _size(source: Source) -> int:
+    if isinstance(source.path, RemotePath):
+        return source.path.size or 0  # where it is not told, it is not read by ranges
     try:
         return source.path.stat().st_size
     except OSError:  # reading it says so, after what is wrong with the files before it

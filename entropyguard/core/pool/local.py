@@ -27,7 +27,7 @@ class LocalPool:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self._workers = workers or usable_cores()
+        self.workers = workers or usable_cores()
         self._idle: list[WorkerProcess] = []
         self._inline = InlinePool()
 
@@ -42,13 +42,13 @@ class LocalPool:
         facts: Sequence[Fact] = (),  # noqa: ARG002  it is this machine
     ) -> Generator[R]:
         """See `Pool`."""
-        if threaded or self._workers == 1 or len(units) <= 1:
+        if threaded or self.workers == 1 or len(units) <= 1:
             return self._inline.map(work, units, heard)
         return self._spread(work, units, heard)
 
     def _spread(self, work: Work[U, R], units: Sequence[U], heard: Heard[U]) -> Generator[R]:
         # A map inside another one's loop finds nobody idle, and has processes of its own.
-        yield from dispatch(_Processes(self._idle, work, min(self._workers, len(units))), units, heard)
+        yield from dispatch(_Processes(self._idle, work, min(self.workers, len(units))), units, heard)
 
     def close(self) -> None:
         """End the processes."""
@@ -101,11 +101,11 @@ class _Processes:
         self._idle = idle
         self._work = work
         self._missing = count
-        self._workers: dict[str, WorkerProcess] = {}
+        self.workers: dict[str, WorkerProcess] = {}
         self._by_connection: dict[Connection[Any, Any], WorkerProcess] = {}
 
     def submit(self, node: str, task: int, unit: object) -> None:
-        worker = self._workers[node]
+        worker = self.workers[node]
         worker.tasks.append(task)
         with contextlib.suppress(OSError):  # it has just died, and `events` will say so
             worker.connection.send((task, packed(self._work, unit)))
@@ -125,24 +125,24 @@ class _Processes:
         return events
 
     def end(self) -> None:
-        for worker in self._workers.values():
+        for worker in self.workers.values():
             if worker.tasks:
                 worker.kill()
             else:
                 self._idle.append(worker)
-        self._workers.clear()
+        self.workers.clear()
         self._by_connection.clear()
 
     def _join(self) -> Joined:
         worker = self._idle.pop() if self._idle else WorkerProcess()
-        self._workers[worker.name] = self._by_connection[worker.connection] = worker
+        self.workers[worker.name] = self._by_connection[worker.connection] = worker
         return Joined(worker.name, 1)
 
     def _lose(self, worker: WorkerProcess) -> list[Event]:
         """It is gone; of its units only the first was begun. Another one takes its place."""
         error = worker.end()
         worker.connection.close()
-        del self._workers[worker.name], self._by_connection[worker.connection]
+        del self.workers[worker.name], self._by_connection[worker.connection]
         self._missing += 1
         return [Left(worker.name), *(Failed(task, error, begun=not at) for at, task in enumerate(worker.tasks))]
 
