@@ -26,6 +26,7 @@ from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, ING
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.queries.sweep import NEAR, Sweep, SweepRequest, check_range, sweep_stored
 from entropyguard.run.memory import default_max_memory
+from entropyguard.run.pools import gains
 from entropyguard.run.progress import terminal_progress
 from entropyguard.run.request import DATA, Request
 
@@ -119,10 +120,8 @@ class PrivateRun:
     def block_store(self) -> None:
         return None
 
-    def spread(self) -> Spread | None:
-        if isinstance(self.pool, InlinePool):
-            return None
-        return Spread(self.pool, self._units)
+    def spread(self, threads: int = 1) -> Spread | None:
+        return Spread(self.pool, self._units) if gains(self.pool, threads) else None
 
     def lineage(self) -> Lineage:
         """What became of every row."""

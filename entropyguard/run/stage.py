@@ -32,7 +32,6 @@ from entropyguard.core.errors import (
     UsageError,
 )
 from entropyguard.core.no_pandas import leave_pandas_out
-from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
@@ -48,7 +47,7 @@ from entropyguard.project.process import collect_rarely, die_with_parent, end_at
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
-from entropyguard.run.pools import pool_of_environment
+from entropyguard.run.pools import gains, pool_of_environment
 from entropyguard.run.progress import file_progress, terminal_progress
 from entropyguard.run.stage_run import Counts, StageRun
 
@@ -147,9 +146,9 @@ class ProjectRun:
         """Where finished blocks of the search are kept."""
         return self._store(self.project.paths.blocks)
 
-    def spread(self) -> Spread | None:
+    def spread(self, threads: int = 1) -> Spread | None:
         """The pool, with a folder that goes when the stage has finished."""
-        if isinstance(self.pool, InlinePool):
+        if not gains(self.pool, threads):
             return None
         folder = self._units / str(STAGE_VERSIONS[self.name])
         known = folder.rglob("*") if "ENTROPYGUARD_FRESH" in os.environ else ()

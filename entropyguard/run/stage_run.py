@@ -76,8 +76,8 @@ class StageRun(Protocol):
     def block_store(self) -> PartStore | None:
         """Where finished blocks of the search are kept."""
 
-    def spread(self) -> Spread | None:
-        """The pool with a place for what comes of units; None where they are done here, one after the other.
+    def spread(self, threads: int = 1) -> Spread | None:
+        """The pool with a place for what comes of units; None where it gains nothing over what a stage does by itself.
 
-        A stage that goes as quickly without units has no use for them then.
+        threads: how many cores the stage keeps busy then.
         """

@@ -195,7 +195,7 @@ def test_what_the_units_are_is_decided_by_bytes(tmp_path: Path) -> None:
     for name, size in (("a", 30), ("b", 30), ("c", 250), ("d", 10)):
         (tmp_path / f"{name}.jsonl").write_bytes((b"{}" + b" " * (size - 3)) + b"\n")
     spans = [
-        [(piece.source.path.stem, piece.start, piece.end) for piece in unit]
+        [(Path(piece.source.path.name).stem, piece.start, piece.end) for piece in unit]
         for unit in units_of(find_sources(str(tmp_path)), 100)
     ]
     assert spans == [
@@ -230,7 +230,12 @@ def test_a_killed_run_goes_on_from_the_units_that_are_done(tmp_path: Path, monke
     whole = outcome(path, tmp_path, None, params())
     read: list[str] = []
     write = unit_rows._write
-    monkeypatch.setattr(unit_rows, "_write", lambda unit, path: (read.append(str(unit)), write(unit, path)))
+
+    def counted(unit: unit_rows.IngestUnit, part: Path) -> None:
+        read.append(str(unit))
+        write(unit, part)
+
+    monkeypatch.setattr(unit_rows, "_write", counted)
 
     def run(spread: Spread) -> Outcome:
         out, rejected = tmp_path / "ingested.parquet", tmp_path / "rejected.jsonl"
