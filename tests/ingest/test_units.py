@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.ingest.lines import read_pieces, read_range
 from entropyguard.core.ingest.units import units_of
 from entropyguard.core.params import ChunkParams, IngestParams
-from entropyguard.core.pool.pool import InlinePool
+from entropyguard.core.pool.local import LocalPool
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import silent
 from tests.ingest.test_ingest import params
@@ -32,11 +34,16 @@ Outcome = tuple[IngestCounts, bytes, bytes] | str
 
 
 def outcome(
-    spec: Path, folder: Path, size: int | None, given: IngestParams, chunks: ChunkParams | None = None
+    spec: Path,
+    folder: Path,
+    size: int | None,
+    given: IngestParams,
+    chunks: ChunkParams | None = None,
+    pool: Pool | None = None,
 ) -> Outcome:
     """What ingest wrote, or why it refused; in units of so many bytes, or read as one."""
     out, rejected = folder / "ingested.parquet", folder / "rejected.jsonl"
-    spread = None if size is None else Spread(InlinePool(), folder / f"units-{size}")
+    spread = None if size is None else Spread(pool or InlinePool(), folder / f"units-{size}")
     try:
         counts = ingest(find_sources(str(spec)), out, rejected, given, silent, chunks, 5, spread, unit_bytes=size or 1)
     except EntropyguardError as error:
@@ -205,6 +212,35 @@ def test_what_the_units_are_is_decided_by_bytes(tmp_path: Path) -> None:
         [("c", 200, None)],
         [("d", 0, None)],
     ]
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[LocalPool]:
+    with closing(LocalPool(2)) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("ending", ["jsonl", *WRITERS])
+def test_two_processes_read_as_one(ending: str, tmp_path: Path, processes: LocalPool) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for at in range(2):
+        if ending == "jsonl":
+            (folder / f"{at}.jsonl").write_bytes(AWKWARD["rejected everywhere"])
+            (folder / f"{at}-gz.jsonl.gz").write_bytes(gzip.compress(AWKWARD["an over-long line"]))
+        else:
+            WRITERS[ending](tables().slice(at), folder / f"{at}.{ending}")
+    whole = outcome(folder, tmp_path, None, params())
+    assert outcome(folder, tmp_path, 200, params(), pool=processes) == whole
+    assert not isinstance(whole, str)
+
+
+def test_what_is_wrong_in_another_process_is_said_here(tmp_path: Path, processes: LocalPool) -> None:
+    given = params(strict=True)
+    (tmp_path / "a.jsonl").write_bytes(AWKWARD["rejected everywhere"])
+    whole = outcome(tmp_path / "a.jsonl", tmp_path, None, given)
+    assert outcome(tmp_path / "a.jsonl", tmp_path, 50, given, pool=processes) == whole
+    assert "line 2" in str(whole)
 
 
 class Killed(BaseException):
