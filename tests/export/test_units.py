@@ -37,7 +37,7 @@ LINES = [name for name in OUTPUT_FORMATS if name.startswith("jsonl")]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Few rows make a slice and a row group, so that these end everywhere; slices not where other processes cut them."""
+    """Few rows make a slice and a row group, so that these end everywhere; not where other processes cut slices."""
     for module in (typed_lines, record_rows) if "processes" not in request.fixturenames else ():
         monkeypatch.setattr(module, "LINES_AT_ONCE", 3)
     for module in (parquet_out, units):
