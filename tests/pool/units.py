@@ -33,11 +33,18 @@ class Unit:
         noted = self.folder / f"{self.number}.tries"
         return noted.read_text().split() if noted.exists() else []
 
+    @property
+    def nodes(self) -> list[str]:
+        """On which nodes it was begun, in order."""
+        noted = self.folder / f"{self.number}.nodes"
+        return noted.read_text().split() if noted.exists() else []
+
     def begin(self) -> int:
         """Note that it was begun, and by whom; how often it was before."""
         before = len(self.tries)
-        with (self.folder / f"{self.number}.tries").open("a") as file:
-            file.write(f"{os.getpid()}\n")
+        for kind, name in (("tries", os.getpid()), ("nodes", os.environ.get("PLAYED_NODE", "here"))):
+            with (self.folder / f"{self.number}.{kind}").open("a") as file:
+                file.write(f"{name}\n")
         return before
 
     def end(self) -> Path:
@@ -119,6 +126,11 @@ def wait_for_ever(unit: Unit, progress: Progress) -> Path:
     while True:
         time.sleep(0.01)
         unit.end()
+
+
+def fingerprint() -> str:
+    """What a node says that it computes with."""
+    return os.environ.get("PLAYED_FINGERPRINT", "the same")
 
 
 def threads(unit: Unit, progress: Progress) -> tuple[str, int]:

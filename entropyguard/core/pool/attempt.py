@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import traceback
+from functools import lru_cache
 from typing import Any
 
 from entropyguard.core.errors import EntropyguardError
@@ -23,20 +25,25 @@ ONE_CORE = dict.fromkeys(
 """The environment of a process that is to use one core, since others use the others; read when a library is loaded."""
 
 
-def packed(work: Any, unit: Any) -> bytes:
-    """A unit and what is to be done with it; both are found by their names where they are unpacked."""
-    return pickle.dumps((work, unit))
+def packed(content: Any) -> bytes:
+    """A unit, or what is to be done with units: classes and functions are found by their names where it is unpacked."""
+    return pickle.dumps(content)
 
 
-def attempt(content: bytes) -> bytes:
-    """Do a packed unit. Nothing that goes wrong in it goes further than into the answer."""
+def attempt(work: bytes, unit: bytes) -> bytes:
+    """Do a unit. Nothing that goes wrong in it goes further than into the answer."""
+    os.environ.update(ONE_CORE)  # a process of Ray's is not ours to start
     try:
-        work, unit = pickle.loads(content)  # noqa: S301  from the process that started this one
-        return pickle.dumps((True, work(unit, silent)))
+        return pickle.dumps((True, _unpacked(work)(pickle.loads(unit), silent)))  # noqa: S301  from who started us
     except Exception as error:  # noqa: BLE001  the rim of the process
         if not isinstance(error, EntropyguardError):
             error.add_note("".join(traceback.format_exception(error)))
         return pickle.dumps((False, _portable(error)))
+
+
+@lru_cache(2)
+def _unpacked(work: bytes) -> Any:
+    return pickle.loads(work)  # noqa: S301  from who started us
 
 
 def answered(task: int, answer: bytes) -> Done | Failed:

@@ -29,6 +29,7 @@ class LocalPool:
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or usable_cores()
         self._idle: list[WorkerProcess] = []
+        self._maps: list[_Processes] = []
         self._inline = InlinePool()
 
     def map(
@@ -48,10 +49,14 @@ class LocalPool:
 
     def _spread(self, work: Work[U, R], units: Sequence[U], heard: Heard[U]) -> Generator[R]:
         # A map inside another one's loop finds nobody idle, and has processes of its own.
-        yield from dispatch(_Processes(self._idle, work, min(self.workers, len(units))), units, heard)
+        processes = _Processes(self._idle, work, min(self.workers, len(units)))
+        self._maps.append(processes)
+        yield from dispatch(processes, units, heard)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, whatever they are at."""
+        while self._maps:
+            self._maps.pop().end()
         while self._idle:
             self._idle.pop().kill()
 
@@ -99,16 +104,16 @@ class _Processes:
 
     def __init__(self, idle: list[WorkerProcess], work: Work[Any, Any], count: int) -> None:
         self._idle = idle
-        self._work = work
+        self._work = packed(work)
         self._missing = count
-        self.workers: dict[str, WorkerProcess] = {}
+        self._workers: dict[str, WorkerProcess] = {}
         self._by_connection: dict[Connection[Any, Any], WorkerProcess] = {}
 
     def submit(self, node: str, task: int, unit: object) -> None:
-        worker = self.workers[node]
+        worker = self._workers[node]
         worker.tasks.append(task)
         with contextlib.suppress(OSError):  # it has just died, and `events` will say so
-            worker.connection.send((task, packed(self._work, unit)))
+            worker.connection.send((task, self._work, packed(unit)))
 
     def events(self, *, wait: bool) -> Sequence[Event]:
         events: list[Event] = [self._join() for _ in range(self._missing)]
@@ -125,24 +130,24 @@ class _Processes:
         return events
 
     def end(self) -> None:
-        for worker in self.workers.values():
+        for worker in self._workers.values():
             if worker.tasks:
                 worker.kill()
             else:
                 self._idle.append(worker)
-        self.workers.clear()
+        self._workers.clear()
         self._by_connection.clear()
 
     def _join(self) -> Joined:
         worker = self._idle.pop() if self._idle else WorkerProcess()
-        self.workers[worker.name] = self._by_connection[worker.connection] = worker
+        self._workers[worker.name] = self._by_connection[worker.connection] = worker
         return Joined(worker.name, 1)
 
     def _lose(self, worker: WorkerProcess) -> list[Event]:
         """It is gone; of its units only the first was begun. Another one takes its place."""
         error = worker.end()
         worker.connection.close()
-        del self.workers[worker.name], self._by_connection[worker.connection]
+        del self._workers[worker.name], self._by_connection[worker.connection]
         self._missing += 1
         return [Left(worker.name), *(Failed(task, error, begun=not at) for at, task in enumerate(worker.tasks))]
 

@@ -13,24 +13,22 @@ from entropyguard.core.no_pandas import leave_pandas_out
 from entropyguard.core.pool.attempt import attempt
 
 if TYPE_CHECKING:
-    Link: TypeAlias = Connection[tuple[int, bytes], tuple[int, bytes]]
+    Link: TypeAlias = Connection[tuple[int, bytes], tuple[int, bytes, bytes]]  # what it sends, what it gets
 
 
 def main(descriptor: int) -> None:
-    """Do what comes down the connection: (task, packed unit), and send (task, answer) back."""
+    """Do what comes down the connection: (task, packed work, packed unit), and send (task, answer) back."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the stage, which ends this process
     leave_pandas_out()
     connection: Link = Connection(descriptor)
-    waiting: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
+    waiting: SimpleQueue[tuple[int, bytes, bytes]] = SimpleQueue()
     threading.Thread(target=_read, args=(connection, waiting), daemon=True).start()
     while True:
-        task, content = waiting.get()
-        connection.send((task, attempt(content)))
+        task, work, unit = waiting.get()
+        connection.send((task, attempt(work, unit)))
 
 
-def _read(
-    connection: Connection[tuple[int, bytes], tuple[int, bytes]], waiting: SimpleQueue[tuple[int, bytes]]
-) -> None:
+def _read(connection: Link, waiting: SimpleQueue[tuple[int, bytes, bytes]]) -> None:
     """Read at once whatever comes, so that who sends never waits; end the process when nobody is there to send.
 
     The kernel closes the other end however its process dies. (PR_SET_PDEATHSIG would tell of the thread that started
