@@ -55,10 +55,12 @@ def joined(shapes: Shapes, later: Shapes) -> Shapes:
 
 def _joined(shape: Shape, later: Shape) -> Shape:
     kinds = {shape.kind, later.kind} - {None}
-    kind: type | None = float if kinds == {int, float} else next(iter(kinds), None)
-    inexact = later.inexact_in_float if shape.inexact_in_float is None else shape.inexact_in_float
-    if (len(kinds) > 1 and kind is not float) or (kind is float and inexact is not None):
+    if len(kinds) > 1 and kinds != {int, float}:
         raise MisfitError("values of unlike types")
+    kind = float if float in kinds else next(iter(kinds), None)
+    inexact = later.inexact_in_float if shape.inexact_in_float is None else shape.inexact_in_float
+    if kind is float and inexact is not None:
+        raise MisfitError("a number that no float holds")
     items = _joined(shape.items, later.items) if shape.items and later.items else shape.items or later.items
     return Shape(kind, joined(shape.fields, later.fields), items, inexact)
 

@@ -40,7 +40,6 @@ class LinesUnit:
     path: Path
     groups: range
     store: PartStore
-    done: Path | None = None
 
     def __str__(self) -> str:
         """The unit for messages."""
@@ -99,13 +98,12 @@ def typed_lines(checkpoint: Checkpoint, spread: Spread, unit_bytes: int = UNIT_B
     if len(runs) < 2:
         slices = [_typed(checkpoint, run) for run in runs]
     else:
-        finished, store = spread.finished(ARROW), spread.store(ARROW)
-        names = [unit_name("typed", [checkpoint.digest, run, LINES_AT_ONCE]) for run in runs]
+        store = spread.store(ARROW)
         units = [
-            LinesUnit(name, checkpoint.path, run, store, finished.get(name))
-            for name, run in zip(names, runs, strict=True)
+            LinesUnit(unit_name("typed", [checkpoint.digest, run, LINES_AT_ONCE]), checkpoint.path, run, store)
+            for run in runs
         ]
-        slices = [_stored(part) for part in spread.pool.map(type_lines, units)]
+        slices = [_stored(part) for part in spread.results(type_lines, units, ARROW)]
     shapes: Shapes = {}
     for some in slices:
         shapes = _joined(shapes, some.shapes)
@@ -113,9 +111,7 @@ def typed_lines(checkpoint: Checkpoint, spread: Spread, unit_bytes: int = UNIT_B
 
 
 def type_lines(unit: LinesUnit, progress: Progress) -> Path | None:  # noqa: ARG001  it is one step
-    """The part that holds a unit's rows as columns, made unless it is there; None where there are no types for them."""
-    if unit.done is not None and unit.store.is_sound(unit.done):
-        return unit.done
+    """The part that holds a unit's rows as columns; None where there are no types for them."""
     try:
         slices = _typed(Checkpoint(unit.path), unit.groups)
         schema = _schema(slices.shapes)

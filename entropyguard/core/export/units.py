@@ -6,7 +6,7 @@ after the other says where it stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,17 +38,10 @@ class UnspelledError(Exception):
 
 @dataclass(frozen=True)
 class _Unit:
-    """`name` is that of its part, `done` what an earlier run left of it."""
+    """`name` is that of its part, which goes into the store."""
 
     name: str
     store: PartStore
-    done: Path | None
-
-    def made(self, write: Callable[[Path], None]) -> Path:
-        """The part, written unless it is there."""
-        if self.done is not None and self.store.is_sound(self.done):
-            return self.done
-        return self.store.add(self.name, write)
 
     def __str__(self) -> str:
         """The unit for messages."""
@@ -94,12 +87,12 @@ def line_pieces(lines: Iterator[str]) -> Iterator[Piece]:
 
 def json_in_units(checkpoint: Checkpoint, spread: Spread, unit_bytes: int = UNIT_BYTES) -> Iterator[Piece]:
     """The same from the pool; UnspelledError instead of DataFormatError."""
-    finished, store = spread.finished(ARROW), spread.store(ARROW)
+    store = spread.store(ARROW)
     units = []
     for groups in checkpoint.group_runs("record", unit_bytes):
         name = unit_name("json", [checkpoint.digest, groups])
-        units.append(JsonUnit(name, store, finished.get(name), checkpoint.path, groups))
-    for part in spread.pool.map(spell_json, units):
+        units.append(JsonUnit(name, store, checkpoint.path, groups))
+    for part in spread.results(spell_json, units, ARROW):
         if part is None:
             raise UnspelledError
         yield from _read(part)
@@ -108,38 +101,38 @@ def json_in_units(checkpoint: Checkpoint, spread: Spread, unit_bytes: int = UNIT
 def spell_json(unit: JsonUnit, progress: Progress) -> Path | None:  # noqa: ARG001  it is one step
     """The part with a unit's JSON lines; None where a value has no spelling."""
     try:
-        return unit.made(lambda path: _write(json_pieces(Checkpoint(unit.path), unit.groups), path))
+        return unit.store.add(unit.name, lambda path: _write(json_pieces(Checkpoint(unit.path), unit.groups), path))
     except DataFormatError:
         return None
 
 
 def csv_in_units(lines: TypedLines, separator: str, spread: Spread) -> Iterator[Piece]:
     """Typed lines as CSV, without the header."""
-    finished, store = spread.finished(ARROW), spread.store(ARROW)
+    store = spread.store(ARROW)
     units = []
     for rows in lines.slices:
         name = unit_name("csv", [rows.name, lines.schema, separator])
-        units.append(CsvUnit(name, store, finished.get(name), rows, lines.schema, separator))
-    for part in spread.pool.map(spell_csv, units):
+        units.append(CsvUnit(name, store, rows, lines.schema, separator))
+    for part in spread.results(spell_csv, units, ARROW):
         yield from _read(part)
 
 
 def spell_csv(unit: CsvUnit, progress: Progress) -> Path:  # noqa: ARG001  it is one step
     """The part with a unit's rows as CSV."""
-    tables = unit.rows.read(unit.schema)
-    return unit.made(lambda path: _write((csv_piece(one, [], line_only, unit.separator) for one in tables), path))
+    pieces = (csv_piece(table, [], line_only, unit.separator) for table in unit.rows.read(unit.schema))
+    return unit.store.add(unit.name, lambda path: _write(pieces, path))
 
 
 def write_groups(lines: TypedLines, out: Path, progress: Progress, spread: Spread) -> int:
     """Write typed lines as `write_parquet` does, the row groups from the pool; the number of rows."""
-    finished, store = spread.finished(PARQUET), spread.store(PARQUET)
+    store = spread.store(PARQUET)
     units = []
     for group in _groups(lines):
         name = unit_name("group", [lines.schema, *((rows.name, numbers) for rows, numbers in group)])
-        units.append(GroupUnit(name, store, finished.get(name), group, lines.schema))
+        units.append(GroupUnit(name, store, group, lines.schema))
     rows = 0
     with RowGroupWriter(out, lines.schema, **OPTIONS) as writer:
-        for part in spread.pool.map(compress_group, units):
+        for part in spread.results(compress_group, units, PARQUET):
             stored = StoredGroups(part)
             writer.copy_whole(stored, 0)
             rows += stored.rows(0)
@@ -156,7 +149,7 @@ def compress_group(unit: GroupUnit, progress: Progress) -> Path:  # noqa: ARG001
         with pq.ParquetWriter(path, unit.schema, **OPTIONS) as writer:
             writer.write_table(together, row_group_size=len(together))
 
-    return unit.made(write)
+    return unit.store.add(unit.name, write)
 
 
 def _groups(lines: TypedLines) -> Iterator[list[tuple[Slices, list[int]]]]:

@@ -37,6 +37,7 @@ from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import ROW_GROUP_ROWS, TableWriter
+from entropyguard.core.storage.part_names import ARROW
 from entropyguard.core.storage.prefetch import prefetched
 
 _READERS: dict[str, Callable[[Sequence[Source], IngestParams], RowReader]] = {
@@ -159,7 +160,7 @@ class _InUnits:
         self._taken = Taken()
 
     def rows(self) -> Iterator[tuple[Batch, Columns, Hashes]]:
-        for unit, part in zip(self._units, self._spread.pool.map(read_unit, self._units), strict=True):
+        for unit, part in zip(self._units, self._spread.results(read_unit, self._units, ARROW), strict=True):
             if isinstance(part, EntropyguardError):
                 raise part
             yield from self._taken.rows_of(unit, part, self._reader)

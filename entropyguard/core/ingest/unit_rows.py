@@ -59,13 +59,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class IngestUnit:
-    """Pieces of the input, and where to put what they come to; `done`: what an earlier run left of it."""
+    """Pieces of the input, and where to put what they come to."""
 
     name: str
     pieces: tuple[Piece, ...]
     reading: Reading
     store: PartStore
-    done: Path | None = None
 
     def __str__(self) -> str:
         """The unit for messages."""
@@ -95,12 +94,12 @@ def told_rows(
 
 def ingest_units(pieces: list[tuple[Piece, ...]], reading: Reading, spread: Spread) -> list[IngestUnit]:
     """The units of work, each named by the state of its files and by how they are read."""
-    finished, store = spread.finished(ARROW), spread.store(ARROW)
+    store = spread.store(ARROW)
     how = [reading.reader.record_type, reading.metadata, reading.chunks, reading.text_column, reading.params]
     units = []
     for some in pieces:
         name = unit_name("rows", [*how, *((piece, _state(piece.source)) for piece in some)])
-        units.append(IngestUnit(name, some, reading, store, finished.get(name)))
+        units.append(IngestUnit(name, some, reading, store))
     return units
 
 
@@ -110,12 +109,10 @@ def _state(source: Source) -> Any:
 
 
 def read_unit(unit: IngestUnit, progress: Progress) -> Path | EntropyguardError:  # noqa: ARG001  it is one step
-    """Read the rows of a unit into a part, unless it is there; the part, or why there is none.
+    """Read the rows of a unit into a part; the part, or why there is none.
 
     An error is no failure of the unit: what is wrong with an earlier piece of the input is said first.
     """
-    if unit.done is not None and unit.store.is_sound(unit.done):
-        return unit.done
     try:
         return unit.store.add(unit.name, lambda path: _write(unit, path))
     except EntropyguardError as error:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import xxhash
 
-from entropyguard.core.pool.pool import Pool
+from entropyguard.core.pool.parts import NamedUnit, finished_parts, results_of
+from entropyguard.core.pool.pool import Pool, Work, unheard
 from entropyguard.core.storage.parts import PartStore
+
+N = TypeVar("N", bound=NamedUnit)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,10 @@ class Spread:
         """The parts of a kind."""
         return PartStore(self.folder, self.unread, durable=False, ending=ending)
 
-    def finished(self, ending: str) -> dict[str, Path]:
-        """The parts of a kind that were there before, by what they are called without the digest of their bytes."""
-        return {path.stem.rpartition("-")[0]: path for path in self.store(ending).paths()}
+    def results(self, work: Work[N, R], units: Sequence[N], ending: str) -> Iterator[R | Path]:
+        """What comes of each unit, in order: its part, or what else `work` returns; not done again where it is there."""
+        finished: dict[str, R | Path] = {**finished_parts(units, self.store(ending))}
+        return (result for result, _ in results_of(self.pool, work, units, finished, unheard))
 
 
 def unit_name(what: str, decided_by: Iterable[Any]) -> str:
