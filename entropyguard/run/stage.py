@@ -177,6 +177,8 @@ class ProjectRun:
             self._remove_stale(stale)
         shutil.rmtree(self._temporary, ignore_errors=True)
         shutil.rmtree(self._units, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another stage that was killed has something there, or there is no folder
+            self.project.paths.units.rmdir()
         params = self.project.paths.params
         inputs = {str(path): seen for path, seen in self._watched.seen.items() if path != params}
         # Of a file that was read in parts no digest is known: its state alone tells it.
