@@ -32,7 +32,7 @@ class Spread:
         return PartStore(self.folder, self.unread, durable=False, ending=ending)
 
     def results(self, work: Work[N, R], units: Sequence[N], ending: str) -> Iterator[R | Path]:
-        """What comes of each unit, in order: its part, or what `work` returns for none; not done again if it is there."""
+        """What comes of each unit, in order: its part, or what else `work` returns. None is done twice."""
         finished: dict[str, R | Path] = {**finished_parts(units, self.store(ending))}
         return (result for result, _ in results_of(self.pool, work, units, finished, unheard))
 
