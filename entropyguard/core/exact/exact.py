@@ -92,10 +92,11 @@ def _write_equal(
 ) -> ExactCounts:
     """As `_write`, from the rows that go alone."""
     short = np.empty(0, dtype=np.int64) if silent_stay else equal.short
-    lost = np.concatenate([equal.lost, short])
-    order = np.argsort(lost, kind="stable")
-    lost = lost[order]
-    keepers = np.concatenate([equal.keepers, np.full(len(short), NO_PART)])[order]
+    lost, keepers = equal.lost, equal.keepers
+    if len(short):
+        order = np.argsort(np.concatenate([lost, short]), kind="stable")
+        lost = np.concatenate([lost, short])[order]
+        keepers = np.concatenate([keepers, np.full(len(short), NO_PART)])[order]
     stays = np.ones(ingested.rows, dtype=np.bool_)
     stays[np.searchsorted(ingested.row_ids, lost)] = False
     del ingested.row_ids  # 8 bytes a row, which writing does not need

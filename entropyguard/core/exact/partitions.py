@@ -31,7 +31,7 @@ _LOST = pa.schema([("row_id", pa.int64()), ("keeper_row_id", pa.int64())])
 
 @dataclass(frozen=True)
 class ScatterUnit:
-    """Row groups, whose rows go into 2**bits partitions by the first bits of their hashes, or into one of short rows."""
+    """Row groups, whose rows go into 2**bits partitions by the first bits of their hashes, short ones into one more."""
 
     name: str
     path: Path
@@ -131,6 +131,7 @@ def _read_lost(parts: Iterator[Path]) -> tuple[Ints, Ints]:
     for part in parts:
         with arrow_file(part) as file, pa.ipc.open_file(file) as stored:
             tables.append(stored.read_all())
-    lost, keepers = (pa.concat_tables(tables)[name].to_numpy() for name in _LOST.names)
+    lost, keepers = (np.concatenate([table[name].to_numpy() for table in tables]) for name in _LOST.names)
+    del tables
     order = np.argsort(lost, kind="stable")
     return lost[order], keepers[order]
