@@ -17,6 +17,7 @@ def work(run: StageRun) -> Counts:
         run.params.keep,
         run.max_memory,
         run.progress,
+        run.pool,
     )
     return {"kept": counts.kept, "semantic": counts.dropped}
 

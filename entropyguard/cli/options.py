@@ -56,7 +56,7 @@ Keep = Annotated[
         help="Of duplicates: first, longest, shortest, column:NAME or column:NAME:min. [default: first]",
     ),
 ]
-Report = Annotated[Path | None, _first(metavar="FILE.html", help="Write a page about what was removed, to look at.")]
+Report = Annotated[str | None, _first(metavar="FILE.html", help="Write a page about what was removed, to look at.")]
 
 RequiredColumns = Annotated[str, _input(metavar="A,B", help="Reject rows without a value in one of these.")]
 MinLength = Annotated[
@@ -75,7 +75,7 @@ Separators = Annotated[
 ]
 
 Mark = Annotated[bool, _output("--mark", help="Write every row, also those that go, with what became of it.")]
-AuditLog = Annotated[Path | None, _output(metavar="FILE", help="Why each row went: .jsonl, .json, .csv, .parquet.")]
+AuditLog = Annotated[str | None, _output(metavar="FILE", help="Why each row went: .jsonl, .json, .csv, .parquet.")]
 AuditText = Annotated[str | None, _output(metavar="CHARS|full", help="How much of each text it shows. [default: 1000]")]
 JsonFile = Annotated[str | None, _output("--json", metavar="FILE", help="Write the summary as JSON; - is stdout.")]
 
@@ -114,6 +114,7 @@ DryRun = Annotated[bool, _guard("--dry-run", help="Say which stages would run an
 
 Threads = Annotated[int | None, _running(metavar="N", min=1, help="For embedding and search. [default: all]")]
 Workers = Annotated[int | None, _running(metavar="N", min=1, help="Processes at work. [default: one a core]")]
+Ray = Annotated[str | None, _running(metavar="ADDRESS", help="Of a Ray cluster to work on; local starts one.")]
 MaxMemory = Annotated[str | None, _running(metavar="SIZE", help="For the search, e.g. 8GB. [default: half of all]")]
 VectorCache = Annotated[Path | None, _running(metavar="DIR", help="Share embedded vectors with other checkpoint dirs.")]
 ProfileMemory = Annotated[bool, _running("--profile-memory", help="Print each stage's peak memory.")]

@@ -22,20 +22,12 @@ from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import write_if_changed, write_json, write_whole
 from entropyguard.core.storage.temporary import is_temporary
 from entropyguard.core.yaml_text import dump_yaml, load_yaml
+from entropyguard.project.dvc_config import with_our_settings
 from entropyguard.project.layout import EMBEDDINGS, PARAMS
 from entropyguard.project.linked_input import link, linked_input
 from entropyguard.project.own_names import FREED
 from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.project import Project
-
-_DVC_CONFIG = """\
-[core]
-    no_scm = True
-    analytics = false
-    check_update = false
-[cache]
-    type = "hardlink,copy"
-"""
 
 
 def check_usable(path: Path) -> None:
@@ -155,7 +147,8 @@ def materialise(project: Project, params: dict[str, Any], sources: list[Source])
     for name, packaged in packaged_files().items():
         if name != PARAMS:
             write_if_changed(project.root / name, packaged.read_bytes())
-    write_if_changed(paths.dvc_config, _DVC_CONFIG.encode())
+    config = paths.dvc_config.read_text(encoding="utf-8", errors="replace") if paths.dvc_config.is_file() else ""
+    write_if_changed(paths.dvc_config, with_our_settings(config).encode())
     write_if_changed(paths.gitignore, b"*\n")
     write_if_changed(paths.params, dump_yaml(params))
     write_json(paths.owned, FREED)

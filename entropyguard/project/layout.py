@@ -71,6 +71,7 @@ class Layout:
         self.metadata_lock = self.ours / "metadata.lock"
         self.seen_input = self.ours / "inputs.json"
         self.published = self.ours / "published.json"
+        self.uploads = self.ours / "uploads"
         self.stdin = self.ours / "stdin.jsonl"
         self.log = self.ours / "dvc.log"
         self.running = self.ours / "running.json"

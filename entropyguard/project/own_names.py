@@ -65,7 +65,7 @@ FREED = [*RESULTS, *_CACHE, *STORES, "dropped/", f"{PLOTS}/", r"\.dvc/", f"{_OUR
 
 _NOTES = [
     *("lock", "stage.lock", "metadata.lock", "checkpoint-dir", "owned.json", "inputs.json", "published.json"),
-    *("stdin.jsonl", "data.jsonl", "data.parquet", "dvc.log", "running.json", "progress.json", "error.json"),
+    *("uploads", "stdin.jsonl", "data.jsonl", "data.parquet", "dvc.log", "running.json", "progress.json", "error.json"),
     *(f"{stage}.json" for stage in STAGES),
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from entropyguard.core.errors import UsageError
 from entropyguard.run.streams import is_stream
 
@@ -13,7 +11,7 @@ WHOLE = "full"
 _TEXT_CHARS = 1_000
 
 
-def check_audit(audit_log: Path | None, audit_text: str | None) -> None:
+def check_audit(audit_log: str | None, audit_text: str | None) -> None:
     """UsageError for a format or a number of characters that there is not, and for the latter without an audit."""
     text_chars(audit_text)
     if audit_log is not None:
@@ -22,7 +20,7 @@ def check_audit(audit_log: Path | None, audit_text: str | None) -> None:
         raise UsageError("--audit-text says how much of each text --audit-log has. Give that one too.")
 
 
-def audit_kind(audit_log: Path) -> str:
+def audit_kind(audit_log: str) -> str:
     """The format of an audit log; a pipe or device whose name tells none takes JSONL."""
     from entropyguard.core.report.audit import audit_format  # polars, only for those who ask for an audit
 

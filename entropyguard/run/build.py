@@ -19,6 +19,7 @@ from entropyguard.core.params import Params
 from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
 from entropyguard.core.storage.files import FileState, read_json, write_json
+from entropyguard.core.storage.upload import Uploads
 from entropyguard.project.cache import free_unused
 from entropyguard.project.checkpoint_dir import (
     free_old_vectors,
@@ -35,7 +36,7 @@ from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, stage_statuses, why_it_ran
 from entropyguard.run.at_rest import check_input
 from entropyguard.run.audit import audit_kind, text_chars
-from entropyguard.run.pools import pool_variables
+from entropyguard.run.pools import pool_variables, refusals
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
@@ -184,7 +185,7 @@ def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say
         extra["ENTROPYGUARD_MAX_MEMORY"] = str(request.max_memory)
     if request.threads is not None:
         extra["ENTROPYGUARD_THREADS"] = str(request.threads)
-    extra |= pool_variables(request)
+    extra |= pool_variables(request.workers, request.ray)
     if request.vector_cache is not None:
         extra["ENTROPYGUARD_VECTOR_CACHE"] = str(request.vector_cache.resolve())
     try:
@@ -193,8 +194,9 @@ def _repro(project: Project, request: Request, run_id: str, watch: RunWatch, say
     except StageError as failure:
         raise RunFailedError(str(failure), failure.exit_code) from failure
     finally:
-        if request.verbose:
-            say(project.paths.log.read_text(encoding="utf-8", errors="replace").rstrip())
+        log = project.paths.log.read_text(encoding="utf-8", errors="replace")
+        for line in [log.rstrip()] if request.verbose else refusals(log):
+            say(line)
 
 
 def _outcomes(
@@ -264,15 +266,17 @@ def _entry(project: Project, stage: str, spec: str, files: dict[str, str], param
 
 def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]) -> None:
     """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
+    uploads = Uploads(project.paths.uploads)
+    uploads.abort()  # what a killed run had under way
     if request.report is not None:
         from entropyguard.core.report.page import publish_page  # jinja2, only for those who ask for a report
 
-        with whole_file(request.report, "--report") as temporary:
+        with whole_file(request.report, "--report", uploads) as temporary:
             publish_page(project.root / PAGE, temporary, stages)
     if request.audit_log is not None:
         from entropyguard.core.report.audit import write_audit  # polars, for those who ask for an audit
 
-        with whole_file(request.audit_log, "--audit-log") as temporary:
+        with whole_file(request.audit_log, "--audit-log", uploads) as temporary:
             kind, chars = audit_kind(request.audit_log), text_chars(request.audit_text)
             write_audit(project.lineage(), temporary, kind, chars)
     publish_once(project, cleaned(output_format(request.output)), request.output)

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from entropyguard.core.pool.local import LocalPool, usable_cores
+from entropyguard.core.errors import UsageError
+from entropyguard.core.pool.cluster import REFUSAL
+from entropyguard.core.pool.local import LocalPool
 from entropyguard.core.pool.pool import InlinePool
 
 if TYPE_CHECKING:
     from entropyguard.core.pool.pool import Pool
-    from entropyguard.run.request import Request
 
-_WORKERS = "ENTROPYGUARD_WORKERS"
+_WORKERS, _RAY = "ENTROPYGUARD_WORKERS", "ENTROPYGUARD_RAY"
+_LOCAL = "local"
 
 
-def pool_variables(request: Request) -> dict[str, str]:
+def check_pool(workers: int | None, ray: str | None) -> None:
+    """UsageError for a Ray that cannot be used as it is asked for."""
+    if ray is None:
+        return
+    from entropyguard.core.pool.ray_connection import check_ray  # only for those who ask for it
+
+    check_ray(ray)
+    if workers is not None and ray != _LOCAL:
+        raise UsageError(
+            f"--workers is for this machine, and with --ray {ray} it is the nodes that say how many cores they "
+            "have. Leave one of them out."
+        )
+
+
+def pool_variables(workers: int | None, ray: str | None) -> dict[str, str]:
     """What the stages' environment says of it."""
-    return {} if request.workers is None else {_WORKERS: str(request.workers)}
+    said = {_WORKERS: workers, _RAY: ray}
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def gains(pool: Pool, threads: int) -> bool:
@@ -25,7 +44,23 @@ def gains(pool: Pool, threads: int) -> bool:
     return not isinstance(pool, InlinePool) and not (isinstance(pool, LocalPool) and pool.workers <= threads)
 
 
-def pool_of_environment() -> Pool:
-    """The pool of a stage; nothing is started before there is work for it."""
-    workers = int(os.environ[_WORKERS]) if _WORKERS in os.environ else usable_cores()
-    return InlinePool() if workers == 1 else LocalPool(workers)
+def pool_of_environment(folder: Path, tell: Callable[[str], None]) -> Pool:
+    """The pool of a stage; nothing is started before there is work for it.
+
+    folder: one of the stage's own, which all nodes of a cluster share. tell: hears which of them is refused, and why.
+    """
+    workers = int(os.environ[_WORKERS]) if _WORKERS in os.environ else None
+    address = os.environ.get(_RAY)
+    if not address:
+        return LocalPool(workers)
+    from entropyguard.core.pool.ray_connection import check_ray
+    from entropyguard.core.pool.ray_pool import RayPool
+
+    check_ray(address)
+    return RayPool(address, folder, tell, workers)
+
+
+def refusals(log: str) -> list[str]:
+    """Of what stages said, which nodes are refused, and why: each once, however many stages asked them."""
+    lines = (line.removeprefix("entropyguard: ") for line in log.splitlines())
+    return list(dict.fromkeys(line for line in lines if line.startswith(REFUSAL)))

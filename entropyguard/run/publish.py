@@ -14,8 +14,11 @@ from pathlib import Path
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.storage.files import FileState, read_json, sync_file, write_json
+from entropyguard.core.storage.remote import is_url
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
+from entropyguard.core.storage.upload import Uploads, object_state
 from entropyguard.project.project import Project
+from entropyguard.run.remote_targets import put
 from entropyguard.run.saved_dataset import is_folder, publish_folder
 from entropyguard.run.streams import is_stream, open_stream
 
@@ -50,17 +53,18 @@ def output_format(output: str) -> str:
 
 
 @contextmanager
-def whole_file(path: str | Path, flag: str) -> Iterator[Path]:
+def whole_file(path: str | Path, flag: str, uploads: Uploads | None = None) -> Iterator[Path]:
     """Yields a temporary file to write to; a clean exit puts it in the place of `path`, synced.
 
     A link is followed, an existing file's mode is kept, and a stream gets the bytes instead of being replaced.
-    OutputError names the flag when it cannot be written.
+    What is to lie at a URL is uploaded then; a run notes in `uploads` what is under way. OutputError names the flag
+    when it cannot be written.
     """
     try:
-        if is_stream(path):
+        if is_stream(path) or is_url(str(path)):
             with tempfile.TemporaryDirectory(prefix="entropyguard-") as folder:
                 yield Path(folder) / "result"
-                publish(Path(folder) / "result", str(path), flag)
+                publish(Path(folder) / "result", str(path), flag, uploads)
             return
         target = Path(os.path.realpath(path))
         remove_abandoned(target.parent)
@@ -76,9 +80,11 @@ def whole_file(path: str | Path, flag: str) -> Iterator[Path]:
         ) from error
 
 
-def publish(built: Path, output: str, flag: str = "--output") -> None:
-    """Copy a built file to where the user asked: a path, a pipe, a device, `-` for stdout, or into a folder."""
-    if is_folder(output):
+def publish(built: Path, output: str, flag: str = "--output", uploads: Uploads | None = None) -> None:
+    """Copy a built file to where the user asked: a path, a URL, a pipe, a device, `-` for stdout, or into a folder."""
+    if is_url(output):
+        put(built, flag, output, uploads)
+    elif is_folder(output):
         publish_folder(built, output, flag)
     elif is_stream(output):
         with built.open("rb") as source, open_stream(output, flag) as stream:
@@ -98,14 +104,17 @@ def publish_once(project: Project, built: str, output: str) -> None:
     known = read_json(note)
     if digest is None or known is None or known != _seen(output, digest):
         note.unlink(missing_ok=True)
-        publish(project.root / built, output)
+        publish(project.root / built, output, uploads=Uploads(project.paths.uploads))
         seen = None if digest is None else _seen(output, digest)
         if seen is not None:
             write_json(note, seen)
 
 
 def _seen(output: str, digest: str) -> dict[str, object] | None:
-    """What tells a published file from any other; None where there is no plain file."""
+    """What tells a published file from any other; None where there is no plain file, or object that can be told."""
+    if is_url(output):
+        state = object_state(output)
+        return None if state is None else {"output": output, "digest": digest, "state": state}
     path = Path(output)
     if is_stream(output) or not path.is_file():
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.report.rejected import first_rejected, rejected_line, write_rejected
+from entropyguard.core.storage.remote import is_url
 from entropyguard.project.layout import REJECTED
 from entropyguard.project.project import Project
 from entropyguard.run.publish import whole_file
@@ -69,16 +70,16 @@ def with_rejected(
     if request.checkpoint_dir is not None:
         where = str(request.checkpoint_dir / REJECTED)
     elif request.audit_log is not None:
-        where = str(request.audit_log)
+        where = request.audit_log
     else:
         where = str(_kept(rejected, request, names))
     return dataclasses.replace(reading, rejected=[line, f"all rejected rows stand in {where}"], rejected_rows=where)
 
 
 def _kept(rejected: Path, request: Request, names: list[str]) -> Path:
-    """A copy of the rejected rows beside the output, or in the system's temporary folder where that is no file."""
+    """A copy of the rejected rows beside the output, or in the system's temporary folder where that is no file here."""
     output = Path(request.output)
-    if is_stream(request.output):
+    if is_stream(request.output) or is_url(request.output):
         handle, name = tempfile.mkstemp(prefix="entropyguard-rejected-", suffix=".jsonl")
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             write_rejected(rejected, names, out)

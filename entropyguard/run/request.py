@@ -15,11 +15,13 @@ from entropyguard.core.ingest.inputs import FoundInput, find_input
 from entropyguard.core.params import PROTECTED, Params
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import Paths, listed_names, text_paths
+from entropyguard.core.storage.remote import is_url
 from entropyguard.project.checkpoint_dir import check_usable, check_utf8
 from entropyguard.project.layout import PARAMS
 from entropyguard.project.linked_input import linked_input
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.run.audit import check_audit
+from entropyguard.run.pools import check_pool
 from entropyguard.run.publish import output_format
 from entropyguard.run.saved_dataset import is_folder
 from entropyguard.run.streams import is_stream
@@ -65,13 +67,14 @@ class Request:
     separators: tuple[str, ...] = ()
     strict: bool = False
     encoding: str | None = None
-    report: Path | None = None
-    audit_log: Path | None = None
+    report: str | None = None
+    audit_log: str | None = None
     audit_text: str | None = None
     json_file: str | None = None
     max_memory: int | None = None
     threads: int | None = None
     workers: int | None = None
+    ray: str | None = None
     vector_cache: Path | None = None
     quiet: bool = False
     verbose: bool = False
@@ -91,7 +94,9 @@ def check_request(request: Request) -> None:
     if request.checkpoint_dir is not None:
         check_usable(request.checkpoint_dir)
         for target in _targets(request):
-            if not is_stream(target.path) and lies_inside(Path(target.path), request.checkpoint_dir):
+            if is_stream(target.path) or is_url(target.path):
+                continue
+            if lies_inside(Path(target.path), request.checkpoint_dir):
                 raise UsageError(f"{target} lies in --checkpoint-dir {request.checkpoint_dir}. Name a file elsewhere.")
     if request.vector_cache is not None:
         check_utf8("--vector-cache", request.vector_cache)
@@ -101,6 +106,7 @@ def check_request(request: Request) -> None:
     if request.input == STDIN:
         _check_stdin(request)
     check_audit(request.audit_log, request.audit_text)
+    check_pool(request.workers, request.ray)
 
 
 def _targets(request: Request) -> list[Target]:

@@ -41,6 +41,7 @@ from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.remote_path import RemotePath
 from entropyguard.core.storage.watch import Seen, Watched
 from entropyguard.core.visible import visible
+from entropyguard.project.cache import pulled_embeddings
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.process import collect_rarely, die_with_parent, end_at_once
@@ -67,7 +68,7 @@ class ProjectRun:
         self.threads = int(os.environ["ENTROPYGUARD_THREADS"]) if "ENTROPYGUARD_THREADS" in os.environ else None
         self.max_memory = int(os.environ.get("ENTROPYGUARD_MAX_MEMORY", default_max_memory()))
         self.allow_download = "ENTROPYGUARD_ALLOW_DOWNLOAD" in os.environ
-        self.pool = pool_of_environment()
+        self.pool = pool_of_environment(project.paths.temporary / name, self.note)
         self._watched = Watched()
         self._remote: list[RemotePath] = []
         self._outputs: dict[str, Path] = {}
@@ -131,12 +132,14 @@ class ProjectRun:
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
         shared = os.environ.get("ENTROPYGUARD_VECTOR_CACHE")
-        if not shared:
-            return self._store(self.project.paths.vectors)
-        from entropyguard.core.embed.vector_store import mark_cache
+        if shared:
+            from entropyguard.core.embed.vector_store import mark_cache
 
-        mark_cache(Path(shared))
-        return PartStore(Path(shared))
+            mark_cache(Path(shared))
+        store = PartStore(Path(shared)) if shared else self._store(self.project.paths.vectors)
+        if "ENTROPYGUARD_FRESH" not in os.environ:
+            store.offered = pulled_embeddings(self.project, store.folder)
+        return store
 
     def near_store(self) -> PartStore:
         """Where near_dedup keeps what it found out about texts and pairs of them."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from entropyguard.core.errors import OutputError
+from entropyguard.core.storage.remote import is_url
 
 STDOUT = "-"
 _MOST_LINKS = 40
@@ -21,6 +22,8 @@ def is_stream(path: str | Path) -> bool:
     """Whether writing there means writing through: `-`, `/dev/stderr`, `/dev/fd/63`, a pipe or a device."""
     if descriptor_of(path) is not None:
         return True
+    if is_url(str(path)):
+        return False
     try:
         mode = Path(path).stat().st_mode
     except OSError:

@@ -1,13 +1,13 @@
 """Where a result may be written: decided here for every flag that names a file, before anything runs.
 
 Never onto the input, onto another result of the same run, or onto a project's own file. Files are compared by what
-they are, not by how they are spelled: a link, a hard link and `..` lead to the same file.
+they are, not by how they are spelled: a link, a hard link and `..` lead to the same file. Objects at a URL are told
+apart by the URL (`remote_targets`).
 """
 
 from __future__ import annotations
 
 import fcntl
-import fnmatch
 import os
 import stat
 import unicodedata
@@ -17,7 +17,10 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.ingest.endings import source_of
+from entropyguard.core.storage.remote import is_url
 from entropyguard.project.ownership import owner
+from entropyguard.run.path_patterns import fits
+from entropyguard.run.remote_targets import check_remote, object_parts, would_be_listed
 from entropyguard.run.saved_dataset import DATA_FILE, check_folder, is_folder
 from entropyguard.run.streams import STDOUT, descriptor_of, is_stream
 
@@ -47,6 +50,9 @@ def check_targets(wanted: Sequence[Target]) -> None:
     """UsageError for two that are one file, or one in a project; OutputError for one that cannot be written."""
     _refuse_shared(wanted)
     for target in wanted:
+        if is_url(target.path):
+            check_remote(target.flag, target.path)
+            continue
         root = None if is_stream(target.path) else owner(Path(os.path.realpath(target.path)))
         if root is not None:
             raise UsageError(f"{target} is a file of the entropyguard project in {root}. Name a file elsewhere.")
@@ -79,7 +85,11 @@ def would_be_read(path: str, spec: str) -> bool:
     """Whether a file of that name would be part of the input, as one in its folder or a match of its glob."""
     if is_folder(path):
         path += DATA_FILE
-    return source_of(Path(path)) is not None and (_lies_in(path, spec) or _matches(path, spec))
+    if source_of(Path(path)) is None:
+        return False
+    if is_url(path) or is_url(spec):
+        return would_be_listed(path, spec)
+    return _lies_in(path, spec) or _matches(path, spec)
 
 
 def lies_inside(path: Path, folder: Path) -> bool:
@@ -90,8 +100,10 @@ def lies_inside(path: Path, folder: Path) -> bool:
 def file_keys(path: str | Path) -> set[Hashable]:
     """What tells whether two paths are one file: they have a key in common. None for what takes any number: /dev/null.
 
-    Of a file that is there the kernel's own number, else where it would come to lie.
+    Of a file that is there the kernel's own number, else where it would come to lie; of an object its URL.
     """
+    if is_url(str(path)):
+        return {tuple(object_parts(str(path)))}
     descriptor = descriptor_of(path)
     try:
         state = os.stat(path) if descriptor is None else os.fstat(descriptor)  # noqa: PTH116  its errors are wanted
@@ -165,18 +177,9 @@ def _matches(path: str, spec: str) -> bool:
         (os.path.realpath(base), os.path.realpath(path)),
         (os.path.abspath(base), os.path.abspath(path)),  # noqa: PTH100
     ):
-        if name.startswith(folder.rstrip("/") + "/") and _fits(name[len(folder.rstrip("/")) + 1 :].split("/"), rest):
+        if name.startswith(folder.rstrip("/") + "/") and fits(name[len(folder.rstrip("/")) + 1 :].split("/"), rest):
             return True
     return False
-
-
-def _fits(names: list[str], pattern: list[str]) -> bool:
-    """Whether the parts of a path are what the parts of a pattern stand for, `**` for any number of folders."""
-    if not pattern or not names:
-        return not pattern and not names
-    if pattern[0] == "**":
-        return _fits(names, pattern[1:] or ["*"]) or _fits(names[1:], pattern)
-    return fnmatch.fnmatchcase(names[0], pattern[0]) and _fits(names[1:], pattern[1:])
 
 
 def _number(folder: str) -> Hashable:

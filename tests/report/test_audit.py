@@ -21,6 +21,7 @@ from entropyguard.core.errors import ProcessingError, UsageError
 from entropyguard.core.exact.exact import drop_exact_duplicates
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.report.audit import AUDIT_SCHEMA, audit_format, write_audit
 from entropyguard.core.report.explain import Explanation, explain, sample_dropped
@@ -121,6 +122,7 @@ def run(
         policy,
         1 << 30,
         silent,
+        InlinePool(),
     )
     return Run(folder, [str(Path(str(source)).relative_to(folder)) for source in sources])
 

@@ -21,6 +21,7 @@ from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.params import PROTECTED
+from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.report.clusters import Cluster, final_keepers, largest_clusters
 from entropyguard.core.report.examples import Examples, find_examples
@@ -112,8 +113,9 @@ def run(
     with TableWriter(pairs, PAIRS, ABOUT) as writer:
         columns = [list(column) for column in zip(*sorted(similar, key=lambda pair: pair[1::-1]), strict=True)]
         writer.write(pa.table(columns or [[], [], []], schema=PAIRS))
+    policies = params.semantic, params.keep
     drop_semantic_duplicates(
-        Checkpoint(after_near), Checkpoint(pairs), kept, semantic, params.semantic, params.keep, 1 << 30, silent
+        Checkpoint(after_near), Checkpoint(pairs), kept, semantic, *policies, 1 << 30, silent, InlinePool()
     )
     return Project(folder, build_report(lineage_of(folder), Checkpoint(embeddings), params))
 

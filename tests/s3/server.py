@@ -28,6 +28,7 @@ REGION = "us-east-1"
 _START_SECONDS = 120  # under load; alone it takes three
 _PARTS = ("master", "volume", "filer", "s3")
 _PR_SET_PDEATHSIG = 1
+_NO_SETTINGS = Path(__file__).with_name("no_settings.ini")
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Identity:
             "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": str(_NO_SETTINGS),
+            "AWS_SHARED_CREDENTIALS_FILE": str(_NO_SETTINGS),
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",

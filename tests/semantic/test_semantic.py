@@ -18,12 +18,14 @@ from entropyguard.core.decisions.greedy import KEPT, MOST_COMPARED
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pairs.similar_pairs import PAIRS
 from entropyguard.core.params import KeepParams, SemanticParams
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import silent
 from entropyguard.core.semantic.components import _join, _roots, decide_components
 from entropyguard.core.semantic.guard import KINDS
 from entropyguard.core.semantic.semantic import SemanticCounts, decide_each, drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
+from tests.made_pools import SendingPool
 
 Pairs = dict[tuple[int, int], float]
 Dropped = dict[int, tuple[int, float]]
@@ -65,6 +67,8 @@ def dedup(
     cluster: str = "stars",
     protect: tuple[str, ...] = (),
     enabled: bool = True,
+    pool: Pool | None = None,
+    unit_pairs: int = 1 << 17,
 ) -> tuple[list[int], Dropped, SemanticCounts]:
     """Kept row ids, dropped row id -> (keeper, similarity), counts."""
     counts = drop_semantic_duplicates(
@@ -76,6 +80,8 @@ def dedup(
         KeepParams("column:score" if scores else "first", "", ()),
         max_memory,
         silent,
+        pool or InlinePool(),
+        unit_pairs,
     )
     kept = [row for table in Checkpoint(folder / "out.parquet").tables() for row in table["row_id"].to_pylist()]
     lost = [row for table in Checkpoint(folder / "dropped.parquet").tables() for row in table.to_pylist()]
@@ -347,3 +353,31 @@ def test_protecting_numbers_decides_as_if_those_pairs_were_not_there(
 def test_rows_that_differ_in_their_case_only_are_not_protected(tmp_path: Path) -> None:
     texts = ["Version 2", "version 2"]  # exact_dedup may have been told to tell these apart
     assert dedup(tmp_path, [0, 1], {(0, 1): 0.99}, texts=texts, protect=KINDS)[0] == [0]
+
+
+FACTS = ["order 12 shipped", "order 13 shipped", "order 12 not shipped", "order 14 5 shipped", "the order shipped"]
+"""Texts of which the guard keeps some pairs apart, by numbers, equally many or not, and by a negation."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(), data=st.data(), unit_pairs=st.sampled_from([1, 3, 7]), scored=st.booleans())
+def test_components_decided_one_by_one_give_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    problem: tuple[list[int], Pairs, list[int]],
+    data: st.DataObject,
+    unit_pairs: int,
+    scored: bool,
+) -> None:
+    row_ids, pairs, scores = problem
+    texts = data.draw(st.lists(st.sampled_from(FACTS), min_size=len(row_ids), max_size=len(row_ids)))
+    folders = [tmp_path_factory.mktemp(name) for name in ("together", "apart")]
+    for folder, (pool, most) in zip(folders, ((None, 1 << 17), (SendingPool(), unit_pairs)), strict=True):
+        dedup(
+            *(folder, row_ids, pairs, 0.9, scores if scored else None),
+            texts=texts,
+            protect=("numbers", "negation"),
+            pool=pool,
+            unit_pairs=most,
+        )
+    for name in ("out.parquet", "dropped.parquet"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()

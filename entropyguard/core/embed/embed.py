@@ -12,6 +12,8 @@ from pathlib import Path
 import xxhash
 
 from entropyguard.core.embed.encoder import Encoder
+from entropyguard.core.embed.loader import facts_of
+from entropyguard.core.embed.offered import take_offered
 from entropyguard.core.embed.unit import REASONS, EmbedUnit, EmbedWork, embeddings_schema, read_unit
 from entropyguard.core.embed.vector_store import VectorStore
 from entropyguard.core.pool.parts import finished_parts, results_of
@@ -64,11 +66,16 @@ def embed_texts(
     with _store(store, out.parent) as parts:
         finished = finished_parts(units, parts.below(encoder.fingerprint))
         vectors = VectorStore(parts, encoder.fingerprint, encoder.dimension, apart=finished.values())
+        if parts.offered is not None:
+            take_offered(vectors, parts.offered, encoder, after_near, max_windows)
         work = EmbedWork(encoder, max_windows, vectors, after_near.metadata)
         used = []
         with TableWriter(out, embeddings_schema(encoder.dimension), metadata, plain=("vector",)) as writer:
             heard = RowsDone(progress, after_near.rows)
-            for part, made in results_of(pool, work, units, finished, heard, threaded=True):
+            made_parts = results_of(
+                pool, work, units, finished, heard, threaded=True, gpu=encoder.on_gpu, facts=facts_of(encoder)
+            )
+            for part, made in made_parts:
                 lines, of_unit = read_unit(part)
                 writer.write(lines.replace_schema_metadata(None))
                 counts += of_unit if made else of_unit - Counter({"embedded": of_unit["embedded"]})

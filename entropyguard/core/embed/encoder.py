@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from entropyguard.core.arrays import Floats, Ints
@@ -15,11 +16,20 @@ class Encoder(Protocol):
     One that is sent to another process is loaded there, once (`loader`).
     """
 
+    folder: Path
+    """Of the model."""
+
     dimension: int
     """Numbers in a vector."""
 
     fingerprint: str
     """Says everything that decides the bits of a vector; fit for a folder's name."""
+
+    on_gpu: bool
+    """Whether it needs a GPU for vectors of these bits."""
+
+    facts: dict[str, str | None]
+    """What the fingerprint is made of, for who asks why two differ."""
 
     unit_bytes: int
     """About how much text a core embeds in a quarter of a minute or less: what is lost when it is killed meanwhile."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copyreg
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.embed.model import is_static, name_of, resolve_model
+from entropyguard.core.embed.model import is_static, model_fingerprint, name_of, resolve_model
 from entropyguard.core.errors import ProcessingError
+from entropyguard.core.pool.pool import Fact
 
 if TYPE_CHECKING:
     from entropyguard.core.embed.static import StaticEncoder
@@ -35,6 +36,19 @@ def _loaded(folder: Path, threads: int | None) -> StaticEncoder | TransformerEnc
     from entropyguard.core.embed.transformer import TransformerEncoder  # torch takes a second to load
 
     return TransformerEncoder(folder, threads)
+
+
+def facts_of(encoder: Encoder) -> list[Fact]:
+    """What another machine's encoder of the same model must have in common with this one, to give the same bits."""
+    name, model = name_of(encoder.folder), {"model": model_fingerprint(encoder.folder)}
+    facts = {**model, **encoder.facts}
+    return [Fact(fact, str(value), partial(_told, name, fact)) for fact, value in facts.items()]
+
+
+@lru_cache
+def _told(name: str, fact: str) -> str:
+    folder = resolve_model(name, allow_download=False)
+    return model_fingerprint(folder) if fact == "model" else str(load_encoder(folder).facts.get(fact))
 
 
 def _sent(encoder: StaticEncoder | TransformerEncoder) -> tuple[Any, ...]:

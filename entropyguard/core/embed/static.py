@@ -29,6 +29,7 @@ class StaticEncoder:
     """The encoder of one folder, `piece_windows` at a time; see `entropyguard.core.embed.encoder.Encoder`."""
 
     unit_bytes = 32 << 20
+    on_gpu = False
 
     def __init__(self, folder: Path, piece_windows: int = 4_096) -> None:
         self.folder, self._piece_windows = folder, piece_windows
@@ -43,6 +44,7 @@ class StaticEncoder:
                 f"The model in {folder} has {len(self._table)} vectors for {self._tokenizer.vocabulary} tokens;"
                 " its files do not belong together."
             )
+        self.facts: dict[str, str | None] = {"numpy": np.__version__, "tokenizers": tokenizers.__version__}
         versions = f"numpy{np.__version__}-tokenizers{tokenizers.__version__}"
         self.fingerprint = f"static-{model_fingerprint(folder)}-w{window}-r{COVERAGE_VERSION}-{versions}-float32"
 

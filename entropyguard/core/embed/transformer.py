@@ -40,7 +40,7 @@ _WIDTHS = (
 # token costs the same from 256 to 768 tokens a batch; small ones leave fewer dummy rows to compute.
 _BATCH_TOKENS = {"cpu": 256, "cuda": 16_384}
 _GPU_WORKERS = 2
-_UNIT_BYTES = {"cpu": 1 << 19, "cuda": 1 << 24}
+_UNIT_BYTES = {"cpu": 1 << 18, "cuda": 1 << 24}
 
 
 Forward = Callable[[Any, Any], Any]
@@ -77,18 +77,19 @@ class TransformerEncoder:
         self._widths = [*(width for width in _WIDTHS if width < window), window]
         self._device, self._batch_tokens = hardware.device, _BATCH_TOKENS[hardware.device]
         self.unit_bytes = _UNIT_BYTES[hardware.device]
-        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{self._facts(hardware)}-float32"
+        self.facts = self._all_facts(hardware)
+        decided = xxhash.xxh3_128_hexdigest(json.dumps(self.facts, sort_keys=True).encode())
+        self.fingerprint = f"transformer-{model_fingerprint(folder)}-{decided}-float32"
         # The library's models are not known to bear several threads. A GPU computes one batch while the next is filled.
-        on_cpu = self._device == "cpu"
+        self.on_gpu = not (on_cpu := self._device == "cpu")
         self._workers = 1 if not bert else threads if on_cpu else _GPU_WORKERS
         each = threads // self._workers if on_cpu else 1
         self._pool = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(each,))
 
-    def _facts(self, hardware: Hardware) -> str:
-        """A digest of what decides the bits beside the model's files."""
+    def _all_facts(self, hardware: Hardware) -> dict[str, str | None]:
+        """What decides the bits beside the model's files."""
         scheme = f"bert 2, reading {COVERAGE_VERSION}, widths {self._widths}, {self._batch_tokens} tokens a batch"
-        facts = {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
-        return xxhash.xxh3_128_hexdigest(json.dumps(facts, sort_keys=True).encode())
+        return {"scheme": scheme, "torch": torch.__version__, **hardware.facts, **self._parts.versions}
 
     def tokenise(self, texts: Sequence[str], max_windows: int) -> Tokens:
         """Token ids in windows, and which texts cannot be embedded."""

@@ -80,6 +80,14 @@ class VectorStore:
                 except FileNotFoundError:  # another process put a bigger part in its place
                     self._refresh()
 
+    def knows(self, keys: Keys) -> Bools:
+        """Which keys are known."""
+        found = np.zeros(len(keys), dtype=np.bool_)
+        with self._lock:
+            for index in self._indexes:
+                found |= index.find(keys) >= 0
+        return found
+
     def put(self, keys: Keys, vectors: Floats) -> None:
         """Save vectors; once this returns, no kill can lose them."""
         table = pa.table({"key": digests_to_arrow(keys), "vector": vectors_to_arrow(vectors)})
@@ -117,6 +125,11 @@ class VectorStore:
             if path not in needed:
                 self._parts.discard(path)
         self._parts.sweep()
+        self._refresh()
+
+    def take(self, embeddings: Path) -> None:
+        """Add an embeddings.parquet to what is there."""
+        self._parts.link("embeddings", embeddings)
         self._refresh()
 
     def _refresh(self) -> None:

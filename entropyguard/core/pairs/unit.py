@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,7 +84,8 @@ class SearchWork:
 @lru_cache(1)
 def _opened(search: Search, _state: FileState) -> SearchWork:
     spill = Path(tempfile.gettempdir())  # of the machine that works: it need not be shared
-    return SearchWork(search, search.opened(Parts(PartStore(search.blocks)), spill)[1])
+    each = replace(search, max_memory=search.max_memory // (os.cpu_count() or 1))  # there is a worker for each core
+    return SearchWork(search, each.opened(Parts(PartStore(search.blocks)), spill)[1])
 
 
 def is_exhaustive(rows: int, search: SearchParams) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+REFUSAL = "Ray's node "
+"""How a line begins that says which node gets no units, and why."""
+
 U_contra = TypeVar("U_contra", contravariant=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from entropyguard.core.pool.pool import Heard, Pool, Work
+from entropyguard.core.pool.pool import Fact, Heard, Pool, Work
 from entropyguard.core.storage.parts import PartStore
 
 
@@ -36,9 +36,12 @@ def results_of(
     heard: Heard[N],
     *,
     threaded: bool = False,
+    gpu: bool = False,
+    facts: Sequence[Fact] = (),
 ) -> Iterator[tuple[R, bool]]:
     """What comes of each unit, in order, and whether it was made now, by `work`."""
-    made = pool.map(work, [unit for unit in units if unit.name not in finished], heard, threaded=threaded)
+    missing = [unit for unit in units if unit.name not in finished]
+    made = pool.map(work, missing, heard, threaded=threaded, gpu=gpu, facts=facts)
     for unit in units:
         if unit.name in finished:
             heard(unit, 1.0)

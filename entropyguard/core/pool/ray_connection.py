@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ _SWITCHES = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # nodes have what they have: nothing is sent to them
 }
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # there Ray keeps to 127.0.0.1; set, it does so anywhere
+_ANSWER_SECONDS = 10
 _END_SECONDS = 20
 
 
@@ -43,21 +45,27 @@ def check_ray(address: str) -> None:
 
 def connect(address: str) -> ModuleType:
     """Ray, connected as a driver, so that its tasks end with this process; ProcessingError if nobody answers."""
-    if address.startswith("127."):
-        os.environ.update(_LOOPBACK)
     ray = _import()
     terminate = signal.getsignal(signal.SIGTERM)
     try:
+        _ask(address)
         ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         words = " ".join(str(error).split())
         raise ProcessingError(
             f"--ray {address}: no Ray cluster answers there of which this machine is a node ({words[:200]}). "
-            "`ray start` makes it one; or leave out --ray."
+            "`ray start` makes it one; a cluster with tokens needs RAY_AUTH_MODE=token."
         ) from error
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)  # Ray's own handler would turn it into an exit with code 15
     return ray
+
+
+def _ask(address: str) -> None:
+    """OSError where nobody listens: Ray itself takes its time to say so, and many lines."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
 
 
 def _import() -> ModuleType:
@@ -77,17 +85,20 @@ def _import() -> ModuleType:
 class LocalRay:
     """A Ray on this machine, of `cores` cores, reached on the loopback only; it ends with `close` or this process.
 
-    It runs below a process of its own session: when Ray's driver is killed, Ray kills the driver's process group, and
-    that of a stage has DVC in it.
+    It runs below a process of its own session: when who started a Ray is killed, Ray ends its process group, and that
+    of a stage has DVC in it. The environment of this process says how to reach it.
     """
 
     def __init__(self, cores: int) -> None:
+        # Without a token every user of the machine could have Ray run anything as this one. A process keeps its first.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        os.environ.update(_LOOPBACK | {"RAY_AUTH_MODE": "token"})
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "entropyguard.core.pool.ray_connection", str(cores)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **_SWITCHES, **_LOOPBACK},
+            env={**os.environ, **_SWITCHES},
             start_new_session=True,
         )
         self.address = self._process.stdout.readline().strip() if self._process.stdout else ""

@@ -15,7 +15,7 @@ from typing import Any
 
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.pool.attempt import answered, attempt, packed
-from entropyguard.core.pool.cluster import Event, Failed, Joined, Left, LostError
+from entropyguard.core.pool.cluster import REFUSAL, Event, Failed, Joined, Left, LostError
 from entropyguard.core.pool.dispatch import in_a_line
 from entropyguard.core.pool.node_facts import Facts, differences, facts_of_node
 
@@ -120,7 +120,7 @@ class RayNodes:
         else:
             found = [f"asked for its versions it said {in_a_line(_cause(error))}"]
         if found:
-            reason = f"Ray's node {name} gets no work: {'; '.join(found)}."
+            reason = f"{REFUSAL}{name} gets no work: {'; '.join(found)}."
             self._reasons.append(reason)
             self._refuse(reason)
             self._fail_without_nodes()

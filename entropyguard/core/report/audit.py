@@ -55,10 +55,10 @@ _COMPARED = ("near", "semantic")
 _COMPARED_AT_ONCE = 10_000
 
 
-def audit_format(path: Path) -> str:
+def audit_format(path: str | Path) -> str:
     """The format a path's ending asks for; UsageError for an unknown one."""
     for ending, name in AUDIT_FORMATS.items():
-        if path.name.lower().endswith(ending):
+        if str(path).lower().endswith(ending):
             return name
     raise UsageError(f"--audit-log {path}: the ending tells the format; known are {', '.join(AUDIT_FORMATS)}.")
 

@@ -26,13 +26,7 @@ def decide_components(
     number where they are no pair there. Rows that are kept `apart` do not link their components; both may still be
     linked through a third row. Each stream is read once; memory holds a few numbers a row.
     """
-    root = np.arange(len(row_ids), dtype=np.int64)
-    for b, a, _ in linked:
-        if apart is None:
-            _join(root, b, a)
-        else:
-            _join_one_by_one(root, b, a, apart)
-    component = _roots(root, np.arange(len(row_ids)))
+    component = component_of(linked, len(row_ids), apart)
     decisions = Decisions(row_ids)
     keeper = _first_of_each(component, rank)[component]
     dropped = keeper != np.arange(len(row_ids))
@@ -43,6 +37,17 @@ def decide_components(
             direct = decisions.keeper[row] == other
             decisions.similarity[row[direct]] = similarity[direct]
     return decisions
+
+
+def component_of(linked: Iterable[PairBatch], rows: int, apart: Apart | None = None) -> Ints:
+    """For each row the lowest row of its connected component; 8 bytes a row, and as much again on the way."""
+    root = np.arange(rows, dtype=np.int64)
+    for b, a, _ in linked:
+        if apart is None:
+            _join(root, b, a)
+        else:
+            _join_one_by_one(root, b, a, apart)
+    return _roots(root, np.arange(rows))
 
 
 def _join(root: Ints, one: Ints, other: Ints) -> None:

@@ -6,9 +6,11 @@ the memory limit allows at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +21,19 @@ from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.params import KeepParams, SemanticParams
+from entropyguard.core.pool.pool import InlinePool, Pool
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.semantic.components import decide_components
+from entropyguard.core.semantic.components_apart import UNIT_PAIRS, decide_apart
 from entropyguard.core.semantic.guard import KINDS
 from entropyguard.core.semantic.guarded_rows import GuardedRows
+from entropyguard.core.semantic.row_words import RowWords
 from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LEAST_COSINE = -1.0
 _NO_COSINE = np.inf  # no pair reaches it
+_WORTH_A_POOL_ROWS = 200_000  # to have their words written down
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ def drop_semantic_duplicates(
     keep: KeepParams,
     max_memory: int,
     progress: Progress,
+    pool: Pool,
+    unit_pairs: int = UNIT_PAIRS,
 ) -> SemanticCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of `after_near`.
 
@@ -56,11 +64,14 @@ def drop_semantic_duplicates(
     A dropped row's keeper is the most similar row kept before it (ties: lowest row id) that the guard
     (`semantic.protect`) does not keep it apart from; by components, the first row of its group. `dropped` says in its
     metadata what the guard does, or would do. ProcessingError when the pairs were made with a floor above the
-    threshold, or for other rows.
+    threshold, or for other rows. What takes the texts' words is done by the pool where there is much of it.
     """
     stream, rank = _stream(after_near, pairs, semantic), _rank(after_near, keep)
-    with _guard(after_near, [stream], semantic.protect or KINDS, out.parent) as guard:
-        guarded, unguarded = (_decided(stream, semantic.cluster, rank, max_memory, one) for one in (guard, None))
+    with _guard(after_near, [stream], semantic.protect or KINDS, out.parent, pool) as guard:
+        spread = partial(decide_apart, folder=guard.words.folder, pool=pool, unit_pairs=unit_pairs) if guard else None
+        few = semantic.cluster != "stars" or pairs.rows <= unit_pairs
+        guarded = _decided(stream, semantic.cluster, rank, max_memory, guard, None if few else spread)
+        unguarded = _decided(stream, semantic.cluster, rank, max_memory, None)
     decisions, others = (guarded, unguarded) if semantic.protect else (unguarded, guarded)
     metadata = {
         **pairs.metadata,
@@ -101,7 +112,7 @@ def decide_each(
     """
     streams = [_stream(after_near, pairs, replace(semantic, dedup_threshold=at)) for at, pairs in thresholds]
     rank = _rank(after_near, keep)
-    with _guard(after_near, streams, semantic.protect, None) as guard:
+    with _guard(after_near, streams, semantic.protect, None, InlinePool()) as guard:
         for (threshold, _), stream in zip(thresholds, streams, strict=True):
             decisions = _decided(stream, semantic.cluster, rank, max_memory, guard)
             unguarded = decisions if guard is None else _decided(stream, semantic.cluster, rank, max_memory, None)
@@ -139,7 +150,7 @@ def _rank(after_near: Checkpoint, keep: KeepParams) -> Ints | None:
 
 @contextmanager
 def _guard(
-    rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str], folder: Path | None
+    rows: Checkpoint, streams: Sequence[PairStream], kinds: Sequence[str], folder: Path | None, pool: Pool
 ) -> Iterator[GuardedRows | None]:
     """The guard of some kinds on the rows of these pairs; None where it would have nothing to do."""
     wanted = np.zeros(rows.rows, dtype=np.bool_)
@@ -148,14 +159,25 @@ def _guard(
     if not wanted.any():
         yield None
         return
-    with GuardedRows(rows, wanted, kinds, folder) as guard:
-        yield guard
+    pool = pool if np.count_nonzero(wanted) > _WORTH_A_POOL_ROWS else InlinePool()
+    with (
+        tempfile.TemporaryDirectory(dir=folder) as words,
+        closing(RowWords.written(rows, wanted, Path(words), pool)) as row_words,
+    ):
+        yield GuardedRows(row_words, kinds)
 
 
 def _decided(
-    stream: PairStream, cluster: str, rank: Ints | None, max_memory: int, guard: GuardedRows | None
+    stream: PairStream,
+    cluster: str,
+    rank: Ints | None,
+    max_memory: int,
+    guard: GuardedRows | None,
+    spread: Callable[..., Decisions] | None = None,
 ) -> Decisions:
-    """The decisions, with what the guard keeps apart counted anew."""
+    """The decisions, with what the guard keeps apart counted anew; `spread`: a way to have them made by others."""
+    if spread is not None:
+        return spread(stream, rank, max_memory, guard)
     stored, apart = replace(stream, threshold=_LEAST_COSINE), None
     if guard is not None:
         guard.count_anew()

@@ -25,13 +25,21 @@ from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 class PartStore:
     """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there.
 
-    durable: whether a part outlives a power cut. ending: what the parts are.
+    durable: whether a part outlives a power cut. ending: what the parts are. offered: a file from elsewhere that would
+    do for a part, if it is what the store's user would make.
     """
 
     def __init__(
-        self, folder: Path, unread: frozenset[Path] = frozenset(), *, durable: bool = True, ending: str = PARQUET
+        self,
+        folder: Path,
+        unread: frozenset[Path] = frozenset(),
+        *,
+        durable: bool = True,
+        ending: str = PARQUET,
+        offered: Path | None = None,
     ) -> None:
         self.folder = folder
+        self.offered = offered
         self._unread = unread
         self._durable = durable
         self._ending = ending
