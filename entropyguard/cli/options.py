@@ -28,7 +28,7 @@ def _show_version(value: bool) -> None:
 
 
 Input = Annotated[
-    str, _first("--input", metavar="PATH", help="A file, folder or glob of JSON, CSV, Parquet, Arrow; - is stdin.")
+    str, _first("--input", metavar="PATH", help="JSON, CSV, Parquet, Arrow: file, folder, glob or s3://; - is stdin.")
 ]
 Output = Annotated[
     str, _first("--output", metavar="FILE", help="In the format of its ending; folder/ is Hugging Face's; - stdout.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from entropyguard.core.errors import UsageError
 from entropyguard.project.own_names import DEFINED, RESULTS
-from entropyguard.project.project import Project
+from entropyguard.project.project import Project, refuse_url
 
 _RESULT = re.compile("|".join(RESULTS))
 _OWN = re.compile("|".join([*DEFINED, *RESULTS, r"\.gitignore"]))
@@ -17,6 +17,7 @@ _OWN = re.compile("|".join([*DEFINED, *RESULTS, r"\.gitignore"]))
 def check_places(project: Project, given_input: str | None) -> None:
     """UsageError for an input that the pipeline would write, and for files of the user's in its results' places."""
     if given_input is not None:
+        refuse_url(given_input)
         source = Path(os.path.realpath(project.root / given_input))
         own = [path for path in _files_of(project.root, _OWN) if _is_in(path, source)]
         if source == Path(os.path.realpath(project.root)) or own or _is_own(project.root, source):

@@ -89,7 +89,8 @@ class RemoteInput:
         locked = project.lock.get("ingest")
         if locked is None or locked.deps.get(self.param) == remote_hash(self.sources):
             return None
-        return objects_change(ingested_objects(project), self.objects) or "input changed"
+        before = ingested_objects(project)
+        return (objects_change(before, self.objects) if before else None) or "input changed"
 
 
 def remote_hash(sources: Sequence[Source]) -> str:

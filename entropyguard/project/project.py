@@ -11,6 +11,8 @@ from entropyguard.core.embed.model import PACKAGED_NAMES
 from entropyguard.core.errors import DataFormatError, InputError, ProcessingError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest, read_json
+from entropyguard.core.storage.remote import is_url, shown
+from entropyguard.core.storage.remote_path import url_path
 from entropyguard.core.yaml_text import load_yaml
 from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, INGESTED, REJECTED, Layout
 from entropyguard.project.lock import LockedStage, load_lock
@@ -20,6 +22,17 @@ from entropyguard.project.records import Output, Record, read_record, write_reco
 if TYPE_CHECKING:
     from entropyguard.core.report.lineage import Lineage
     from entropyguard.core.storage.checkpoint import Checkpoint
+
+
+def refuse_url(given: str) -> None:
+    """UsageError for an `input` that is a URL: DVC would neither keep nor version what lies there."""
+    if is_url(given):
+        url = shown(given)
+        kept = url_path(given).name or "data"
+        raise UsageError(
+            f"`input` is {url}, and a data repo has its data in DVC: `dvc import-url {url} {kept}`, then "
+            f"`input: {kept}`. (`entropyguard --input {url}` reads them where they are.)"
+        )
 
 
 class Project:
@@ -62,7 +75,9 @@ class Project:
     @cached_property
     def params(self) -> Params:
         """`params.yaml`, checked."""
-        return Params.from_dict(self.values)
+        params = Params.from_dict(self.values)
+        refuse_url(params.input)
+        return params
 
     @property
     def model(self) -> str:

@@ -23,7 +23,7 @@ def object_parts(url: str) -> list[str]:
 
 def would_be_listed(url: str, spec: str) -> bool:
     """Whether an object would be part of an input that is a folder or a pattern of objects."""
-    from entropyguard.run.path_patterns import fits
+    from entropyguard.core.ingest.path_patterns import fits
 
     if not is_url(url) or not is_url(spec):
         return False

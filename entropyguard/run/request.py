@@ -144,7 +144,7 @@ def input_of(request: Request, spooled: Path | None = None) -> FoundInput:
     if not sources:
         raise UsageError(f"--input {request.input} lies in the checkpoint dir. Name the data itself.")
     if not spooled:
-        files = [source.path for source in sources if isinstance(source.path, Path)]
+        files = [source.path if isinstance(source.path, Path) else source.path.url for source in sources]
         check_input(_targets(request), request.input, files)
     return dataclasses.replace(found, sources=sources)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from entropyguard.core.errors import OutputError, UsageError
 from entropyguard.core.ingest.endings import source_of
+from entropyguard.core.ingest.path_patterns import fits
 from entropyguard.core.storage.remote import is_url
 from entropyguard.project.ownership import owner
-from entropyguard.run.path_patterns import fits
 from entropyguard.run.remote_targets import check_remote, object_parts, would_be_listed
 from entropyguard.run.saved_dataset import DATA_FILE, check_folder, is_folder
 from entropyguard.run.streams import STDOUT, descriptor_of, is_stream
@@ -62,7 +62,7 @@ def check_targets(wanted: Sequence[Target]) -> None:
             _check_writable(target)
 
 
-def check_input(wanted: Sequence[Target], spec: str, files: Iterable[Path]) -> None:
+def check_input(wanted: Sequence[Target], spec: str, files: Iterable[Path | str]) -> None:
     """UsageError for a target that is an input file, or that the next run on `spec` would read as one."""
     files = list(files)
     sources = {key for path in files for key in file_keys(path)}
@@ -75,9 +75,9 @@ def check_input(wanted: Sequence[Target], spec: str, files: Iterable[Path]) -> N
             )
 
 
-def _are_notes(target: Target, files: Sequence[Path]) -> bool:
+def _are_notes(target: Target, files: Sequence[Path | str]) -> bool:
     """Whether a `.json` would be passed over: beside other data, or as the one object that --json writes."""
-    kinds = {source.kind for path in files if (source := source_of(path))}
+    kinds = {source.kind for path in files if (source := source_of(Path(path)))}
     return Path(target.path).suffix.lower() == ".json" and (target.flag == "--json" or kinds != {"json"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -24,6 +24,15 @@ class Proxy:
     """This request reaches the server, and its answer does not come back."""
     once: bool = False
     """Only the first time; else the network stays down after a cut."""
+    cut_after: int | None = None
+    """Every connection breaks off when so many bytes have come over it from the server."""
+    happens: Callable[[], object] | None = None
+    """Is called once, when `happens_at` bytes have come from the server, before more come."""
+    happens_at: int = 0
+    sent: int = 0
+    """Bytes that have come from the server."""
+    cuts: int = 0
+    """How often a connection broke off for `cut_after`."""
     requests: list[bytes] = field(default_factory=list)
     """The first lines of all requests with their verbs and paths, as far as they are not bodies."""
     endpoint: str = ""
@@ -76,14 +85,23 @@ class Proxy:
         client.shutdown(socket.SHUT_RDWR)
 
     def _answers(self, server: socket.socket, client: socket.socket) -> None:
+        passed = 0
         with suppress(OSError):
             while data := server.recv(1 << 16):
+                self.sent += len(data)
+                passed += len(data)
+                if self.happens is not None and self.sent >= self.happens_at:
+                    happens, self.happens = self.happens, None
+                    happens()
+                if self.cut_after is not None and passed > self.cut_after:
+                    self.cuts += 1
+                    break
                 client.sendall(data)
             client.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def proxy_to(server: str, **faults: bytes | bool | None) -> Iterator[Proxy]:
+def proxy_to(server: str, **faults: bytes | bool | int | Callable[[], object] | None) -> Iterator[Proxy]:
     """A proxy to the server at that address, with the faults that `Proxy` names."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = Proxy(server, **faults)  # type: ignore[arg-type]

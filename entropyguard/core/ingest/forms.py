@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 
 from entropyguard.core.encodings import likely_encoding
 from entropyguard.core.errors import InputError
@@ -12,6 +13,8 @@ from entropyguard.core.rows.source import Source
 
 _HEAD_BYTES = 1 << 16
 _SHOWN = 40
+_PIECES_HELD = 3
+_BLANK = b" \t\r\n"
 _MAGIC = (
     (b"\x1f\x8b", "packed with gzip", "Give it the ending .jsonl.gz, or unpack it"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "Give it the ending .jsonl.zst, or unpack it"),
@@ -49,10 +52,25 @@ def head_of(source: Source) -> bytes | None:
     """The file's beginning, of what is not blank; None when there is no such."""
     held = b""
     for piece in read_pieces(source):
-        held = (held + piece).lstrip(b" \t\r\n")
+        held = (held + piece).lstrip(_BLANK)
         if len(held) >= _HEAD_BYTES:
             break
     return held[:_HEAD_BYTES] or None
+
+
+def with_head(source: Source) -> tuple[bytes, Iterator[bytes]]:
+    """The same, empty where there is none, with the file's text from its first byte on; read once, as a rule."""
+    pieces = read_pieces(source)
+    first: list[bytes] = []
+    for piece in pieces:
+        first.append(piece)
+        head = b"".join(first).lstrip(_BLANK)
+        if len(head) >= _HEAD_BYTES or len(first) == _PIECES_HELD:
+            break
+    else:
+        return b"".join(first).lstrip(_BLANK)[:_HEAD_BYTES], iter(first)
+    # Many MB of blanks may come first, which nobody should hold.
+    return head[:_HEAD_BYTES] if len(head) >= _HEAD_BYTES else head_of(source) or b"", chain(first, pieces)
 
 
 def _by_magic(head: bytes) -> tuple[str, str] | None:

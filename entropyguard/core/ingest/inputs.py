@@ -16,7 +16,7 @@ from entropyguard.core.ingest.partitions import partition_folders, partitioned
 from entropyguard.core.ingest.saved_datasets import saved_dataset
 from entropyguard.core.ingest.search import BESIDE_DATA, ONE_OBJECT, Skip, Skipped, files_below, matches
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, OBJECTS, Source
-from entropyguard.core.storage.remote import is_url
+from entropyguard.core.storage.remote import is_url, shown
 from entropyguard.core.storage.remote_path import RemotePath
 
 _NO_ENDING, _EMPTY = f"of another ending than {ENDINGS}", "empty"
@@ -78,20 +78,20 @@ def _found(spec: str, encoding: str) -> FoundInput:
 
     if Path(spec).name == OBJECTS and Path(spec).is_file():
         noted = noted_sources(Path(spec), encoding)
-        return FoundInput(noted, [], list(dict.fromkeys(folder for one in noted for folder in one.partitions)))
+        return FoundInput(noted, [], _first_folders(folder for one in noted for folder in one.partitions))
     files, below = _searched(spec, skip)
     if below is None:
         return FoundInput([_single(files[0], encoding)], [], [])
-    sources = _known(files, skipped, encoding)
+    sources, named = _known(files, skipped, encoding), shown(spec) if is_url(spec) else spec
     if not sources:
-        raise InputError(f"{spec} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
+        raise InputError(f"{named} holds no data files ({ENDINGS}). Name a file, a folder or a glob that does.")
     sources = _without_notes(sources, skip)
     if not sources:
-        raise InputError(f"{spec} holds no rows: {skipped[-1].path} is {skipped[-1].reason}. Name a file that does.")
-    _check_one_kind(spec, sources)
+        raise InputError(f"{named} holds no rows: {skipped[-1].path} is {skipped[-1].reason}. Name a file that does.")
+    _check_one_kind(named, sources)
     filled = [source for source in sources if not _is_empty(source)]
     if not filled:
-        raise InputError(f"{spec}: every data file in it is empty. Name one that holds rows.")
+        raise InputError(f"{named}: every data file in it is empty. Name one that holds rows.")
     read = set(filled)
     skipped += [Skipped(_as_skipped(source), _EMPTY) for source in sources if source not in read]
     if filled[0].record_format == "parquet":
@@ -120,10 +120,13 @@ def _searched(spec: str, skip: Skip) -> tuple[Sequence[Path | RemotePath], int |
 
 def _partitions(sources: list[Source], below: int) -> list[str]:
     """The first folder of each partition column, in the paths without their first `below` parts."""
+    return _first_folders(folder for source in sources for folder in partition_folders(source, below))
+
+
+def _first_folders(folders: Iterable[str]) -> list[str]:
     first: dict[str, str] = {}
-    for source in sources:
-        for folder in partition_folders(source, below):
-            first.setdefault(folder.partition("=")[0], folder)
+    for folder in folders:
+        first.setdefault(folder.partition("=")[0], folder)
     return list(first.values())
 
 

@@ -21,14 +21,15 @@ _MICROSECONDS = 1_000_000
 
 
 def unit_of_int96(sources: Sequence[Source]) -> str | None:
-    """None where nanoseconds hold every INT96 timestamp of the files, "us" where only microseconds do.
+    """None where nanoseconds hold every INT96 timestamp of files that have such, "us" where only microseconds do.
 
     DataFormatError with the row where neither does: a far date beside digits below a microsecond.
     """
     far = fine = None
     for source in sources:
-        columns = _int96_columns(source)
-        for row, nano, micro, second in _values(source, columns) if columns else ():
+        with pq.ParquetFile(source.arrow_file()) as file:
+            columns = int96_columns(file)
+        for row, nano, micro, second in _values(source, columns):
             if far is None and (at := _first(np.floor_divide(nano, 1_000 * _MICROSECONDS) != second)) is not None:
                 far = f"{source}, row {row + at}"
             # Differences wrap around as the values did, so this holds of far dates too.
@@ -44,10 +45,10 @@ def unit_of_int96(sources: Sequence[Source]) -> str | None:
     return "us" if far else None
 
 
-def _int96_columns(source: Source) -> list[str]:
-    with pq.ParquetFile(source.arrow_file()) as file:
-        columns = [file.schema.column(at) for at in range(len(file.schema))]
-        return [column.path for column in columns if column.physical_type == "INT96"]
+def int96_columns(file: pq.ParquetFile) -> list[str]:
+    """The columns of that type."""
+    columns = [file.schema.column(at) for at in range(len(file.schema))]
+    return [column.path for column in columns if column.physical_type == "INT96"]
 
 
 def _values(source: Source, columns: list[str]) -> Iterator[tuple[int, Ints, Ints, Ints]]:

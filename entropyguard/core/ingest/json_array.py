@@ -17,7 +17,7 @@ import pyarrow as pa
 from entropyguard.core.arrays import Bools, Bytes, Ints, flagged
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import SHOWN_BYTES, Rejected, as_text, over_long_reason, utf8_reason
-from entropyguard.core.ingest.lines import LineBlock, is_utf8, read_pieces
+from entropyguard.core.ingest.lines import LineBlock, is_utf8
 from entropyguard.core.rows.source import Source
 
 _SPACE = b" \t\r\n"
@@ -59,13 +59,15 @@ class _Element:
             self.parts = [b"".join(self.parts)[:SHOWN_BYTES]]
 
 
-def read_elements(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
+def read_elements(source: Source, pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
     """The elements of the array that a file holds, each as a line; one of over `limit` bytes is rejected.
+
+    `pieces`: all of its text.
 
     DataFormatError where the array is not closed or something follows it. `file`: its ordinal, for rejected rows.
     """
     array = _Array(source, limit)
-    for piece in _cut(read_pieces(source)):
+    for piece in _cut(pieces):
         elements = array.elements(piece)
         if elements:
             yield _block(elements, file, limit)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.forms import head_of
+from entropyguard.core.ingest.forms import with_head
 from entropyguard.core.ingest.json_array import read_elements
 from entropyguard.core.ingest.lines import LineBlock, read_lines
 from entropyguard.core.rows.source import Source
@@ -22,11 +22,13 @@ def read_rows(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
 
     DataFormatError for a `.json` that holds one object, and as in `read_elements`.
     """
-    head = head_of(source) or b""
+    head, pieces = with_head(source)
     if source.kind == "json" and (refused := refusal(source, head)):
         raise DataFormatError(refused)
-    read = read_elements if is_array(head) else read_lines
-    yield from read(source, limit, file)
+    if is_array(head):
+        yield from read_elements(source, pieces, limit, file)
+    else:
+        yield from read_lines(pieces, limit, file)
 
 
 def is_array(head: bytes) -> bool:

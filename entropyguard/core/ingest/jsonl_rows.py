@@ -15,7 +15,7 @@ from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed, no_text_reason
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.json_files import read_rows
-from entropyguard.core.ingest.lines import LineBlock, lines_of, read_range
+from entropyguard.core.ingest.lines import LineBlock, read_lines, read_range
 from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.json_lines import MalformedLineError, fast_values, parse_line
@@ -61,7 +61,7 @@ class JsonlRows:
         limit = self._params.max_line_bytes
         if piece.is_whole:
             return read_rows(piece.source, limit, piece.file)
-        return lines_of(read_range(piece.source, piece.start, piece.end), limit, piece.file)
+        return read_lines(read_range(piece.source, piece.start, piece.end), limit, piece.file)
 
     def noted(self) -> dict[str, Any]:
         """Which columns there are, and whether any row is sound."""

@@ -108,16 +108,11 @@ def _open(source: Source) -> Any:
     return source.stream()
 
 
-def read_lines(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
+def read_lines(pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
     """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held.
 
-    `file`: its ordinal, for the rejected lines.
+    `pieces`: all of its text, or some lines, which are counted from 1; `file`: its ordinal, for the rejected lines.
     """
-    return lines_of(read_pieces(source), limit, file)
-
-
-def lines_of(pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
-    """The same of some lines of a file, which are counted from 1."""
     line = 1
     for data, cut_bytes in _whole_lines(pieces, limit):
         if cut_bytes:

@@ -16,7 +16,7 @@ from entropyguard.core.errors import DataFormatError, InputError
 from entropyguard.core.ingest.arrow_files import ArrowFile, open_arrow
 from entropyguard.core.ingest.batches import Batch, Rejected, as_places, check_columns, null_reasons
 from entropyguard.core.ingest.forms import packed_form_of
-from entropyguard.core.ingest.int96 import unit_of_int96
+from entropyguard.core.ingest.int96 import int96_columns, unit_of_int96
 from entropyguard.core.ingest.parquet_schema import common_schema, conformed
 from entropyguard.core.ingest.partition_columns import with_partitions
 from entropyguard.core.ingest.pieces import Piece
@@ -67,8 +67,7 @@ class ParquetRows:
 
     def __init__(self, sources: Sequence[Source], params: IngestParams) -> None:
         self._params = params
-        self._int96_unit = _int96_unit(sources)
-        self._schema = _schema_of(sources, self._int96_unit)
+        self._schema, self._int96_unit = _looked_at(sources)
         self._paths = text_paths(params.text_column)
         check_columns(sources[0], list(self._schema), self._paths, params.required_columns)
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
@@ -136,7 +135,7 @@ class ParquetRows:
 
 def united_schema(sources: Sequence[Source]) -> pa.Schema:
     """The schema with which all files are read, partition columns last; DataFormatError where there is none."""
-    return _schema_of(sources, _int96_unit(sources))
+    return _looked_at(sources)[0]
 
 
 def row_groups_of(source: Source) -> list[tuple[int, int]]:
@@ -149,20 +148,24 @@ def row_groups_of(source: Source) -> list[tuple[int, int]]:
         return [(group.num_rows, group.total_byte_size) for group in groups if is_sound]
 
 
-def _schema_of(sources: Sequence[Source], int96_unit: str | None) -> pa.Schema:
-    def own(source: Source) -> pa.Schema:
-        with open_input(source, int96_unit) as file:
-            return file.schema_arrow
+def _looked_at(sources: Sequence[Source]) -> tuple[pa.Schema, str | None]:
+    """The schema with which all files are read, and the unit of INT96; each file is opened once where none has those.
 
-    return with_partitions(common_schema((source, own(source)) for source in sources), sources)
-
-
-def _int96_unit(sources: Sequence[Source]) -> str | None:
-    """As `unit_of_int96`, with InputError for a file that is no sound Parquet or Arrow."""
+    InputError for a file that is no sound Parquet or Arrow.
+    """
+    schemas: dict[Source, pa.Schema] = {}
+    old, last = [], None
     for source in sources:
-        with open_input(source):
-            pass
-    return unit_of_int96([source for source in sources if source.kind == "parquet"])
+        with open_input(source) as file:
+            own = file.schema_arrow
+            last = schemas[source] = last if last is not None and own.equals(last, check_metadata=True) else own
+            if isinstance(file, pq.ParquetFile) and int96_columns(file):
+                old.append(source)
+    unit = unit_of_int96(old)
+    for source in old if unit is not None else ():
+        with open_input(source, unit) as file:
+            schemas[source] = file.schema_arrow
+    return with_partitions(common_schema(schemas.items()), sources), unit
 
 
 def _read(file: pq.ParquetFile | ArrowFile, piece: Piece) -> Iterator[pa.RecordBatch]:

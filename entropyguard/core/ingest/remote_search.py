@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from entropyguard.core.errors import InputError
+from entropyguard.core.ingest.path_patterns import fits
+from entropyguard.core.ingest.saved_datasets import INFO, SPLITS, STATE, UNNAMED, named_files
 from entropyguard.core.ingest.search import CHECKPOINTS, HIDDEN, Skip, reason_of
 from entropyguard.core.rows.source import CHECKPOINT_MARKER
 from entropyguard.core.storage.remote import Trouble, filesystem, remote_errors, shown, trouble_of
@@ -21,54 +23,102 @@ def remote_files(url: str, skip: Skip) -> tuple[list[RemotePath], int | None]:
     What no search looks at is skipped. InputError when there is nothing, or it may not be looked at.
     """
     with remote_errors(url, InputError):
-        fs, path = filesystem(url)
+        there = _Place(url)
         if glob.has_magic(url) and not url.startswith(_WHOLE):
             if glob.has_magic(url_path(url).parts[0]):
                 raise InputError(f"{url}: a wildcard cannot stand for a bucket. Name it.")
-            return _matches(fs, path, skip)
-        info = None if url.endswith("/") else fs.info(path)
+            return _matches(there, skip)
+        info = None if url.endswith("/") else there.fs.info(there.path)
         if info is not None and info["type"] != "directory":
             return [RemotePath.of(url, info)], None
-        return _below(fs, path, skip)
+        return _below(there, skip)
 
 
-def _below(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
+class _Place:
+    """A URL: the filesystem it names, the path in that, and what stands before it, be it a scheme or a server."""
+
+    def __init__(self, url: str) -> None:
+        self.fs, path = filesystem(url)
+        self.path = path.rstrip("/")
+        bare = url.rstrip("/")
+        self._before = bare.removesuffix(self.path) if bare.endswith(self.path) else None
+
+    def url_of(self, name: str) -> str:
+        """The URL of what a listing calls so."""
+        url: str = self.fs.unstrip_protocol(name) if self._before is None else self._before + name
+        return url
+
+    def entries(self, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
+        """The files of a listing, and its folders with a slash at their end, by name as bytes."""
+        found = []
+        for name, info in infos.items():
+            url = self.url_of(name)
+            is_folder = info["type"] == "directory"
+            found.append(RemotePath(f"{url.rstrip('/')}/", 0) if is_folder else RemotePath.of(url, info))
+        return sorted(found, key=lambda one: one.url.encode(errors="surrogatepass"))
+
+
+def _below(place: _Place, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files of a folder, all the way down."""
-    base = len(url_path(fs.unstrip_protocol(path.rstrip("/"))).parts)
-    found = _files(fs, fs.find(path, detail=True))
+    folder = place.url_of(place.path)
+    base = len(url_path(folder).parts)
+    found = place.entries(place.fs.find(place.path, detail=True))
     if any(one.parts[base] == CHECKPOINT_MARKER for one in found):
         raise InputError(
-            f"{shown(fs.unstrip_protocol(path))} is a checkpoint dir or a data repo: it holds copies of data. "
-            "Name the data itself."
+            f"{shown(folder)} is a checkpoint dir or a data repo: it holds copies of data. Name the data itself."
         )
+    saved = _saved(place, found, base, skip)
     rules = {one: ["**"] * len(one.parts[base:]) for one in found}
-    return list(_looked_at(found, base, rules, skip)), base
+    inside = _checkpoint_dirs(found)
+    return list(_looked_at(found, base, rules, skip, inside=inside)) if saved is None else saved, base
 
 
-def _matches(fs: Any, path: str, skip: Skip) -> tuple[list[RemotePath], int]:
+def _saved(place: _Place, found: Sequence[RemotePath], base: int, skip: Skip) -> list[RemotePath] | None:
+    """The files with the rows of a data set that `datasets` saved, as of a local one; None where it is none."""
+    names = {"/".join(one.parts[base:]): one for one in found}
+
+    def read(name: str) -> bytes | None:
+        content: bytes | None = place.fs.cat_file(f"{place.path}/{name}") if name in names else None
+        return content
+
+    notes = next((names[name] for name in (SPLITS, STATE) if name in names), None)
+    named = None if notes is None else named_files(str(notes).rpartition("/")[0], read)
+    if named is None:
+        return None
+    below, files = named
+    for name, one in names.items():
+        if name.rpartition("/")[0] == below.rstrip("/") and name.removeprefix(below) not in {*files, STATE, INFO}:
+            skip(str(one), UNNAMED)
+    missing = next((name for name in files if below + name not in names), None)
+    if missing is not None:
+        raise InputError(f"{str(notes).rpartition('/')[0]}/{below}{missing} is missing. Check the URL.")
+    return [names[below + name] for name in files]
+
+
+def _matches(place: _Place, skip: Skip) -> tuple[list[RemotePath], int]:
     """The files that a glob names; one whose name is spelled just so, signs and all, where it names none."""
-    pattern = url_path(fs.unstrip_protocol(path)).parts
+    pattern = url_path(place.url_of(place.path)).parts
     base = next(at for at, part in enumerate(pattern) if glob.has_magic(part))
-    found = _files(fs, fs.glob(path, detail=True))
+    depth = None if "**" in pattern else len(pattern) - base  # below a `**` a listing in one go is quicker
+    folder = _cut(place.path, len(pattern) - base)
+    there = place.entries(place.fs.find(folder, maxdepth=depth, withdirs=depth is not None, detail=True))
+    found = [one for one in there if fits(one.parts[base:], pattern[base:])]
     if not found:
         try:
-            found = _files(fs, {path: fs.info(path)})
+            info = place.fs.info(place.path)
         except Exception as error:
             if trouble_of(error) not in {Trouble.MISSING, Trouble.DENIED}:  # who may not list is told no more
                 raise
+        else:
+            found = [RemotePath.of(place.url_of(place.path), info)] if info["type"] == "file" else []
         return found, base
     rules = {one: _rules(one.parts[base:], pattern[base:]) for one in found}
-    return list(_looked_at(found, base, rules, skip)), base
+    return list(_looked_at(found, base, rules, skip, inside=_checkpoint_dirs(there))), base
 
 
-def _files(fs: Any, infos: dict[str, dict[str, Any]]) -> list[RemotePath]:
-    """The files of a listing; an object that ends with a slash stands for a folder."""
-    found = [
-        RemotePath.of(fs.unstrip_protocol(name), info)
-        for name, info in infos.items()
-        if info["type"] == "file" and not name.endswith("/")
-    ]
-    return sorted(found, key=lambda one: one.url.encode(errors="surrogatepass"))
+def _checkpoint_dirs(there: Sequence[RemotePath]) -> set[tuple[str, ...]]:
+    """The folders with our marker in them, as parts."""
+    return {one.parts[: one.parts.index(CHECKPOINT_MARKER)] for one in there if CHECKPOINT_MARKER in one.parts}
 
 
 def _rules(parts: Sequence[str], pattern: Sequence[str]) -> list[str]:
@@ -81,19 +131,24 @@ def _rules(parts: Sequence[str], pattern: Sequence[str]) -> list[str]:
 
 
 def _looked_at(
-    found: Sequence[RemotePath], base: int, rules: dict[RemotePath, list[str]], skip: Skip
+    found: Sequence[RemotePath],
+    base: int,
+    rules: dict[RemotePath, list[str]],
+    skip: Skip,
+    *,
+    inside: set[tuple[str, ...]],
 ) -> Iterator[RemotePath]:
-    """Those in whose path no part is passed over; a folder is told once."""
-    inside = {one.parts[: one.parts.index(CHECKPOINT_MARKER)] for one in found if CHECKPOINT_MARKER in one.parts[:-1]}
+    """The files in whose path no part is passed over; a folder that is, is told once. inside: of checkpoint dirs."""
     told = set()
     for one in found:
         at, reason = _first_reason(one.parts, base, rules[one], inside)
+        is_folder = one.url.endswith("/")
         if reason is None:
-            yield one
+            if not is_folder:  # an object of such a name stands for a folder
+                yield one
             continue
-        is_whole = at == len(one.parts) - 1
-        name = str(one) if is_whole else _cut(one, at)
-        if name not in told and not (reason == HIDDEN and rules[one][at - base] not in {"**"}):
+        name = _cut(str(one).rstrip("/"), len(one.parts) - 1 - at)
+        if name not in told and (reason != HIDDEN or rules[one][at - base] == "**"):
             told.add(name)
             skip(name, reason)
 
@@ -111,6 +166,6 @@ def _first_reason(
     return len(parts), None
 
 
-def _cut(one: RemotePath, at: int) -> str:
-    """The URL of the folder that is a path's part number `at`."""
-    return str(one).rsplit("/", len(one.parts) - 1 - at)[0]
+def _cut(url: str, parts: int) -> str:
+    """The URL without its last so many parts."""
+    return url.rsplit("/", parts)[0]

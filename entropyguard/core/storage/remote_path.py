@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +32,8 @@ class RemotePath:
     @classmethod
     def of(cls, url: str, info: dict[str, Any]) -> RemotePath:
         """The file that an entry of a listing of fsspec's tells of."""
-        etag = next((str(info[name]) for name in (*_IDENTITIES, *_TIMES) if info.get(name)), "")
+        known = next((info[name] for name in (*_IDENTITIES, *_TIMES) if info.get(name)), "")
+        etag = str(known.timestamp() if isinstance(known, datetime) else known)
         version = info.get("VersionId")
         return cls(url, info.get("size"), etag.strip('"'), "" if version in {None, "null"} else str(version))
 

@@ -22,6 +22,7 @@ from entropyguard.core.storage.remote_path import RemotePath
 
 _FIRST_BLOCK, _BLOCK = 1 << 20, 8 << 20  # many look at a file's head only
 _RANGE, _RANGES_HELD = 1 << 20, 64
+_SMALLEST = 64 << 10
 _WAITS = (0.5, 1, 2, 4)
 """Seconds before a read is tried again, beside what the filesystem does by itself."""
 _PASSING = {Trouble.CUT, Trouble.UNREACHABLE}
@@ -31,34 +32,56 @@ class _RemoteFile:
     """A remote file that is open: ranges of it."""
 
     def __init__(self, path: RemotePath) -> None:
-        self._path = path
+        self._path, self._most = path, _BLOCK
         with remote_errors(path.url, InputError):
             self._fs, self._name = filesystem(path.url)
-            self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none")
-            self._check(getattr(self._file, "details", None) or self._fs.info(self._name))
+            known = {"size": path.size} if path.etag and path.size is not None and "s3" in self._fs.protocol else {}
+            self._file = self._fs.open(self._name, "rb", block_size=_BLOCK, cache_type="none", **known)
+            self._is_guarded = bool(known) and hasattr(self._file, "read_kw")
+            if (
+                self._is_guarded
+            ):  # what was listed is enough to ask for: another request for each file would say no more
+                etag = f'"{path.etag}"'
+                self._file.details = {"name": self._name, "type": "file", "size": path.size, "ETag": etag}
+                self._file.read_kw = {**self._file.read_kw, "IfMatch": etag}
+            else:
+                self._check(self._fs.info(self._name))
 
     def read(self, start: int, size: int) -> bytes:
-        """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had."""
+        """`size` bytes from `start` on, fewer at the end; InputError where they cannot be had.
+
+        Where the connection breaks, smaller parts are asked for from there on, and larger ones again when these come.
+        """
+        whole = size if self._path.size is None else min(size, self._path.size - start)
+        parts: list[bytes] = []
+        got = failed = 0
         with remote_errors(self._path.url, InputError):
-            for wait in _WAITS:
+            while got < whole:
+                wanted = min(self._most, whole - got)
                 try:
-                    return self._read(start, size)
+                    parts.append(self._read(start + got, wanted))
                 except Exception as error:
-                    if trouble_of(error) not in _PASSING:
+                    if failed == len(_WAITS) or trouble_of(error) not in _PASSING:
                         raise
-                time.sleep(wait)
-            return self._read(start, size)
+                    time.sleep(_WAITS[failed])
+                    failed, self._most = failed + 1, max(wanted // 8, _SMALLEST)
+                    continue
+                if not parts[-1]:
+                    break
+                got, failed = got + len(parts[-1]), 0
+                self._most = min(2 * self._most, _BLOCK)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read(self, start: int, size: int) -> bytes:
         self._file.seek(start)
         data: bytes = self._file.read(size)
-        if self._path.size is not None and len(data) != min(size, self._path.size - start):
+        if self._path.size is not None and len(data) != size:
             raise ConnectionError(f"{len(data)} bytes came of {size} from {start} on")
         return data
 
     def check_end(self) -> None:
         """InputError when the file is another one than at the beginning; S3 was asked with every range."""
-        if "IfMatch" not in getattr(self._file, "read_kw", {}):
+        if not self._is_guarded:
             with remote_errors(self._path.url, InputError):
                 self._check(self._fs.info(self._name))
 

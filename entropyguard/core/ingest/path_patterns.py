@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Sequence
 
 
-def fits(names: list[str], pattern: list[str]) -> bool:
+def fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether the parts of a path are what the parts of a pattern stand for, `**` for any number of folders."""
     if not pattern or not names:
         return not pattern and not names
