@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
@@ -300,3 +301,15 @@ def test_unsound_input_is_refused_whatever_units_find_first(tmp_path: Path) -> N
     said = check_units(folder, tmp_path, params(strict=True))
     assert str(said).startswith(DataFormatError.__name__)
     assert "a.jsonl, line 21" in str(said)
+
+
+def test_a_file_at_a_url_is_read_by_ranges(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(AWKWARD["rejected everywhere"])
+    fsspec.filesystem("memory").pipe("/units/a.jsonl", AWKWARD["rejected everywhere"])
+    there = "memory://units/a.jsonl"
+    spans = [len(units_of(find_sources(spec), 400)) for spec in (there, str(tmp_path / "a.jsonl"))]
+    assert spans[0] == spans[1] > 2
+    out, rejected = tmp_path / "ingested.parquet", tmp_path / "rejected.jsonl"
+    spread = Spread(InlinePool(), tmp_path / "units")
+    counts = ingest(find_sources(there), out, rejected, params(), silent, None, 5, spread, unit_bytes=400)
+    assert (counts, out.read_bytes(), rejected.read_bytes()) == outcome(tmp_path / "a.jsonl", tmp_path, None, params())
