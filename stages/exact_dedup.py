@@ -15,6 +15,7 @@ def work(run: StageRun) -> Counts:
         run.params.exact,
         run.params.keep,
         run.progress,
+        run.spread(),
     )
     return {
         "kept": counts.kept,

@@ -29,7 +29,7 @@ def work(run: StageRun) -> Counts:
     cleaned = run.output(f"cleaned.{run.params.output.format}")
     marks = marks_of(lineage) if run.params.output.mark else None
     written = lineage.ingested if marks else kept
-    rows = write_records(written, cleaned, run.params.output.format, run.progress, run.place, marks)
+    rows = write_records(written, cleaned, run.params.output.format, run.progress, run.place, marks, run.spread())
     write_json(run.output("report.json"), report)
     near_pairs, similar_pairs = run.checkpoint("near_pairs.parquet"), run.checkpoint("similar_pairs.parquet")
     examples = find_examples(lineage, near_pairs, similar_pairs, report)

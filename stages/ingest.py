@@ -24,6 +24,7 @@ def work(run: StageRun) -> Counts:
             run.params.ingest,
             run.progress,
             run.params.chunks,
+            spread=run.spread(threads=3),
         )
         if run.is_at_rest():
             break

@@ -150,7 +150,7 @@ def _in_process(data: Any, rows: Data | None, request: Request, folder: Path) ->
         run.report()  # which raises where more is lost
     checkpoint = run.checkpoint(AFTER_SEMANTIC)
     if rows is None:
-        write_records(checkpoint, Path(request.output), params.output.format, silent, run.place)
+        write_records(checkpoint, Path(request.output), params.output.format, silent, run.place, spread=run.spread())
     kept = _path_like(data, request.output) if rows is None else rows.select(checkpoint.row_ids)
     return DedupResult(kept, checkpoint.row_ids, run, folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from entropyguard.core.embed.model import check_fingerprint, is_static, resolve_
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.params import Params
 from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.report.lineage import Lineage
 from entropyguard.core.rows.source import Place
@@ -24,6 +26,7 @@ from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, ING
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.queries.sweep import NEAR, Sweep, SweepRequest, check_range, sweep_stored
 from entropyguard.run.memory import default_max_memory
+from entropyguard.run.pools import gains
 from entropyguard.run.progress import terminal_progress
 from entropyguard.run.request import DATA, Request
 
@@ -47,6 +50,7 @@ class PrivateRun:
         self.max_memory = request.max_memory or default_max_memory()
         self.allow_download = request.allow_download
         self.pool: Pool = InlinePool()
+        self._units = folder / "units"
         self._vector_cache = request.vector_cache
         self._names = names
         self._watched = Watched() if watched else None
@@ -64,6 +68,7 @@ class PrivateRun:
     def _run_stage(self, stage: str, *, progress: bool) -> None:
         with terminal_progress(stage) if progress else contextlib.nullcontext(silent) as self.progress:
             packaged_work(stage)(self)
+        shutil.rmtree(self._units, ignore_errors=True)
 
     def watch(self, path: Path | RemotePath) -> None:
         if self._watched is not None and isinstance(path, Path):
@@ -114,6 +119,9 @@ class PrivateRun:
 
     def block_store(self) -> None:
         return None
+
+    def spread(self, threads: int = 1) -> Spread | None:
+        return Spread(self.pool, self._units) if gains(self.pool, threads) else None
 
     def lineage(self) -> Lineage:
         """What became of every row."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from entropyguard.core.storage.files import md5_digest
-from entropyguard.core.storage.part_names import PART
+from entropyguard.core.storage.part_names import PARQUET, part_pattern
 from entropyguard.core.storage.temporary import remove_abandoned
 from entropyguard.project.layout import EMBEDDINGS
 from entropyguard.project.pipeline import STAGES
@@ -54,7 +54,7 @@ def pulled_embeddings(project: Project, store: Path) -> Path | None:
     """
     md5 = project.locked_md5(EMBEDDINGS)
     copy = None if md5 is None else cached(project, md5)
-    if copy is None or copy.stat().st_size in _sizes(store.glob(f"*/{PART}")):
+    if copy is None or copy.stat().st_size in _sizes(store.glob(f"*/{part_pattern(PARQUET)}")):
         return None
     return copy if md5_digest(copy) == md5 else None
 

@@ -27,7 +27,7 @@ INPUTS = "inputs"
 """The folder of links to the input, in a checkpoint dir."""
 
 _OURS = CHECKPOINT_MARKER
-_MADE_AGAIN = ("near", "vectors", "blocks", "sweep", "tmp")
+_MADE_AGAIN = ("near", "vectors", "blocks", "units", "sweep", "tmp")
 
 _CHECKPOINTS = (INGESTED, AFTER_EXACT, AFTER_NEAR, NEAR_PAIRS, EMBEDDINGS, PAIRS, AFTER_SEMANTIC)
 
@@ -81,6 +81,7 @@ class Layout:
         self.near = self.ours / "near"
         self.vectors = self.ours / "vectors"
         self.blocks = self.ours / "blocks"
+        self.units = self.ours / "units"
         self.sweep = self.ours / "sweep"
         self.made_again = [self.ours / name for name in _MADE_AGAIN]
 

@@ -7,7 +7,7 @@ import re
 from entropyguard.core.checkpoint.metadata import FILE as METADATA
 from entropyguard.core.params import OUTPUT_FORMATS
 from entropyguard.core.rows.source import CHECKPOINT_MARKER, OBJECTS
-from entropyguard.core.storage.part_names import PART_NAME
+from entropyguard.core.storage.part_names import ARROW_PART_NAME, PART_NAME
 from entropyguard.project.layout import (
     AFTER_EXACT,
     AFTER_NEAR,
@@ -48,6 +48,7 @@ STORES = [
     rf"{_OURS}/vectors/(?:[^/]+/(?:{PART_NAME})?)?",
     rf"{_OURS}/blocks/(?:.+/)?(?:{PART_NAME})?",
     rf"{_OURS}/sweep/(?:blocks/(?:.+/)?(?:{PART_NAME})?|pairs\.(?:parquet|json|tmp))?",
+    rf"{_OURS}/units/(?:.+/)?(?:{PART_NAME}|{ARROW_PART_NAME})?",
     _OURS + rf"/(?:tmp/(?:{_STAGE}/.*)?)",
 ]
 """What is kept so that it need not be made again."""

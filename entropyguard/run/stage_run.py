@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from entropyguard.core.embed.encoder import Encoder
     from entropyguard.core.params import Params
     from entropyguard.core.pool.pool import Pool
+    from entropyguard.core.pool.spread import Spread
     from entropyguard.core.progress import Progress
     from entropyguard.core.rows.source import Place
     from entropyguard.core.storage.checkpoint import Checkpoint
@@ -74,3 +75,9 @@ class StageRun(Protocol):
 
     def block_store(self) -> PartStore | None:
         """Where finished blocks of the search are kept."""
+
+    def spread(self, threads: int = 1) -> Spread | None:
+        """The pool with a place for what comes of units; None where it gains nothing over what a stage does by itself.
+
+        threads: how many cores the stage keeps busy then.
+        """

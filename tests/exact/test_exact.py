@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.exact.exact import NO_PART, ExactCounts, drop_exact_duplicates, mark_exact_duplicates
+from entropyguard.core.exact.exact import ExactCounts, drop_exact_duplicates
+from entropyguard.core.exact.mark import NO_PART, mark_exact_duplicates
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled

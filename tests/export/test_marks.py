@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.marks import COLUMNS, FACTS, MARK, NO_KEEPER, Marks, check_names
-from entropyguard.core.export.writers import line_only, write_records
+from entropyguard.core.export.record_rows import line_only
+from entropyguard.core.export.writers import write_records
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.params import IngestParams

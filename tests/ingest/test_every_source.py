@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from pyarrow import feather
 
-from entropyguard.core.exact.exact import mark_exact_duplicates
+from entropyguard.core.exact.mark import mark_exact_duplicates
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.rows.hashes import hashes_of
 from entropyguard.run.request import Request, input_of, params_of

@@ -14,6 +14,7 @@ from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.writers import write_records
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.ingest.parquet_rows import BATCH_BYTES, ParquetRows
+from entropyguard.core.ingest.pieces import whole_files
 from entropyguard.core.progress import silent
 from entropyguard.core.rows.text import schema_of
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -146,7 +147,7 @@ def test_long_texts_that_a_dictionary_holds_once_come_in_small_batches(tmp_path:
     texts = texts.dictionary_encode() if pa.types.is_dictionary(kind) else texts.cast(kind)
     pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
     sources = find_sources(str(tmp_path))
-    batches = list(ParquetRows(sources, params()).batches(sources))
+    batches = list(ParquetRows(sources, params()).batches(whole_files(sources)))
     assert sum(batch.rows for batch in batches) == 600
     assert max(batch.rows for batch in batches) <= BATCH_BYTES // 100_000
     groups = Checkpoint(checkpoint_of(tmp_path / "a.parquet")).group_rows
@@ -156,4 +157,4 @@ def test_long_texts_that_a_dictionary_holds_once_come_in_small_batches(tmp_path:
 def test_short_rows_come_many_at_a_time(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [f"t{at}" for at in range(10_000)]}), tmp_path / "a.parquet")
     sources = find_sources(str(tmp_path))
-    assert [batch.rows for batch in ParquetRows(sources, params()).batches(sources)] == [8_192, 1_808]
+    assert [batch.rows for batch in ParquetRows(sources, params()).batches(whole_files(sources))] == [8_192, 1_808]

@@ -6,16 +6,19 @@ where `exact.*` asks for another normalisation than the usual one are they decod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entropyguard.core.arrays import Bools, Hashes, Ints, first_of_each
+from entropyguard.core.arrays import Ints
+from entropyguard.core.exact.mark import NO_PART, mark_exact_duplicates
+from entropyguard.core.exact.partitions import PARTITION_ROWS, Equal, find_equal
 from entropyguard.core.params import ExactParams, KeepParams
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows import hashes as row_hashes
 from entropyguard.core.rows.priority import is_input_order, row_priority
@@ -24,7 +27,6 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.row_filter import keep_rows
 
-NO_PART = -1
 _DROPPED_TOGETHER = 1 << 20
 _OF_INGESTED_ALONE = ("hashed", "scripts")  # what its metadata says of columns that stay behind
 
@@ -40,86 +42,33 @@ class ExactCounts:
     nothing_to_compare: int = 0
 
 
-def mark_exact_duplicates(
-    hashes: Hashes, rank: Ints | None = None, takes_part: Bools | None = None, chunk_rows: int = 1 << 22
-) -> Ints:
-    """The index of each row's keeper, itself where the row is kept, NO_PART where `takes_part` is False.
-
-    `hashes` has shape (rows, 2), two halves of 128 bits. The keeper is the row of lowest `rank` among the rows of
-    equal hash; without ranks, which are all different, the first. Beside its arguments it holds 9 bytes a row, and
-    more for `chunk_rows` rows at a time.
-    """
-    rows = len(hashes)
-    keeper = np.arange(rows, dtype=np.int64)
-    starts = range(0, rows, chunk_rows)
-    for start in starts:
-        chunk = np.arange(start, min(rows, start + chunk_rows))
-        _resolve(chunk if takes_part is None else chunk[takes_part[chunk]], hashes, rank, keeper)
-    if len(starts) > 1:
-        # A hash is left at most once per chunk, so even a million equal rows make no partition large.
-        for members in _partitions(hashes, keeper, takes_part, chunk_rows):
-            _resolve(members, hashes, rank, keeper)
-        for start in starts:
-            keeper[start : start + chunk_rows] = keeper[keeper[start : start + chunk_rows]]
-    if takes_part is not None:
-        keeper[~takes_part] = NO_PART
-    return keeper
-
-
-def _resolve(rows: Ints, hashes: Hashes, rank: Ints | None, keeper: Ints) -> None:
-    """Set `keeper` for these rows (ascending), looking at nothing but them."""
-    high = hashes[rows, 0]
-    order = np.argsort(high)
-    high = high[order]
-    same = high[1:] == high[:-1]
-    shared = np.zeros(len(rows), dtype=np.bool_)
-    shared[1:] |= same
-    shared[:-1] |= same
-    rows = rows[order[shared]]
-    if not len(rows):
-        return
-    opens = first_of_each(hashes[rows, 0])
-    if not np.array_equal(opens, first_of_each(hashes[rows, 0], hashes[rows, 1])):
-        # Half a hash is shared by texts that differ, which chance hardly brings about: all 128 bits are worth sorting.
-        rows = rows[np.lexsort((hashes[rows, 1], hashes[rows, 0]))]
-        opens = first_of_each(hashes[rows, 0], hashes[rows, 1])
-    starts = np.flatnonzero(opens)
-    sizes = np.diff(starts, append=len(rows))
-    ranks = rows if rank is None else rank[rows]
-    lowest = np.repeat(np.minimum.reduceat(ranks, starts), sizes)
-    keeper[rows] = np.repeat(rows[ranks == lowest], sizes)
-
-
-def _partitions(hashes: Hashes, keeper: Ints, takes_part: Bools | None, chunk_rows: int) -> Iterator[Ints]:
-    """The rows that are still their own keepers, cut by the top bits of their hashes into as many parts as chunks."""
-    bits = max(1, (len(hashes) // chunk_rows).bit_length())
-    for partition in range(1 << bits):
-        found = []
-        for start in range(0, len(hashes), chunk_rows):
-            part = slice(start, start + chunk_rows)
-            here = hashes[part, 0] >> np.uint64(64 - bits) == np.uint64(partition)
-            here &= keeper[part] == np.arange(start, start + len(here))
-            if takes_part is not None:
-                here &= takes_part[part]
-            found.append(np.flatnonzero(here) + start)
-        yield np.concatenate(found)
-
-
 def drop_exact_duplicates(
-    ingested: Checkpoint, out: Path, dropped: Path, exact: ExactParams, keep: KeepParams, progress: Progress
+    ingested: Checkpoint,
+    out: Path,
+    dropped: Path,
+    exact: ExactParams,
+    keep: KeepParams,
+    progress: Progress,
+    spread: Spread | None = None,
+    partition_rows: int = PARTITION_ROWS,
 ) -> ExactCounts:
     """Write the rows that stay to `out` and the others to `dropped`, both in the order of row ids.
 
     A row whose normalised text has fewer than `exact.min_length` characters is dropped and is nobody's keeper. One
     without a letter, digit or symbol has none; where no length is asked for it stays, and is nobody's duplicate:
     empty texts say nothing of the other columns. `dropped` says in its metadata how many these are.
-    Memory: 1.5 GB and 40 bytes a row. DataFormatError for a source column that no row has.
+    Memory: 1.5 GB and 40 bytes a row; 25, and 40 for one that goes, where the hashes of more than `partition_rows` rows
+    are compared in units: with `spread`, if the order of the input decides. DataFormatError for a source column that
+    no row has.
     """
     if keep.source_column:
         from entropyguard.core.rows.source_column import check_source_column
 
         check_source_column(ingested, keep.source_column)  # sources come last: a wrong name is reported before the work
     rank = None if is_input_order(keep) else row_priority(ingested, keep)
+    if spread and rank is None and ingested.rows > partition_rows and row_hashes.are_stored(ingested, exact):
+        equal = find_equal(ingested, max(1, exact.min_length), spread, partition_rows)
+        return _write_equal(ingested, out, dropped, equal, progress, silent_stay=exact.min_length == 0)
     if row_hashes.are_stored(ingested, exact):
         hashes, lengths = row_hashes.stored(ingested)
     else:
@@ -138,29 +87,56 @@ def _second_half(progress: Progress) -> Progress:
     return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
+def _write_equal(
+    ingested: Checkpoint, out: Path, dropped: Path, equal: Equal, progress: Progress, *, silent_stay: bool
+) -> ExactCounts:
+    """As `_write`, from the rows that go alone."""
+    short = np.empty(0, dtype=np.int64) if silent_stay else equal.short
+    lost, keepers = equal.lost, equal.keepers
+    if len(short):
+        order = np.argsort(np.concatenate([lost, short]), kind="stable")
+        lost = np.concatenate([lost, short])[order]
+        keepers = np.concatenate([keepers, np.full(len(short), NO_PART)])[order]
+    stays = np.ones(ingested.rows, dtype=np.bool_)
+    stays[np.searchsorted(ingested.row_ids, lost)] = False
+    del ingested.row_ids  # 8 bytes a row, which writing does not need
+    nothing_to_compare = len(equal.short) if silent_stay else 0
+    keep_rows(ingested, out, COLUMNS, _metadata(ingested), stays, progress)
+    with TableWriter(dropped, DROPPED, {"nothing_to_compare": nothing_to_compare}) as writer:
+        for start in range(0, len(lost), _DROPPED_TOGETHER):
+            part = slice(start, start + _DROPPED_TOGETHER)
+            writer.write(_dropped(lost[part], keepers[part]))
+    rows = ingested.rows
+    return ExactCounts(rows, rows - len(lost), len(short), len(equal.lost), nothing_to_compare)
+
+
+def _metadata(ingested: Checkpoint) -> dict[str, Any]:
+    return {name: value for name, value in ingested.metadata.items() if name not in _OF_INGESTED_ALONE}
+
+
 def _write(
     ingested: Checkpoint, out: Path, dropped: Path, keeper: Ints, nothing_to_compare: int, progress: Progress
 ) -> ExactCounts:
     stays = keeper == np.arange(len(keeper))
-    metadata = {name: value for name, value in ingested.metadata.items() if name not in _OF_INGESTED_ALONE}
-    keep_rows(ingested, out, COLUMNS, metadata, stays, progress)
+    keep_rows(ingested, out, COLUMNS, _metadata(ingested), stays, progress)
     with TableWriter(dropped, DROPPED, {"nothing_to_compare": nothing_to_compare}) as writer:
         for start in range(0, len(keeper), _DROPPED_TOGETHER):
             lost = np.flatnonzero(~stays[start : start + _DROPPED_TOGETHER]) + start
-            writer.write(_dropped(lost, keeper, ingested.row_ids))
+            keepers = np.where(keeper[lost] == NO_PART, NO_PART, ingested.row_ids[keeper[lost]])
+            writer.write(_dropped(ingested.row_ids[lost], keepers))
     rows, kept, short = len(keeper), int(stays.sum()), int((keeper == NO_PART).sum())
     return ExactCounts(rows, kept, short, rows - kept - short, nothing_to_compare)
 
 
-def _dropped(rows: Ints, keeper: Ints, row_ids: Ints) -> pa.Table:
+def _dropped(row_ids: Ints, keepers: Ints) -> pa.Table:
     """Rows of `dropped/exact.parquet`."""
-    short = keeper[rows] == NO_PART
+    short = keepers == NO_PART
     return pa.Table.from_arrays(
         [
-            pa.array(row_ids[rows]),
+            pa.array(row_ids),
             pc.if_else(pa.array(short), "min_length", "exact"),
-            pa.array(row_ids[keeper[rows]], mask=short),
-            pa.nulls(len(rows), pa.float64()),
+            pa.array(keepers, mask=short),
+            pa.nulls(len(row_ids), pa.float64()),
         ],
         schema=DROPPED,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from entropyguard.core.errors import DataFormatError
 from entropyguard.core.rows.json_lines import parse_line
 from entropyguard.core.rows.source import Place
 
-_INT64, _EXACT_IN_FLOAT, _MOST_DIGITS = 2**63, 2**53, 4_000
+_INT64, EXACT_IN_FLOAT, _MOST_DIGITS = 2**63, 2**53, 4_000
 _PLAIN = {bool: "true or false", int: "whole numbers", float: "numbers", str: "text"}
 _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.large_string()}
 
@@ -49,7 +50,7 @@ def parse_row(line: str) -> dict[str, Any]:
 
     NaN and Infinity, spelled as such, are values that Parquet and CSV hold.
     """
-    return dict(parse_line(line, object_pairs_hook=_unique, parse_float=_float, parse_int=_whole))
+    return dict(parse_line(line, _DECODER))
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,13 +74,16 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_float, parse_int=_whole)
+
+
 def common_schema(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str]) -> pa.Schema:
     """The schema that holds every row (its place, its JSON line): keys in the order they first appear.
 
     A missing key is null. Whole numbers beside numbers with a fraction become float64 where that changes none.
     DataFormatError names column and place of the first value that does not fit; `said` spells a place.
     """
-    return pa.schema([(name, shape.arrow(name)) for name, shape in common_shapes(rows, said).items()])
+    return schema_of_shapes(common_shapes(rows, said))
 
 
 def common_shapes(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str]) -> dict[str, Shape]:
@@ -88,14 +92,14 @@ def common_shapes(rows: Iterable[tuple[Place, str]], said: Callable[[Place], str
     for place, text in rows:
         try:
             for name, value in parse_row(text).items():
-                _take(columns.setdefault(name, Shape()), value, name)
-                _encodable(name, name)
+                take(columns.setdefault(name, Shape()), value, name)
+                encodable(name, name)
         except MisfitError as error:
             raise DataFormatError(f"{said(place)}: {error}. Write JSONL, which keeps every row as it is.") from error
     return columns
 
 
-def _take(shape: Shape, value: Any, name: str) -> None:
+def take(shape: Shape, value: Any, name: str) -> None:
     """Widen the shape so that it holds the value too."""
     if value is None:
         return
@@ -106,15 +110,15 @@ def _take(shape: Shape, value: Any, name: str) -> None:
         raise MisfitError(f"column {name!r} holds {_said(kind)} here and {_said(shape.kind)} before")
     shape.kind = kind
     if kind is str:
-        _encodable(value, name)
+        encodable(value, name)
     elif kind is list:
         shape.items = shape.items or Shape()
         for item in value:
-            _take(shape.items, item, name)
+            take(shape.items, item, name)
     elif kind is dict:
         for key, inner in value.items():
-            _encodable(key, name)
-            _take(shape.fields.setdefault(key, Shape()), inner, f"{name}.{key}")
+            encodable(key, name)
+            take(shape.fields.setdefault(key, Shape()), inner, f"{name}.{key}")
 
 
 def _number(shape: Shape, value: float, name: str) -> type:
@@ -122,7 +126,7 @@ def _number(shape: Shape, value: float, name: str) -> type:
     if isinstance(value, int):
         if not -_INT64 <= value < _INT64:
             raise MisfitError(f"column {name!r} holds {str(value)[:30]}, which fits no 64-bit whole number")
-        if abs(value) > _EXACT_IN_FLOAT:
+        if abs(value) > EXACT_IN_FLOAT:
             shape.inexact_in_float = value
     kind = float if isinstance(value, float) or shape.kind is float else int
     if kind is float and shape.inexact_in_float is not None:
@@ -136,13 +140,19 @@ def _said(kind: type | None) -> str:
     return _PLAIN.get(kind, "lists" if kind is list else "objects") if kind else "null"
 
 
-def _encodable(text: str, name: str) -> None:
+def encodable(text: str, name: str) -> None:
+    """MisfitError for a text that is none to anybody but JSON."""
     if text.isascii():
         return
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise MisfitError(f"column {name!r} holds a lone surrogate, which only JSON can spell") from error
+
+
+def schema_of_shapes(shapes: dict[str, Shape]) -> pa.Schema:
+    """The schema of columns whose values have that in common."""
+    return pa.schema([(name, shape.arrow(name)) for name, shape in shapes.items()])
 
 
 def typed_rows(lines: Sequence[str], schema: pa.Schema) -> pa.Table:

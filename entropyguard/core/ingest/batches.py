@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.encodings import UNDECODABLE
 from entropyguard.core.errors import DataFormatError
+from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.rows.arrow_texts import is_text_at, paths_of_fields, type_at
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import TextPath
@@ -62,8 +63,20 @@ class RowReader(Protocol):
     record_type: pa.DataType
     metadata: dict[str, Any]
 
-    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
-        """The rows of all files, in order."""
+    def batches(self, pieces: Sequence[Piece]) -> Iterator[Batch]:
+        """The rows of these pieces, in order. Lines of a range of JSON lines are counted from its first one."""
+        ...
+
+    def noted(self) -> dict[str, Any]:
+        """What is known of all rows that were read, as JSON has it; `lines`: how many lines a range has."""
+        ...
+
+    def take_over(self, noted: dict[str, Any]) -> None:
+        """Know what another reader noted of the rows behind those that were read so far."""
+        ...
+
+    def finish(self) -> None:
+        """DataFormatError where all rows together are not what was asked for."""
         ...
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:

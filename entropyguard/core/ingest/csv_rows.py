@@ -31,6 +31,7 @@ from entropyguard.core.ingest.batches import (
 )
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.lines import is_utf8, read_pieces
+from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.ingest.separators import SEPARATORS, check_separator
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
@@ -174,10 +175,10 @@ class CsvRows:
         self.record_type = pa.struct(fields)
         self.metadata: dict[str, Any] = {}
 
-    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
-        """The rows of all files, without their headers."""
-        for file, source in enumerate(sources):
-            yield from self._rows_of(file, source)
+    def batches(self, pieces: Sequence[Piece]) -> Iterator[Batch]:
+        """The rows of these files, without their headers."""
+        for piece in pieces:
+            yield from self._rows_of(piece.file, piece.source)
 
     def _rows_of(self, file: int, source: Source) -> Iterator[Batch]:
         names = header_of(source, self._params.max_line_bytes)
@@ -214,6 +215,16 @@ class CsvRows:
         kept = good[sound]
         files, lines = np.full(len(kept), file), block.lines[kept]
         return Batch(len(block.rows), kept, files, lines, records, rejected, as_places(texts))
+
+    def noted(self) -> dict[str, Any]:
+        """Nothing: each row is judged by itself, and the columns are known beforehand."""
+        return {}
+
+    def take_over(self, noted: dict[str, Any]) -> None:
+        """There is nothing to know."""
+
+    def finish(self) -> None:
+        """There is nothing left to refuse."""
 
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""

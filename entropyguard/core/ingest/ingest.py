@@ -6,33 +6,40 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
 
-from entropyguard.core.arrays import Bools
-from entropyguard.core.errors import DataFormatError, InputError, UsageError
+from entropyguard.core.arrays import Bools, Hashes
+from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError, UsageError
 from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, listed
-from entropyguard.core.ingest.chunks import Chunker
 from entropyguard.core.ingest.csv_rows import CsvRows
 from entropyguard.core.ingest.jsonl_rows import JsonlRows
 from entropyguard.core.ingest.parquet_rows import ParquetRows
+from entropyguard.core.ingest.pieces import Piece, whole_files
+from entropyguard.core.ingest.unit_rows import (
+    Columns,
+    Reading,
+    Taken,
+    ingest_units,
+    keep_freed_memory,
+    read_unit,
+    told_rows,
+)
+from entropyguard.core.ingest.units import UNIT_BYTES, units_of
 from entropyguard.core.params import ChunkParams, IngestParams
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
-from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, spelled
-from entropyguard.core.rows.row_texts import hashed_rows, joined
-from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts, script_names
+from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, spelled
+from entropyguard.core.rows.scripts import SCRIPT_FIELD, script_names
 from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
-from entropyguard.core.rows.text import places_of
 from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import ROW_GROUP_ROWS, TableWriter
+from entropyguard.core.storage.part_names import ARROW
 from entropyguard.core.storage.prefetch import prefetched
 
-Columns = dict[str, pa.Array]
-
-_LARGEST_BLOCK = 31 << 20  # of what is read at a time, or less; from 32 MB on, glibc does not do so
 _READERS: dict[str, Callable[[Sequence[Source], IngestParams], RowReader]] = {
     "jsonl": JsonlRows,
     "csv": CsvRows,
@@ -60,6 +67,8 @@ def ingest(
     progress: Progress,
     chunks: ChunkParams | None = None,
     group_rows: int = ROW_GROUP_ROWS,
+    spread: Spread | None = None,
+    unit_bytes: int = UNIT_BYTES,
 ) -> IngestCounts:
     """Write the readable rows to `out` and the others to `rejected`; memory does not grow with the input.
 
@@ -68,10 +77,10 @@ def ingest(
     `rejected`: one JSON object a row: row_id, file, line, reason, raw. InputError when a file cannot be read or
     there are no rows; DataFormatError when none of them is sound, and for the first one that is not under `strict`.
     Texts longer than `chunks` allows become several rows, which count from then on. `group_rows`: the most rows of a
-    row group in `out`.
+    row group in `out`. With `spread`, input of over `unit_bytes` is read in units of about as many.
     """
     reader = _READERS[sources[0].record_format](sources, params)
-    chunker = Chunker(chunks, _one_column(params, reader)) if chunks and chunks.size else None
+    text_column = _one_column(params, reader) if chunks and chunks.size else ""
     named = [path.name for path in text_paths(params.text_column)]
     metadata = {
         "format": sources[0].record_format,
@@ -79,32 +88,35 @@ def ingest(
         **reader.metadata,
     }
     metadata |= {"hashed": spelled(AT_INGEST), "scripts": script_names()}
+    reading = Reading(reader, params, metadata, chunks if text_column else None, text_column)
+    pieces = units_of(sources, unit_bytes) if spread else []
+    told = _Direct(reading, sources) if spread is None or len(pieces) < 2 else _InUnits(reading, pieces, spread)
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS, SCRIPT_FIELD])
     rows = set_aside = 0
     first = ""
-    _keep_freed_memory()
+    keep_freed_memory()
     with (
         TableWriter(out, schema, metadata, group_rows=group_rows) as writer,
         rejected.open("w", encoding="utf-8") as aside,
     ):
-        # Reading, hashing and compressing take about as long: each has a thread.
-        for batch, told, seen in prefetched(_hashed(prefetched(reader.batches(sources)), chunker, metadata)):
+        for batch, columns, seen in prefetched(_with_seen(told.rows())):
             if batch.rejected and not first:
                 earliest = batch.rejected[0]
                 first = f"{sources[earliest.file]}, line {earliest.line}: {earliest.reason}"
                 if params.strict:
                     raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
-            writer.write(_table(batch, told, rows), apart=seen)
+            writer.write(_table(batch, columns, rows), apart=seen)
             _set_aside(aside, batch.rejected, rows)
             rows += batch.rows
             set_aside += len(batch.rejected)
             progress(rows, None)
+    reader.finish()
     if rows == 0:
         raise InputError(f"{' '.join(map(str, sources[:3]))} holds no rows. Name a file that does.")
     if rows == set_aside:
         raise reader.nothing_read(rows, first)
-    return IngestCounts(rows, set_aside, chunker.split if chunker else 0)
+    return IngestCounts(rows, set_aside, told.split)
 
 
 def _one_column(params: IngestParams, reader: RowReader) -> str:
@@ -121,24 +133,48 @@ def _one_column(params: IngestParams, reader: RowReader) -> str:
     return path.ways[0][0]
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep memory that is freed for the next block, which saves a seventh of the time.
+class _Direct:
+    """The rows of all files, read here."""
 
-    It gives blocks back to the system that are larger than any it has seen freed (mallopt(3), M_MMAP_THRESHOLD).
-    """
-    np.empty(_LARGEST_BLOCK, dtype=np.uint8)  # freed at once, and never touched
+    def __init__(self, reading: Reading, sources: Sequence[Source]) -> None:
+        self._reading, self._pieces = reading, whole_files(sources)
+        self._chunker = reading.chunker()
+
+    def rows(self) -> Iterator[tuple[Batch, Columns, Hashes]]:
+        # Reading, hashing and compressing take about as long: each has a thread.
+        batches = prefetched(self._reading.reader.batches(self._pieces))
+        return told_rows(batches, self._chunker, self._reading.metadata)
+
+    @property
+    def split(self) -> int:
+        """How many rows were split."""
+        return self._chunker.split if self._chunker else 0
 
 
-def _hashed(
-    batches: Iterator[Batch], chunker: Chunker | None, metadata: dict[str, Any]
-) -> Iterator[tuple[Batch, Columns, Bools]]:
+class _InUnits:
+    """The same, read by whoever is in the pool, in units of some pieces each."""
+
+    def __init__(self, reading: Reading, pieces: list[tuple[Piece, ...]], spread: Spread) -> None:
+        self._reader, self._spread = reading.reader, spread
+        self._units = ingest_units(pieces, reading, spread)
+        self._taken = Taken()
+
+    def rows(self) -> Iterator[tuple[Batch, Columns, Hashes]]:
+        for unit, part in zip(self._units, self._spread.results(read_unit, self._units, ARROW), strict=True):
+            if isinstance(part, EntropyguardError):
+                raise part
+            yield from self._taken.rows_of(unit, part, self._reader)
+
+    @property
+    def split(self) -> int:
+        """How many rows were split."""
+        return self._taken.split
+
+
+def _with_seen(rows: Iterator[tuple[Batch, Columns, Hashes]]) -> Iterator[tuple[Batch, Columns, Bools]]:
+    """The rows with whether the text of each was there before."""
     earlier = SeenHashes()
-    for whole in batches:
-        batch = chunker.chunked(whole) if chunker else whole
-        places = places_of(pa.table({"record": batch.records}), metadata) if batch.texts is None else batch.texts
-        hashes, lengths = hashed_rows(places, AT_INGEST)
-        scripts = main_scripts(joined(places))
-        told = {**hash_columns(hashes, lengths), SCRIPT_FIELD.name: pa.array(scripts, SCRIPT_FIELD.type)}
+    for batch, told, hashes in rows:
         yield batch, told, earlier.seen_before(hashes)
 
 

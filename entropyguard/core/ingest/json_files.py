@@ -25,13 +25,13 @@ def read_rows(source: Source, limit: int, file: int = 0) -> Iterator[LineBlock]:
     head, pieces = with_head(source)
     if source.kind == "json" and (refused := refusal(source, head)):
         raise DataFormatError(refused)
-    if _is_array(head):
+    if is_array(head):
         yield from read_elements(source, pieces, limit, file)
     else:
         yield from read_lines(pieces, limit, file)
 
 
-def _is_array(head: bytes) -> bool:
+def is_array(head: bytes) -> bool:
     """Whether a file that begins so is one array of objects; not if its first line is whole, and more lines follow."""
     first, _, rest = head.partition(b"\n")
     return bool(_ARRAY.match(head)) and not (rest.strip() and _parsed(first) is not None)

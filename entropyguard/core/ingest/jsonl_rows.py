@@ -15,7 +15,8 @@ from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.batches import Batch, Rejected, listed, no_text_reason
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.json_files import read_rows
-from entropyguard.core.ingest.lines import LineBlock
+from entropyguard.core.ingest.lines import LineBlock, read_lines, read_range
+from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.json_lines import MalformedLineError, fast_values, parse_line
 from entropyguard.core.rows.line_texts import Found, line_texts, texts_of_row
@@ -38,25 +39,52 @@ class JsonlRows:
         self._known = Paths()  # of rows that were looked at closely
         self._not_found = dict.fromkeys(listed_names(params.text_column))
         self._not_found.update(dict.fromkeys(params.required_columns))
-        self._objects = 0
+        self._objects = self._lines = 0
         self._is_text = self._is_sound = False  # of any row
 
-    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
-        """The rows of all files; small blocks are judged together, since each call costs as much as some 1,000 rows.
-
-        DataFormatError at the end where one of several text columns is in no row.
-        """
+    def batches(self, pieces: Sequence[Piece]) -> Iterator[Batch]:
+        """The rows of these pieces; small blocks are judged together, since each call costs as much as 1,000 rows."""
         waiting: list[tuple[int, LineBlock]] = []
         held = 0
-        for file, source in enumerate(sources):
-            for block in read_rows(source, self._params.max_line_bytes, file):
-                waiting.append((file, block))
+        for piece in pieces:
+            for block in self._blocks(piece):
+                waiting.append((piece.file, block))
                 held += block.records.nbytes
+                self._lines += block.ends
                 if held >= _JUDGED_BYTES:
                     yield self._judged(*_joined(waiting))
                     waiting, held = [], 0
         if waiting:
             yield self._judged(*_joined(waiting))
+
+    def _blocks(self, piece: Piece) -> Iterator[LineBlock]:
+        limit = self._params.max_line_bytes
+        if piece.is_whole:
+            return read_rows(piece.source, limit, piece.file)
+        return read_lines(read_range(piece.source, piece.start, piece.end), limit, piece.file)
+
+    def noted(self) -> dict[str, Any]:
+        """Which columns there are, and whether any row is sound."""
+        return {
+            "lines": self._lines,
+            "known": self._known.as_dict(),
+            "not_found": list(self._not_found),
+            "objects": self._objects,
+            "is_text": self._is_text,
+            "is_sound": self._is_sound,
+        }
+
+    def take_over(self, noted: dict[str, Any]) -> None:
+        """Know what another reader noted of later rows."""
+        if self._objects < _ROWS_NOTED or len(self._known.columns) < _NAMES_HELD:
+            self._known.merge(Paths.from_dict(noted["known"]))
+        self._not_found = dict.fromkeys(name for name in self._not_found if name in noted["not_found"])
+        self._objects += noted["objects"]
+        self._is_text |= noted["is_text"]
+        self._is_sound |= noted["is_sound"]
+
+    def finish(self) -> None:
+        """DataFormatError where one of several text columns is in no row."""
         if self._is_sound and self._not_found:
             raise self._no_such(next(iter(self._not_found)))
 

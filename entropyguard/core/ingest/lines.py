@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,23 +34,66 @@ class LineBlock:
     lines: Ints
     records: pa.LargeStringArray
     rejected: list[Rejected]
+    ends: int = 0
+    """How many lines of the file these are, blank ones among them."""
 
 
 def read_pieces(source: Source) -> Iterator[bytes]:
     """A file's text as UTF-8, a few MB at a time, unpacked, without a byte order mark at the start."""
-    pieces = _stored_pieces(source)
+    pieces = _read(source, _open, lambda stream: _stored_pieces(source, stream))
     return pieces if source.encoding == UTF8 else as_utf8(pieces, source.encoding)
 
 
-def _stored_pieces(source: Source) -> Iterator[bytes]:
+def _stored_pieces(source: Source, stream: Any) -> Iterator[bytes]:
+    head = _head(stream)
+    yield head.removeprefix(_BOM) if source.encoding == UTF8 else head
+    while piece := stream.read(BLOCK_BYTES):
+        yield piece
+
+
+def _head(stream: Any) -> bytes:
+    head = b""
+    while len(head) < len(_BOM) and (more := stream.read(len(_BOM) - len(head))):
+        head += more
+    return head
+
+
+def read_range(source: Source, start: int, end: int | None) -> Iterator[bytes]:
+    """As `read_pieces`, of the lines of an unpacked file of UTF-8 that begin from byte `start` up to `end`."""
+    return _read(source, Source.arrow_file, lambda stream: _lines_within(stream, start, end))
+
+
+def _lines_within(stream: Any, start: int, end: int | None) -> Iterator[bytes]:
+    at = max(start - 1, 0)  # a line begins at `start` where the byte before ends one
+    if not start:
+        head = _head(stream)
+        at = len(head)
+        if end is not None and (stop := head.find(b"\n", max(end - 1, 0)) + 1):
+            yield head[:stop].removeprefix(_BOM)
+            return
+        yield head.removeprefix(_BOM)
+    stream.seek(at)
+    is_within = not start
+    while piece := stream.read(BLOCK_BYTES):
+        first, at = at, at + len(piece)
+        if not is_within:
+            skipped = piece.find(b"\n") + 1
+            is_within = skipped > 0
+            piece, first = piece[skipped:], first + skipped
+            if end is not None and (first if is_within else at) >= end:
+                return
+            if not is_within:
+                continue
+        if end is not None and at >= end and (stop := piece.find(b"\n", max(end - 1 - first, 0)) + 1):
+            yield piece[:stop]
+            return
+        yield piece
+
+
+def _read(source: Source, opened: Callable[[Source], Any], pieces: Callable[[Any], Iterator[bytes]]) -> Iterator[bytes]:
     try:
-        with _open(source) as stream:
-            head = b""
-            while len(head) < len(_BOM) and (more := stream.read(len(_BOM) - len(head))):
-                head += more
-            yield head.removeprefix(_BOM) if source.encoding == UTF8 else head
-            while piece := stream.read(BLOCK_BYTES):
-                yield piece
+        with opened(source) as stream:
+            yield from pieces(stream)
     except OSError as error:
         packed = " as " + _CODECS[source.compression] if source.compression else ""
         raise InputError(
@@ -68,7 +111,7 @@ def _open(source: Source) -> Any:
 def read_lines(pieces: Iterator[bytes], limit: int, file: int = 0) -> Iterator[LineBlock]:
     """The lines of a file without blank ones; a line of over `limit` bytes is rejected without being held.
 
-    `pieces`: all of its text; `file`: its ordinal, for the rejected lines.
+    `pieces`: all of its text, or some lines, which are counted from 1; `file`: its ordinal, for the rejected lines.
     """
     line = 1
     for data, cut_bytes in _whole_lines(pieces, limit):
@@ -117,7 +160,7 @@ def _ends_of(beginning: bytes) -> list[bytes]:
 def _over_long(place: Place, length: int, beginning: bytes, limit: int) -> LineBlock:
     nothing = np.empty(0, dtype=np.int64)
     rejected = Rejected(0, *place, over_long_reason(length, limit), as_text(beginning))
-    return LineBlock(1, nothing, nothing, pa.array([], pa.large_string()), [rejected])
+    return LineBlock(1, nothing, nothing, pa.array([], pa.large_string()), [rejected], ends=1)
 
 
 def _split(data: bytes, place: Place, limit: int) -> tuple[LineBlock, int]:
@@ -142,7 +185,7 @@ def _split(data: bytes, place: Place, limit: int) -> tuple[LineBlock, int]:
         for at, (reason, shown) in sorted(reasons.items())
     ]
     kept = records if good.all() else records.filter(pa.array(good))
-    block = LineBlock(int(filled.sum()), positions[good], np.flatnonzero(good) + line, kept, rejected)
+    block = LineBlock(int(filled.sum()), positions[good], np.flatnonzero(good) + line, kept, rejected, len(ends))
     return block, len(ends)
 
 

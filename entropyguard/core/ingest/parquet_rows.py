@@ -19,6 +19,7 @@ from entropyguard.core.ingest.forms import packed_form_of
 from entropyguard.core.ingest.int96 import int96_columns, unit_of_int96
 from entropyguard.core.ingest.parquet_schema import common_schema, conformed
 from entropyguard.core.ingest.partition_columns import with_partitions
+from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.params import IngestParams
 from entropyguard.core.rows.arrow_texts import texts_at
 from entropyguard.core.rows.column_types import stored_type
@@ -72,25 +73,27 @@ class ParquetRows:
         self.record_type = pa.struct([field.with_type(stored_type(field.type)) for field in self._fields()])
         self.metadata: dict[str, Any] = {"schema": base64.b64encode(self._schema.serialize()).decode()}
 
-    def batches(self, sources: Sequence[Source]) -> Iterator[Batch]:
-        """The rows of all files."""
-        for file, source in enumerate(sources):
-            yield from self._rows_of(file, source)
+    def batches(self, pieces: Sequence[Piece]) -> Iterator[Batch]:
+        """The rows of these pieces."""
+        for piece in pieces:
+            yield from self._rows_of(piece)
 
-    def _rows_of(self, ordinal: int, source: Source) -> Iterator[Batch]:
+    def _rows_of(self, piece: Piece) -> Iterator[Batch]:
+        source, row = piece.source, piece.before
         with open_input(source, self._int96_unit) as file:
-            row = 0
-            for batch in _bounded(self._conformed(source, _read(file))):
-                yield self._judged(batch, (ordinal, row))
+            for batch in _bounded(self._conformed(source, _read(file, piece), row)):
+                yield self._judged(batch, (piece.file, row))
                 row += batch.num_rows
-            if isinstance(file, pq.ParquetFile) and row != file.metadata.num_rows:
-                raise InputError(f"{source} holds {row} rows but says {file.metadata.num_rows}. It is damaged.")
+            if isinstance(file, pq.ParquetFile):
+                said = _rows_said(file.metadata, piece)
+                if row - piece.before != said:
+                    raise InputError(f"{source} holds {row - piece.before} rows but says {said}. It is damaged.")
 
     def _fields(self) -> list[pa.Field]:
         return list(self._schema.remove_metadata())
 
-    def _conformed(self, source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        row, schema = 0, pa.schema(list(self.record_type))
+    def _conformed(self, source: Source, batches: Iterator[pa.RecordBatch], row: int) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema(list(self.record_type))
         for batch in batches:
             batch.validate(full=True)
             columns = conformed(source, batch, row, self._schema)
@@ -115,6 +118,16 @@ class ParquetRows:
         files, lines = np.full(len(positions), file), positions + before + 1
         return Batch(batch.num_rows, positions, files, lines, records, rejected, as_places(texts))
 
+    def noted(self) -> dict[str, Any]:
+        """Nothing: each row is judged by itself, and the columns are known beforehand."""
+        return {}
+
+    def take_over(self, noted: dict[str, Any]) -> None:
+        """There is nothing to know."""
+
+    def finish(self) -> None:
+        """There is nothing left to refuse."""
+
     def nothing_read(self, rows: int, first: str) -> DataFormatError:
         """Why none of the rows could be read."""
         return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
@@ -123,6 +136,16 @@ class ParquetRows:
 def united_schema(sources: Sequence[Source]) -> pa.Schema:
     """The schema with which all files are read, partition columns last; DataFormatError where there is none."""
     return _looked_at(sources)[0]
+
+
+def row_groups_of(source: Source) -> list[tuple[int, int]]:
+    """The rows of each row group of a Parquet file, and its bytes before compression; none where they do not add up."""
+    with open_input(source) as file:
+        if isinstance(file, ArrowFile):
+            return []
+        groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+        is_sound = sum(group.num_rows for group in groups) == file.metadata.num_rows
+        return [(group.num_rows, group.total_byte_size) for group in groups if is_sound]
 
 
 def _looked_at(sources: Sequence[Source]) -> tuple[pa.Schema, str | None]:
@@ -145,11 +168,25 @@ def _looked_at(sources: Sequence[Source]) -> tuple[pa.Schema, str | None]:
     return with_partitions(common_schema(schemas.items()), sources), unit
 
 
-def _read(file: pq.ParquetFile | ArrowFile) -> Iterator[pa.RecordBatch]:
+def _read(file: pq.ParquetFile | ArrowFile, piece: Piece) -> Iterator[pa.RecordBatch]:
     if isinstance(file, ArrowFile):
         return file.batches()
-    batches: Iterator[pa.RecordBatch] = file.iter_batches(batch_size=_rows_at_once(file.metadata), use_threads=False)
+    batches: Iterator[pa.RecordBatch] = file.iter_batches(
+        batch_size=_rows_at_once(file.metadata), row_groups=list(_groups(file.metadata, piece)), use_threads=False
+    )
     return batches
+
+
+def _groups(metadata: pq.FileMetaData, piece: Piece) -> range:
+    """The numbers of the row groups of a piece."""
+    return range(piece.start, metadata.num_row_groups if piece.end is None else piece.end)
+
+
+def _rows_said(metadata: pq.FileMetaData, piece: Piece) -> int:
+    """How many rows a piece has by the file's footer."""
+    if piece.is_whole:
+        return int(metadata.num_rows)
+    return sum(metadata.row_group(at).num_rows for at in _groups(metadata, piece))
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:

@@ -201,6 +201,18 @@ class Paths:
             if name in self._texts or name in self.columns or len(self._texts) < _MOST_PATHS:
                 self.note(name, text=text, other=name in other._others)
 
+    def as_dict(self) -> dict[str, Any]:
+        """All that was noted, as JSON has it."""
+        return {"columns": list(self.columns), "texts": self._texts, "others": sorted(self._others)}
+
+    @classmethod
+    def from_dict(cls, noted: dict[str, Any]) -> Paths:
+        """The other way round."""
+        paths = cls()
+        paths.columns = dict.fromkeys(noted["columns"])
+        paths._texts, paths._others = dict(noted["texts"]), set(noted["others"])
+        return paths
+
     def texts_below(self, name: str) -> list[str]:
         """The paths into the values of a column or path that hold text."""
         return [path for path in self._texts if path.startswith((f"{name}.", f"{name}[]")) and self.has_text(path)]

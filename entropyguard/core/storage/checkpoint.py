@@ -49,6 +49,17 @@ class Checkpoint:
         """Of the file's content (`content_digest`)."""
         return self._digest or content_digest(self.path)
 
+    def group_runs(self, column: str, most_bytes: int) -> list[range]:
+        """Runs of row groups in which a column has about so many bytes, more only where a single one has."""
+        runs, start, held = [], 0, 0
+        for group in range(len(self.group_rows)):
+            size = self.column_bytes(group, column)
+            if held and held + size > most_bytes:
+                runs.append(range(start, group))
+                start, held = group, 0
+            held += size
+        return [*runs, range(start, len(self.group_rows))] if self.group_rows else runs
+
     def column_bytes(self, group: int, column: str) -> int:
         """What a flat column or a struct takes in a row group, before it is compressed."""
         assert self._footer is not None  # noqa: S101  for the type checker
@@ -66,10 +77,10 @@ class Checkpoint:
         with file:
             yield file
 
-    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The row groups as they stand in the file, one table each: memory holds one."""
+    def tables(self, columns: Sequence[str] | None = None, groups: Sequence[int] | None = None) -> Iterator[pa.Table]:
+        """The row groups as they stand in the file, or some of them, one table each: memory holds one."""
         with self.opened() as file:
-            for group in range(len(self.group_rows)):
+            for group in range(len(self.group_rows)) if groups is None else groups:
                 yield file.read_row_group(group, columns=columns and list(columns))
 
     def slices(self, columns: Sequence[str], groups: Sequence[int]) -> Iterator[pa.Table]:

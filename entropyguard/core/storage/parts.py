@@ -1,7 +1,7 @@
 """A folder of finished pieces of work, so that a killed stage goes on where it stopped.
 
-Each part is one Parquet file named `<name>-<digest of its bytes>.parquet`. It appears whole or not at all, it
-is checked against its digest before it is used, and a damaged one is removed, to be made again. Any number
+Each part is one file, mostly of Parquet, named `<name>-<digest of its bytes>.parquet`. It appears whole or not at all,
+it is checked against its digest before it is used, and a damaged one is removed, to be made again. Any number
 of processes may read and add at the same time. DVC knows nothing of this folder.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from entropyguard.core.storage.files import content_digest, put_in_place
-from entropyguard.core.storage.part_names import PART
+from entropyguard.core.storage.part_names import ARROW, PARQUET, part_pattern
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
 
 
 class PartStore:
     """The parts in `folder` (made on the first `put`); those in `unread` are left alone, as if they were not there.
 
-    durable: whether a part outlives a power cut. offered: a file from elsewhere that would do for a part, if it is what
-    the store's user would make.
+    durable: whether a part outlives a power cut. ending: what the parts are. offered: a file from elsewhere that would
+    do for a part, if it is what the store's user would make.
     """
 
     def __init__(
@@ -35,27 +35,37 @@ class PartStore:
         unread: frozenset[Path] = frozenset(),
         *,
         durable: bool = True,
+        ending: str = PARQUET,
         offered: Path | None = None,
     ) -> None:
         self.folder = folder
         self.offered = offered
         self._unread = unread
         self._durable = durable
+        self._ending = ending
 
     @classmethod
     def fresh(cls, folder: Path) -> PartStore:
         """A store of which nothing that lies there now is read."""
-        return cls(folder, frozenset(folder.rglob("*.parquet")))
+        return cls(folder, frozenset(path for path in folder.rglob("*.*") if path.suffix[1:] in (PARQUET, ARROW)))
 
     def below(self, name: str) -> PartStore:
         """The store in a folder below this one."""
-        return PartStore(self.folder / name, self._unread, durable=self._durable)
+        return PartStore(self.folder / name, self._unread, durable=self._durable, ending=self._ending)
 
     def put(self, name: str, table: pa.Table) -> Path:
         """Add a part and return its path; an equal one that is there already stays."""
-        with self._temporary() as temporary:
+
+        def write(temporary: Path) -> None:
             pq.write_table(table, temporary, compression="none", use_dictionary=False, write_statistics=False)
-            final = self.folder / f"{name}-{content_digest(temporary)}.parquet"
+
+        return self.add(name, write)
+
+    def add(self, name: str, write: Callable[[Path], None]) -> Path:
+        """Add the part that `write` writes to the path it is given; its path then."""
+        with self._temporary() as temporary:
+            write(temporary)
+            final = self.folder / f"{name}-{content_digest(temporary)}.{self._ending}"
             put_in_place(temporary, final, durable=self._durable)
         return final
 
@@ -99,7 +109,7 @@ class PartStore:
         return sorted(path for path in self._all() if path not in self._unread)
 
     def _all(self) -> Iterator[Path]:
-        return self.folder.glob(PART)
+        return self.folder.glob(part_pattern(self._ending))
 
     def sound(self, name: str | None = None) -> Iterator[Path]:
         """The parts (of one name, or all) whose bytes are those that were written; others are removed."""

@@ -43,6 +43,15 @@ class StoredGroups:
         """How many rows the row group has."""
         return int(self._metadata.row_group(group).num_rows)
 
+    def whole(self, group: int) -> RowGroup:
+        """The row group with all its columns."""
+        metadata = self._metadata.row_group(group)
+        chunks = [metadata.column(at) for at in range(metadata.num_columns)]
+        start, last = _start(chunks[0]), chunks[-1]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return RowGroup([file.read(_start(last) + last.total_compressed_size - start)], start, self._entries[group])
+
     def read(self, group: int, columns: Sequence[str]) -> RowGroup:
         """The row group with these columns alone, which are the first of the file."""
         metadata = self._metadata.row_group(group)
@@ -102,9 +111,16 @@ class RowGroupWriter:
         self._file.write(MAGIC)  # not yet to the disk, which may be full
         self._pool = ThreadPoolExecutor(self._threads)
 
-    def write(self, group: pa.Table) -> None:
-        """Append a row group of at least one row. Returns while it is compressed, unless all threads are busy."""
-        self._submit(group.num_rows, lambda: self._compressed(group))
+    def write(self, group: pa.Table, *, in_chunks: bool = False) -> None:
+        """Append a row group of at least one row. Returns while it is compressed, unless all threads are busy.
+
+        in_chunks: as it is, which shows in where its pages end; else as one piece of memory, however it came together.
+        """
+        self._submit(group.num_rows, lambda: self._compressed(group if in_chunks else group.combine_chunks()))
+
+    def copy_whole(self, stored: StoredGroups, group: int) -> None:
+        """Append a row group of a file of the same schema and options."""
+        self._submit(stored.rows(group), lambda: stored.whole(group))
 
     def copy(self, stored: StoredGroups, group: int) -> None:
         """Append a row group of another file, in which this one's columns come first, written with the same options."""
@@ -129,7 +145,7 @@ class RowGroupWriter:
         sink = _Chunks()
         with pq.ParquetWriter(sink, self._schema, **self._options) as writer:
             offset = sum(map(len, sink.taken()))
-            writer.write_table(group.combine_chunks(), row_group_size=group.num_rows)
+            writer.write_table(group, row_group_size=group.num_rows)
             pages = sink.taken()
         (entry,) = entries_of(footer_of(b"".join(sink.taken())))
         return RowGroup(pages, offset, entry)

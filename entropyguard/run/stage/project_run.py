@@ -32,6 +32,7 @@ from entropyguard.core.errors import (
     UsageError,
 )
 from entropyguard.core.no_pandas import leave_pandas_out
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -47,7 +48,7 @@ from entropyguard.project.process import collect_rarely, die_with_parent, end_at
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import PeakMemory, default_max_memory
-from entropyguard.run.pools import pool_of_environment
+from entropyguard.run.pools import gains, pool_of_environment
 from entropyguard.run.progress import file_progress, terminal_progress
 from entropyguard.run.stage_run import Counts
 
@@ -70,6 +71,7 @@ class ProjectRun:
         self._remote: list[RemotePath] = []
         self._outputs: dict[str, Path] = {}
         self._temporary = project.paths.temporary / name
+        self._units = project.paths.units / name
         shutil.rmtree(self._temporary, ignore_errors=True)
         self.watch(project.paths.params)
         self.params = project.params
@@ -145,6 +147,14 @@ class ProjectRun:
         """Where finished blocks of the search are kept."""
         return self._store(self.project.paths.blocks)
 
+    def spread(self, threads: int = 1) -> Spread | None:
+        """The pool, with a folder that goes when the stage has finished."""
+        if not gains(self.pool, threads):
+            return None
+        folder = self._units / str(STAGE_VERSIONS[self.name])
+        known = folder.rglob("*") if "ENTROPYGUARD_FRESH" in os.environ else ()
+        return Spread(self.pool, folder, frozenset(known))
+
     def _store(self, folder: Path) -> PartStore:
         """One of the project's own; a run without --resume reads nothing of what is there already."""
         return PartStore.fresh(folder) if "ENTROPYGUARD_FRESH" in os.environ else PartStore(folder)
@@ -167,6 +177,9 @@ class ProjectRun:
         for stale in self.project.outputs_of(self.name) - set(outputs):
             self._remove_stale(stale)
         shutil.rmtree(self._temporary, ignore_errors=True)
+        shutil.rmtree(self._units, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another stage that was killed has something there, or there is no folder
+            self.project.paths.units.rmdir()
         params = self.project.paths.params
         inputs = {str(path): seen for path, seen in self._watched.seen.items() if path != params}
         # Of a file that was read in parts no digest is known: its state alone tells it.
