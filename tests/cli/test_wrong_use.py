@@ -52,6 +52,8 @@ WRONG = {
         {"input": "void"},
         lambda workspace: (workspace.folder / "void").mkdir(),
     ),
+    "Ray's address for clients": Wrong(2, "ray://a:10001, Ray's address for clients. Run", {"ray": "ray://a:10001"}),
+    "processes here and nodes there": Wrong(2, "--workers is for this machine", {"ray": "auto", "workers": "2"}),
     "glob without matches": Wrong(65, "*.parquet holds no data files (.jsonl", {"input": "*.parquet"}),
     "unknown ending": Wrong(
         65,
