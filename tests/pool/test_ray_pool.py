@@ -54,6 +54,7 @@ def test_two_nodes_do_what_one_process_does(pool: RayPool, tmp_path: Path, told:
     assert heard == [1.0] * 12
     assert nodes_of(tmp_path) == {"head", "second"}
     assert told == []
+    assert list(pool.folder.iterdir()) == []  # what was shown to the nodes is gone
 
 
 def test_a_node_gives_a_unit_one_core(pool: RayPool, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -28,12 +30,17 @@ def facts_of_node(asked: Mapping[str, Callable[[], str | None]]) -> dict[str, st
     return {**software(), **{name: ask() for name, ask in asked.items()}}
 
 
-def shared_folder(folder: Path, content: str) -> tuple[str, Callable[[], str | None], str]:
-    """The question whether a node sees a file that was written into the folder just now: name, question, answer."""
+@contextmanager
+def shared_folder(folder: Path) -> Iterator[tuple[str, Callable[[], str | None], str]]:
+    """The question whether a node sees a file that lies in the folder as long as this lasts: name, question, answer."""
+    content = secrets.token_hex(8)
     token = folder / f"seen-by-all-{content}"
     folder.mkdir(parents=True, exist_ok=True)
     token.write_text(content, encoding="utf-8")
-    return _FOLDER, partial(_content, token), content
+    try:
+        yield _FOLDER, partial(_content, token), content
+    finally:
+        token.unlink(missing_ok=True)
 
 
 def differences(here: Facts, there: Facts, folder: Path) -> list[str]:

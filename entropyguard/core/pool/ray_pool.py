@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +24,7 @@ class RayPool:
 
     def __init__(self, address: str, folder: Path, tell: Callable[[str], None], cores: int | None = None) -> None:
         self.address = address
-        self._folder = folder
+        self.folder = folder
         self._tell = tell
         self._cores = cores or usable_cores()
         self._inline = InlinePool()
@@ -51,15 +50,15 @@ class RayPool:
     def _spread(
         self, work: Work[U, R], units: Sequence[U], heard: Heard[U], gpu: bool, facts: Sequence[Fact]
     ) -> Generator[R]:
-        folder, ask, answer = shared_folder(self._folder, secrets.token_hex(8))
-        here = {**software(), folder: answer, **{fact.name: fact.value for fact in facts}}
-        asked = {folder: ask, **{fact.name: fact.tell for fact in facts}}
-        nodes = RayNodes(self._ray, work, here, asked, self._folder, self._refuse, gpu=gpu)
-        self._maps.add(nodes)
-        try:
-            yield from dispatch(nodes, units, heard)
-        finally:
-            self._maps.discard(nodes)
+        with shared_folder(self.folder) as (folder, ask, answer):
+            here = {**software(), folder: answer, **{fact.name: fact.value for fact in facts}}
+            asked = {folder: ask, **{fact.name: fact.tell for fact in facts}}
+            nodes = RayNodes(self._ray, work, here, asked, self.folder, self._refuse, gpu=gpu)
+            self._maps.add(nodes)
+            try:
+                yield from dispatch(nodes, units, heard)
+            finally:
+                self._maps.discard(nodes)
 
     @cached_property
     def _ray(self) -> ModuleType:
