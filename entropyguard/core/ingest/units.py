@@ -7,6 +7,8 @@ A file of JSON lines is cut where a line begins, Parquet between row groups; wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from entropyguard.core.encodings import UTF8
 from entropyguard.core.errors import InputError
@@ -27,7 +29,7 @@ def units_of(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[tu
     units: list[tuple[Piece, ...]] = []
     together: list[Piece] = []
     held = 0
-    for piece in whole_files(sources):
+    for piece in whole_files([_from_anywhere(source) for source in sources]):
         size = _size(piece.source)
         cut = list(_cut(piece, size, unit_bytes)) if size > unit_bytes else [piece]
         if together and (len(cut) > 1 or held + size > unit_bytes):
@@ -39,6 +41,11 @@ def units_of(sources: Sequence[Source], unit_bytes: int = UNIT_BYTES) -> list[tu
             together.append(piece)
             held += size
     return [*units, tuple(together)] if together else units
+
+
+def _from_anywhere(source: Source) -> Source:
+    """The source by a path that leads to it from whatever folder a worker is in."""
+    return replace(source, path=source.path.absolute()) if isinstance(source.path, Path) else source
 
 
 def _size(source: Source) -> int:
