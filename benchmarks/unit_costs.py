@@ -33,7 +33,8 @@ from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.run.memory import PeakMemory
-from entropyguard.run.request import Request, params_of
+from entropyguard.run.request import Request
+from entropyguard.run.settings import params_of
 
 
 class TimedPool(InlinePool):

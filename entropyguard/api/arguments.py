@@ -15,7 +15,7 @@ from entropyguard.core.checkpoint.validity import FLAG_NAMES
 from entropyguard.core.errors import EntropyguardError, UsageError
 from entropyguard.run.flag_words import by_flags
 from entropyguard.run.request import Request
-from entropyguard.run.stage.project_run import as_failure
+from entropyguard.run.stage.here import as_failure
 
 _ARGUMENTS = {
     "dedup-threshold": "threshold",

@@ -24,7 +24,9 @@ from entropyguard.core.rows.priority import column_of_policy
 from entropyguard.project.layout import AFTER_SEMANTIC, cleaned
 from entropyguard.project.project import Project
 from entropyguard.run.build import run_build
-from entropyguard.run.request import DATA, STDIN, Request, check_request, params_of
+from entropyguard.run.request import DATA, STDIN, Request
+from entropyguard.run.settings import params_of
+from entropyguard.run.wrong_use import check_request
 
 T = TypeVar("T", bound="Sized | os.PathLike[str]")
 

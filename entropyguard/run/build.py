@@ -40,9 +40,11 @@ from entropyguard.run.pools import pool_variables, refusals
 from entropyguard.run.progress import watched_progress
 from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import DATA, STDIN, Request, check_request, input_of, params_of, say_texts
+from entropyguard.run.request import DATA, STDIN, Request
+from entropyguard.run.settings import params_of, say_texts
 from entropyguard.run.stage.wanted import host_variables
 from entropyguard.run.watch_run import RunWatch
+from entropyguard.run.wrong_use import check_request, input_of
 
 Say = Callable[[str], None]
 

@@ -10,7 +10,9 @@ from entropyguard.project.linked_input import linked_input
 from entropyguard.project.pipeline import packaged_files
 from entropyguard.project.project import Project
 from entropyguard.project.validity import NEVER_BUILT, OUT_OF_DATE, StageStatus, stage_statuses
-from entropyguard.run.request import STDIN, Request, check_request, input_of, params_of, say_texts
+from entropyguard.run.request import STDIN, Request
+from entropyguard.run.settings import params_of, say_texts
+from entropyguard.run.wrong_use import check_request, input_of
 
 
 def planned(request: Request, say: Callable[[str], None]) -> list[StageStatus]:

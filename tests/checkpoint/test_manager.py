@@ -33,7 +33,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState, content_digest, md5_digest
 from entropyguard.core.storage.temporary import temporary_file
 from entropyguard.project.own_names import FREED
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 
 FRAME = pl.DataFrame({"text": ["good", None], "n": [1, 2]})
 CONFIG = {"word": "good", "limits": {"low": 0, "high": [1, 2.5]}}

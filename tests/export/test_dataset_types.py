@@ -12,7 +12,8 @@ from datasets import Features
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.dataset_types import check_loadable
 from entropyguard.core.ingest.inputs import find_sources
-from entropyguard.run.request import Request, params_of
+from entropyguard.run.request import Request
+from entropyguard.run.settings import params_of
 
 MAP = pa.map_(pa.string(), pa.int64())
 TYPES = [

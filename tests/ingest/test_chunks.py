@@ -29,7 +29,7 @@ from entropyguard.core.rows.json_lines import parse_line
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.project.project import Project
 from entropyguard.project.repro import dvc_environment
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from tests.conftest import Workspace
 from tests.row_order import in_order
 

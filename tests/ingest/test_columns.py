@@ -17,7 +17,8 @@ from entropyguard.core.ingest.columns import fields_of, paths_of_input, text_col
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.rows.arrow_texts import paths_of_fields
 from entropyguard.core.rows.text_paths import Paths
-from entropyguard.run.request import Request, params_of
+from entropyguard.run.request import Request
+from entropyguard.run.settings import params_of
 from tests.ingest.test_ingest import params, read
 
 CHAT = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": None}]}

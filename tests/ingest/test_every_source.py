@@ -19,7 +19,9 @@ from pyarrow import feather
 from entropyguard.core.exact.mark import mark_exact_duplicates
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.rows.hashes import hashes_of
-from entropyguard.run.request import Request, input_of, params_of
+from entropyguard.run.request import Request
+from entropyguard.run.settings import params_of
+from entropyguard.run.wrong_use import input_of
 from tests.ingest.test_arrow_input import save_dataset
 from tests.ingest.test_ingest import read
 

@@ -13,7 +13,7 @@ from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 
 SCHEMA = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])
 TEXT = "boil the white beans very gently for an hour"

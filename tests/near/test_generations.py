@@ -14,7 +14,7 @@ from entropyguard.core.progress import silent
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.core.storage.parts import PartStore
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 
 SCHEMA = pa.schema([("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", pa.large_string())])
 TEXTS = ["one two three four five six seven eight nine ten", "one two three four five six seven eight nine ten eleven"]

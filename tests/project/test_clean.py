@@ -19,7 +19,7 @@ from entropyguard.project.checkpoint_dir import at_rest, materialise, owned
 from entropyguard.project.clean import clean
 from entropyguard.project.own_names import CHECKPOINT_DIR
 from entropyguard.project.project import Project
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 
 HEX = "0123456789abcdef" * 2
 OURS = (

@@ -29,7 +29,7 @@ from entropyguard.core.visible import visible
 from entropyguard.project.project import Project
 from entropyguard.queries.further_search import known_pairs, search_further
 from entropyguard.queries.sweep import SweepRequest, check_range
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from tests.conftest import TEXTS, Workspace, stage_outputs
 from tests.made_near import write_near
 from tests.project.test_data_repo import Repo

@@ -31,7 +31,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import write_json
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.project import Project
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from tests.made_near import write_near
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])

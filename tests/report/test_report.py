@@ -35,7 +35,7 @@ from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.pipeline import STAGES
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from tests.conftest import Workspace
 from tests.made_near import write_near
 from tests.project.test_data_repo import Repo

@@ -18,7 +18,7 @@ from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.progress import file_progress
 from entropyguard.run.progress_line import Line, progress_text, time_left_text
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from entropyguard.run.time_left import Rate
 from entropyguard.run.watch_run import RunWatch
 from tests.conftest import Workspace

@@ -19,7 +19,7 @@ from entropyguard.core.errors import EntropyguardError, InputError
 from entropyguard.core.ingest.ingest import ingest
 from entropyguard.core.ingest.inputs import find_input, find_sources
 from entropyguard.core.progress import silent
-from entropyguard.run.request import default_params
+from entropyguard.run.settings import default_params
 from tests.conftest import TEXTS, Workspace
 from tests.ingest.test_arrow_input import save_dataset
 from tests.ingest.test_every_source import SOURCES

@@ -23,7 +23,7 @@ def run_stage(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> 
     Under the command line a process that has all the libraries loaded does it (see `host`), by the same script.
     """
     hand_over()
-    from entropyguard.run.stage.project_run import run_here  # numpy, pyarrow and all of ours: for work done here
+    from entropyguard.run.stage.here import run_here  # numpy, pyarrow and all of ours: for work done here
 
     run_here(name, version, work)
 

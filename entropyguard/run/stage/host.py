@@ -35,7 +35,7 @@ from entropyguard.run.stage.as_script import run_as_script
 from entropyguard.run.stage.handover import STARTED, Request, receive_request, send_number, send_request
 from entropyguard.run.stage.wanted import EMBED
 
-_FOR_ALL = ("entropyguard.run.stage.project_run", "polars")
+_FOR_ALL = ("entropyguard.run.stage.here", "polars")
 _FOR_EMBED = ("entropyguard.core.embed.embed", "entropyguard.core.embed.transformer")
 _PATIENCE_SECONDS = 5
 

@@ -1,55 +1,38 @@
-"""What every stage script does around its work, so that a script is: read, call the library, write.
+"""What the work of a stage is given in a project, and what makes it safe to kill, to run twice, and after an upgrade.
 
-`run_here` makes a stage safe to kill, to run twice, and to run after an upgrade:
-it refuses another version of itself, owns the project while it runs, checks the inputs it reads, writes its
-outputs under temporary names, fails if an input or `params.yaml` has other content by then, then renames the outputs
-and, last, its record into place.
+It checks the inputs that are read, has outputs written under temporary names, fails if an input or `params.yaml` has
+other content by then, then renames the outputs and, last, its record into place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import signal
 import sys
-import threading
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from entropyguard.core.errors import (
-    DISK_FULL,
-    PATH_REFUSED,
-    BusyError,
     EntropyguardError,
     InputError,
-    OutputError,
-    ProcessingError,
-    UsageError,
 )
-from entropyguard.core.no_pandas import leave_pandas_out
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
 from entropyguard.core.storage.checkpoint import Checkpoint
-from entropyguard.core.storage.files import put_in_place, write_json
+from entropyguard.core.storage.files import put_in_place
 from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.remote_path import RemotePath
 from entropyguard.core.storage.watch import Seen, Watched
 from entropyguard.core.visible import visible
 from entropyguard.project.cache import pulled_embeddings
-from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGE_VERSIONS
-from entropyguard.project.process import collect_rarely, die_with_parent, end_at_once
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
-from entropyguard.run.memory import PeakMemory, default_max_memory
+from entropyguard.run.memory import default_max_memory
 from entropyguard.run.pools import gains, pool_of_environment
-from entropyguard.run.progress import file_progress, terminal_progress
 from entropyguard.run.stage_run import Counts
 
 if TYPE_CHECKING:
@@ -209,104 +192,3 @@ class ProjectRun:
     def _refuse(self, changed: Path | None) -> None:
         if changed is not None:
             raise InputError(f"{changed} changed while {self.name} was reading it. Run again once it is at rest.")
-
-
-def run_here(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> None:
-    """Run a stage script's `work` in the current directory and exit with its exit code.
-
-    A failure leaves `.entropyguard/error.json` (exit code and message), since DVC reports every failure alike.
-    """
-    die_with_parent()
-    collect_rarely()
-    leave_pandas_out()
-    project = Project(Path.cwd())
-    project.paths.ours.mkdir(exist_ok=True)
-    try:
-        _run(name, version, work, project)
-    except Exception as problem:  # noqa: BLE001  the rim of the process: whatever it is, it ends as an exit code
-        failure = as_failure(problem, name, unfinished(project.paths.temporary / name))
-        if failure is None:
-            traceback.print_exc()
-        code = failure.exit_code if failure else 70
-        message = str(failure) if failure else f"{name}: {type(problem).__name__}: {problem}"
-        _leave_error(project.paths.error, {"stage": name, "exit_code": code, "message": message})
-        sys.stderr.write(f"entropyguard: {visible(message)}\n")
-        sys.exit(code)
-    end_at_once(0)
-
-
-def _run(name: str, version: int, work: Callable[[ProjectRun], Counts], project: Project) -> None:
-    if version != STAGE_VERSIONS[name]:
-        raise UsageError(
-            f"{script_name(name)} is version {version}, the installed entropyguard's is {STAGE_VERSIONS[name]}. "
-            "`entropyguard init --upgrade` brings the scripts up to date; the stage then runs again."
-        )
-    paths = project.paths
-    with paths.stage_lock.open("a+") as lock:
-        own_stage_lock(lock.fileno(), project.root)
-        end_with_command_line(paths.build_lock)
-        paths.error.unlink(missing_ok=True)
-        write_json(paths.running, {"stage": name, "pid": os.getpid()})
-        start = time.monotonic()
-        under_cli = "ENTROPYGUARD_RUN" in os.environ
-        show = file_progress(paths.progress, name) if under_cli else terminal_progress(name)
-        with PeakMemory() as peak, show as progress:
-            run = ProjectRun(name, project, progress)
-            with contextlib.closing(run.pool):
-                counts = work(run)
-            run.finish(counts, time.monotonic() - start, peak.bytes())
-        paths.running.unlink(missing_ok=True)
-
-
-def own_stage_lock(descriptor: int, project: Path) -> None:
-    """Hold the project's stage lock until the process ends; BusyError when another stage holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BusyError(f"A stage of another run is still at work in {project}. Wait for it, or end it.") from error
-
-
-def end_with_command_line(lock: Path) -> None:
-    """Let this process end when the command line that started it does, or now if it is gone already.
-
-    The kernel frees the command line's `lock` however it dies. `die_with_parent` alone does not reach a stage:
-    its parent is the shell that DVC starts, and the shell lives on when DVC is killed.
-    """
-    owner = os.environ.get("ENTROPYGUARD_PARENT")
-    if owner is None:
-        return
-    if lock.read_text(encoding="utf-8") != owner:
-        sys.exit("entropyguard: the run that started this stage is gone, and another one has taken its place.")
-
-    def wait() -> None:
-        with lock.open() as file:
-            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def unfinished(folder: Path) -> str:
-    """The outputs that a stage had begun to write, as they are called in the project."""
-    return ", ".join(sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()))
-
-
-def as_failure(problem: Exception, stage: str, begun: str) -> EntropyguardError | None:
-    """The error as one of ours; None for a bug. `begun`: the outputs that were being written."""
-    if isinstance(problem, EntropyguardError):
-        return problem
-    if isinstance(problem, MemoryError):
-        return ProcessingError(
-            f"{stage} ran out of memory. Resume with a lower --max-memory; nothing finished is lost."
-        )
-    if isinstance(problem, OSError) and problem.errno in DISK_FULL:
-        what = f"; {begun} did not fit" if begun else ""
-        return OutputError(f"{stage}: the disk is full ({problem.strerror}){what}. Free some space and resume.")
-    if isinstance(problem, OSError) and problem.errno in PATH_REFUSED:
-        return OutputError(f"{stage}: {problem.filename} cannot be written or read ({problem.strerror}).")
-    return None
-
-
-def _leave_error(path: Path, content: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # on a full disk the message still reaches stderr, from where it is taken
-        write_json(path, content)

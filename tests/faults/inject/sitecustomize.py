@@ -87,12 +87,13 @@ def _after(owner: Any, name: str, then: Callable[..., None]) -> None:
 
 
 def _in_stage(fault: _Fault) -> None:
+    from entropyguard.run.stage import here
     from entropyguard.run.stage import project_run as runtime
 
     if fault.action == "wait" and fault.victim == "cli":  # a stage that outlives its command line
         parent = int(os.environ["ENTROPYGUARD_PARENT"])
-        setattr(runtime, "die_with_parent", lambda: os.kill(parent, signal.SIGKILL))  # noqa: B010  mypy sees no such name
-        setattr(runtime, "end_with_command_line", lambda _: None)  # noqa: B010
+        setattr(here, "die_with_parent", lambda: os.kill(parent, signal.SIGKILL))  # noqa: B010  mypy sees no such name
+        setattr(here, "end_with_command_line", lambda _: None)  # noqa: B010
     if fault.moment == "start":
         _after(runtime.ProjectRun, "__init__", lambda *_: fault.happen())
     elif fault.moment == "written":
