@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from entropyguard.project.pipeline import STAGES
+from tests.pool.played_cluster import PlayedCluster
 from tests.static_model import write_static_model
 
 settings.register_profile("untimed", deadline=None)  # on a busy machine an example takes as long as it takes
@@ -155,6 +156,13 @@ def stage_outputs(project: Path) -> dict[str, bytes]:
     ]
     cleaned = sorted(path.name for path in project.glob("cleaned.*"))
     return {name: (project / name).read_bytes() for name in [*names, *cleaned]}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[PlayedCluster]:
+    """A Ray cluster on this machine, started once: it takes a quarter of a minute."""
+    with PlayedCluster() as played:
+        yield played
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from tests.static_model import write_static_model
 OF_THE_CLUSTER = ("worker", "raylet", "node")
 OF_THE_RUN = ("stage", "dvc", "cli", "all")
 _SMALL_UNITS = Path(__file__).parent / "small_units"
-_LONGEST_SECONDS = 120
+LONGEST_SECONDS = 120
 
 
 class ClusterBench(Bench):
@@ -59,7 +59,7 @@ def main(count: int = 40, seed: int | None = None) -> int:
     survived: Counter[tuple[str, str]] = Counter()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder, PlayedCluster() as cluster:
         root = Path(folder)
-        clean = _clean(root / "clean", write_static_model(root / "model"))
+        clean = build_clean_rows(root / "clean", write_static_model(root / "model"))
         bench = ClusterBench(root / "bench", clean)
         while tried.total() < count:
             victim = chance.choice(OF_THE_CLUSTER + OF_THE_RUN)
@@ -80,7 +80,7 @@ def main(count: int = 40, seed: int | None = None) -> int:
     return int(survived.total() < tried.total())
 
 
-def _clean(folder: Path, model: Path) -> Clean:
+def build_clean_rows(folder: Path, model: Path) -> Clean:
     """What an undisturbed run on this machine writes, with units as they are by default."""
     folder.mkdir()
     workspace = Workspace(folder, model)
@@ -104,7 +104,7 @@ def _kill_once(bench: Bench, cluster: PlayedCluster, victim: str, chance: random
     running = [stage for stage in STAGES if any(f"stages/{stage}.py" in one for one in bench.processes().values())]
     moment = running[0] if running else BETWEEN
     lost = _kill(bench, cluster, victim, process.pid)
-    wait_until(lambda: process.poll() is not None, "the run hangs", _LONGEST_SECONDS)
+    wait_until(lambda: process.poll() is not None, "the run hangs", LONGEST_SECONDS)
     code, stderr = bench.finish(process)
     if victim in OF_THE_CLUSTER:
         assert code == 0, stderr
@@ -115,7 +115,7 @@ def _kill_once(bench: Bench, cluster: PlayedCluster, victim: str, chance: random
         bench.assert_clean()
         return moment if victim in OF_THE_CLUSTER else ENDED
     bench.assert_no_process_left()
-    wait_until(lambda: not tasks(), "tasks run on", _LONGEST_SECONDS)
+    wait_until(lambda: not tasks(), "tasks run on", LONGEST_SECONDS)
     _resume(bench, cluster, running[0] if running else first, chance)
     return moment
 
