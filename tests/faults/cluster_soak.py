@@ -115,7 +115,7 @@ def _kill_once(bench: Bench, cluster: PlayedCluster, victim: str, chance: random
         bench.assert_clean()
         return moment if victim in OF_THE_CLUSTER else ENDED
     bench.assert_no_process_left()
-    wait_until(lambda: not tasks(), "tasks run on", LONGEST_SECONDS)
+    wait_until(lambda: not cluster.tasks(), "tasks run on", LONGEST_SECONDS)
     _resume(bench, cluster, running[0] if running else first, chance)
     return moment
 
@@ -146,21 +146,11 @@ def _kill(bench: Bench, cluster: PlayedCluster, victim: str, command_line: int) 
         stages = [pid for pid, command in processes.items() if "stages/" in command]
         dvc = [pid for pid, command in processes.items() if "project.process" in command]
         run = {"stage": stages, "dvc": dvc, "cli": [command_line], "all": [*processes]}
-        kinds = {**run, "worker": tasks()[:1]}
+        kinds = {**run, "worker": cluster.tasks()[:1]}
         for pid in kinds[victim]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     return victim == "raylet"
-
-
-def tasks() -> list[int]:
-    """The processes of Ray's workers that are at a unit."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (entry / "cmdline").read_bytes().startswith(b"ray::attempt"):
-                found.append(int(entry.name))
-    return found
 
 
 if __name__ == "__main__":

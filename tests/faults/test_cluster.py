@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entropyguard.project.pipeline import STAGES
-from tests.faults.cluster_soak import LONGEST_SECONDS, ClusterBench, build_clean_rows, tasks
+from tests.faults.cluster_soak import LONGEST_SECONDS, ClusterBench, build_clean_rows
 from tests.faults.harness import Bench, Clean, wait_until
 from tests.pool.played_cluster import PlayedCluster
 
@@ -66,11 +66,13 @@ def test_two_nodes_of_which_one_dies_in_each_stage_do_what_one_machine_does(
 
 def test_ctrl_c_frees_the_cluster_and_another_one_goes_on(cluster_bench: ClusterBench, cluster: PlayedCluster) -> None:
     process = cluster_bench.start("--ray", cluster.address)
-    wait_until(lambda: tasks() and stage_at_work(cluster_bench) == "embed", "embed gives no unit away", LONGEST_SECONDS)
+    wait_until(
+        lambda: cluster.tasks() and stage_at_work(cluster_bench) == "embed", "embed gives no unit away", LONGEST_SECONDS
+    )
     process.send_signal(signal.SIGINT)
     code, stderr = cluster_bench.finish(process)
     assert code == 130, stderr
-    wait_until(lambda: not tasks(), "tasks run on", LONGEST_SECONDS)
+    wait_until(lambda: not cluster.tasks(), "tasks run on", LONGEST_SECONDS)
     cluster_bench.assert_no_process_left()
     ended = cluster_bench.assert_survives("embed", "--workers", "1")
     assert ended.ran[0] == "embed"

@@ -6,6 +6,7 @@ are there at the start: "head", which drivers are connected to, and "second".
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -46,6 +47,16 @@ class PlayedCluster:
     def kill_raylet(self, name: str) -> None:
         """End the process that stands for a node, and no other."""
         self._tell(do="kill_raylet", name=name)
+
+    def tasks(self) -> list[int]:
+        """The processes of its workers that are at a unit."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has just ended
+                pid = int(entry.name)
+                if os.getsid(pid) == self._process.pid and (entry / "cmdline").read_bytes().startswith(b"ray::attempt"):
+                    found.append(pid)
+        return found
 
     def __enter__(self) -> PlayedCluster:
         return self
