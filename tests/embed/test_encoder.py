@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from entropyguard.core.embed.encoder import Encoder
-from entropyguard.core.embed.loader import load_encoder
+from entropyguard.core.embed.loader import facts_of, load_encoder
 from entropyguard.core.embed.model import resolve_model
 from entropyguard.core.errors import UsageError
 from tests.static_model import write_static_model
@@ -58,7 +59,7 @@ def minilm() -> Encoder:
 def test_a_static_model_loads_without_torch(tmp_path: Path) -> None:
     folder = write_static_model(tmp_path / "model")
     code = (
-        "import sys; from pathlib import Path; from entropyguard.core.embed.loader import load_encoder;"
+        "import sys; from pathlib import Path; from entropyguard.core.embed.loader import facts_of, load_encoder;"
         f"load_encoder(Path({str(folder)!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -169,6 +170,17 @@ def test_a_text_minilm_cannot_take_is_marked(minilm: Encoder) -> None:
     texts = ["我们今天去公园散步", "请把窗户关上", "", "hello", "cat " * 254, "cat " * 255]
     unreadable, taken = ["unreadable"] * 3, [None, None]
     assert minilm.tokenise(texts, 1).skipped == [*unreadable, *taken, "over_long"]
+
+
+@pytest.mark.model
+def test_minilm_is_the_same_in_another_process_and_says_so_fact_by_fact(minilm: Encoder) -> None:
+    facts = facts_of(minilm)
+    assert {"model's fingerprint", "torch", "capability"} <= {fact.name for fact in facts}
+    assert [fact.tell() for fact in facts] == [fact.value for fact in facts]
+    copy = pickle.loads(pickle.dumps(minilm))  # noqa: S301  our own
+    assert copy is not minilm
+    here, there = encode(minilm, SHORT), encode(copy, SHORT)
+    assert {text: row.tobytes() for text, row in there.items()} == {text: row.tobytes() for text, row in here.items()}
 
 
 @pytest.mark.model

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from entropyguard.core.embed.transformer import TransformerEncoder
 
 
+_MODEL = "model's fingerprint"  # a processor has a fact "model", too
+
+
 def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
 
@@ -40,7 +43,7 @@ def _loaded(folder: Path, threads: int | None) -> StaticEncoder | TransformerEnc
 
 def facts_of(encoder: Encoder) -> list[Fact]:
     """What another machine's encoder of the same model must have in common with this one, to give the same bits."""
-    name, model = name_of(encoder.folder), {"model": model_fingerprint(encoder.folder)}
+    name, model = name_of(encoder.folder), {_MODEL: model_fingerprint(encoder.folder)}
     facts = {**model, **encoder.facts}
     return [Fact(fact, str(value), partial(_told, name, fact)) for fact, value in facts.items()]
 
@@ -48,7 +51,7 @@ def facts_of(encoder: Encoder) -> list[Fact]:
 @lru_cache
 def _told(name: str, fact: str) -> str:
     folder = resolve_model(name, allow_download=False)
-    return model_fingerprint(folder) if fact == "model" else str(load_encoder(folder).facts.get(fact))
+    return model_fingerprint(folder) if fact == _MODEL else str(load_encoder(folder).facts.get(fact))
 
 
 def _sent(encoder: StaticEncoder | TransformerEncoder) -> tuple[Any, ...]:
