@@ -1,6 +1,6 @@
 """What 10^8, 10^9 and 10^10 rows would take on 1, 16 and 256 machines, by what a row costs (`unit_costs.py`).
 
-    python benchmarks/cost_model.py costs.json [--cores 16] [--gpu-rows 5000]
+    python benchmarks/cost_model.py costs.json [--cores 16] [--embed-us 20000 | --gpu-rows 5000]
 
 A stage takes the processor time of its units, shared among all cores, and that of the driver, of which there is one;
 the two do not overlap here, so the truth is somewhat better. Where two numbers of rows were measured, the time of the
@@ -10,6 +10,7 @@ units grows with the power that lies between them, and memory and bytes with the
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 from dataclasses import dataclass
@@ -47,10 +48,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("costs", type=Path)
     parser.add_argument("--cores", type=int, default=16, help="of a machine")
+    parser.add_argument("--embed-us", type=float, default=None, help="of a core for a row, with another model")
     parser.add_argument("--gpu-rows", type=float, default=None, help="rows a second that a machine's GPU embeds")
     arguments = parser.parse_args()
     measured = json.loads(arguments.costs.read_text(encoding="utf-8"))
     costs = costs_of(measured["stages"])
+    if arguments.embed_us:
+        costs = [_embedding_in(c, arguments.embed_us) if c.stage == "embed" else c for c in costs]
     print(f"Measured on {measured['machine']}; {arguments.cores} cores a machine.")
     each = [[c.stage, *(f"{x:,.2f}" for x in per_row(c)), f"{c.driver_bytes_a_row:,.0f}"] for c in costs]
     header = ["stage", "units, us a row", "power of the rows", "driver, us a row", "driver, bytes a row"]
@@ -62,6 +66,10 @@ def main() -> None:
         disk = sum(c.written_bytes_a_row for c in costs) * rows
         title = f"{rows:.0e} rows: driver {memory / 1e9:,.0f} GB of memory, {disk / 1e12:,.1f} TB written"
         print_table(title, ["hours", *(f"{nodes} machines" for nodes in NODES)], [*lines, ["all", *totals]])
+
+
+def _embedding_in(cost: Cost, microseconds: float) -> Cost:
+    return dataclasses.replace(cost, unit_seconds=cost.at_rows * microseconds / 1e6, power=1.0)
 
 
 def costs_of(stages: list[dict[str, Any]]) -> list[Cost]:

@@ -14,6 +14,7 @@ from typing import Any
 
 _SMALL: dict[str, dict[str, Any]] = {
     "entropyguard.core.ingest.ingest": {"unit_bytes": 4_000},
+    "entropyguard.core.near.near_dedup": {"_WORTH_A_POOL_ROWS": 0},
     "entropyguard.core.near.text_units": {"UNIT_ROWS": 50},
     "entropyguard.core.near.band_units": {"_UNIT_HASHES": 1_000},
     "entropyguard.core.embed.embed": {"unit_rows": 12},
