@@ -1,7 +1,7 @@
 """What a row costs in each stage: in its units, which any number of machines share, and in the driver, of which there
 is one. For the cost model of docs/scale.md (`cost_model.py`).
 
-    python benchmarks/unit_costs.py --rows 100000 400000 --out costs.json FILE.parquet ... [--model FOLDER]
+    python benchmarks/unit_costs.py --rows 300000 600000 --out costs.json FILE.parquet ... [--model FOLDER]
 
 Processor time. The units of a stage are done before the driver goes on, one after the other, so that the two are told
 apart; a row group that the driver compresses meanwhile counts where it falls.
@@ -30,6 +30,7 @@ from speed_near import texts_to
 from entropyguard.api.private_run import PrivateRun
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.pool.pool import InlinePool
+from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import silent
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.run.memory import PeakMemory
@@ -52,10 +53,17 @@ class TimedPool(InlinePool):
         yield from results
 
 
+class SpreadRun(PrivateRun):
+    """A run that cuts its work into units wherever it can."""
+
+    def spread(self, threads: int = 1) -> Spread | None:  # noqa: ARG002
+        return Spread(self.pool, self.folder / "units")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
-    parser.add_argument("--rows", nargs="+", type=int, default=[100_000, 400_000])
+    parser.add_argument("--rows", nargs="+", type=int, default=[300_000, 600_000])
     parser.add_argument("--model", default=None, help="a model's folder [the packaged one]")
     parser.add_argument("--stages", nargs="+", default=list(STAGES), help="of which the figures are wanted")
     parser.add_argument("--out", type=Path, required=True, help="where the figures go, as JSON")
@@ -79,7 +87,7 @@ def run_all(data: Path, folder: Path, rows: int, model: str | None, stages: Sequ
     params = dataclasses.replace(params_of(request, sources), input=str(data))
     found = []
     for stage in STAGES:
-        run = PrivateRun(folder, params, request, [str(data)], watched=False)
+        run = SpreadRun(folder, params, request, [str(data)], watched=False)
         figures = in_a_process(stage, run, folder)
         if stage in stages:
             found.append({"stage": stage, "rows": rows, "input_bytes": data.stat().st_size, **figures})
