@@ -73,7 +73,8 @@ def embeddings_schema(dimension: int) -> pa.Schema:
 
 def read_unit(part: Path) -> tuple[pa.Table, Counter[str]]:
     """The lines of a part, and how many of its rows were embedded, and how many skipped, by reason."""
-    table = pq.read_table(part, memory_map=False)
+    with pq.ParquetFile(part, memory_map=False) as file:  # read_table would load what data sets take
+        table = file.read()
     return table, Counter(json.loads(table.schema.metadata[_COUNTS]))
 
 
