@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import xxhash
 
 from entropyguard.core.embed.encoder import Encoder
 from entropyguard.core.embed.loader import facts_of
@@ -18,10 +14,11 @@ from entropyguard.core.embed.unit import REASONS, EmbedUnit, EmbedWork, embeddin
 from entropyguard.core.embed.vector_store import VectorStore
 from entropyguard.core.pool.parts import finished_parts, results_of
 from entropyguard.core.pool.pool import Pool
+from entropyguard.core.pool.shares import Shares
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.parts import PartStore, kept_or_temporary
 from entropyguard.core.storage.row_ranges import row_ranges
 
 _UNIT_ROWS = 1 << 16
@@ -63,7 +60,7 @@ def embed_texts(
     units = list(_units(after_near, encoder, max_windows, unit_rows))
     metadata = {"dimension": encoder.dimension, "max_windows": max_windows}
     counts: Counter[str] = Counter()
-    with _store(store, out.parent) as parts:
+    with kept_or_temporary(store, out.parent) as parts:
         finished = finished_parts(units, parts.below(encoder.fingerprint))
         vectors = VectorStore(parts, encoder.fingerprint, encoder.dimension, apart=finished.values())
         if parts.offered is not None:
@@ -71,7 +68,8 @@ def embed_texts(
         work = EmbedWork(encoder, max_windows, vectors, after_near.metadata)
         used = []
         with TableWriter(out, embeddings_schema(encoder.dimension), metadata, plain=("vector",)) as writer:
-            heard = RowsDone(progress, after_near.rows)
+            shares = Shares(progress, after_near.rows)
+            heard = lambda unit, share: shares.add(unit.name, share * len(unit.rows))  # noqa: E731  no more to say
             made_parts = results_of(
                 pool, work, units, finished, heard, threaded=True, gpu=encoder.on_gpu, facts=facts_of(encoder)
             )
@@ -96,29 +94,4 @@ def write_no_embeddings(out: Path) -> None:
 def _units(after_near: Checkpoint, encoder: Encoder, max_windows: int, most_rows: int) -> Iterator[EmbedUnit]:
     said = f"embed 1 {encoder.fingerprint} {max_windows} {after_near.digest}"
     for rows in row_ranges(after_near, most_rows, "record", encoder.unit_bytes):
-        yield EmbedUnit(xxhash.xxh3_128_hexdigest(f"{said} {rows.group} {rows.start} {rows.end}".encode()), rows)
-
-
-@contextlib.contextmanager
-def _store(store: PartStore | None, folder: Path) -> Iterator[PartStore]:
-    """Where the parts lie: where they are kept, or only as long as the work takes."""
-    if store is not None:
-        yield store
-        return
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        yield PartStore(Path(temporary))
-
-
-class RowsDone:
-    """Hears how far each unit is, and says how far all are, in rows."""
-
-    def __init__(self, progress: Progress, rows: int) -> None:
-        self._progress, self._rows = progress, rows
-        self._under_way: dict[EmbedUnit, float] = {}
-        self._done = 0
-
-    def __call__(self, unit: EmbedUnit, share: float) -> None:
-        self._under_way[unit] = share * len(unit.rows)
-        if share == 1:
-            self._done += int(self._under_way.pop(unit))
-        self._progress(min(self._rows, self._done + int(sum(self._under_way.values()))), self._rows)
+        yield EmbedUnit(rows.name(said), rows)

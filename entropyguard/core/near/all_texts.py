@@ -13,11 +13,11 @@ from entropyguard.core.arrays import Keys, UInt32s
 from entropyguard.core.near.band_units import columns_of_bands
 from entropyguard.core.near.finished import Finished
 from entropyguard.core.near.row_words import RowWords, RowWordsWriter
-from entropyguard.core.near.shares import Shares
 from entropyguard.core.near.text_units import TextUnit, UnitTexts, read_part, read_texts, stored_texts, text_units
 from entropyguard.core.params import NearParams
 from entropyguard.core.pool.parts import finished_parts, results_of
 from entropyguard.core.pool.pool import Pool
+from entropyguard.core.pool.shares import Shares
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parts import PartStore

@@ -13,9 +13,9 @@ from entropyguard.core.near.finished import Finished, Stored, read_values
 from entropyguard.core.near.pair_runs import PairRuns
 from entropyguard.core.near.pair_units import PairUnit, verdicts_on, write_verdicts
 from entropyguard.core.near.row_words import RowWords
-from entropyguard.core.near.shares import Shares
 from entropyguard.core.params import NearParams
 from entropyguard.core.pool.pool import Pool
+from entropyguard.core.pool.shares import Shares
 from entropyguard.core.progress import Progress
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-import xxhash
 
 from entropyguard.core.arrays import Bools, Keys, UInt32s
 from entropyguard.core.near.finished import stored
@@ -58,13 +57,9 @@ def text_units(
 ) -> list[TextUnit]:
     """The units of a checkpoint whose content has this digest, in the order of its rows."""
     return [
-        TextUnit(rows, near, signatures, _name(digest, rows), folder)
+        TextUnit(rows, near, signatures, rows.name(digest), folder)
         for rows in row_ranges(checkpoint, UNIT_ROWS, "record", _UNIT_BYTES)
     ]
-
-
-def _name(digest: str, rows: RowRange) -> str:
-    return xxhash.xxh3_128_hexdigest(f"{digest} {rows.group} {rows.start} {rows.end}".encode())
 
 
 class UnitTexts(NamedTuple):

@@ -6,7 +6,6 @@ Up to a number of rows every pair is looked at, beyond it those that an inverted
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,10 +24,11 @@ from entropyguard.core.pairs.unit import Search, SearchUnit, SearchWork
 from entropyguard.core.params import SearchParams
 from entropyguard.core.pool.parts import results_of
 from entropyguard.core.pool.pool import Pool
+from entropyguard.core.pool.shares import Shares
 from entropyguard.core.progress import Progress
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import TableWriter
-from entropyguard.core.storage.parts import PartStore
+from entropyguard.core.storage.parts import PartStore, kept_or_temporary
 
 PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similarity", pa.float64())])
 """The columns of `similar_pairs.parquet`."""
@@ -63,11 +63,13 @@ def find_similar_pairs(
     Rows that are skipped take no part and are counted in the file's metadata. Finished block rows are kept in `blocks`;
     neither they, nor `max_memory` (bytes), nor `threads`, nor the pool change a byte of `out`.
     """
-    with limited(threads), _store(blocks, out.parent) as store:
+    with limited(threads), kept_or_temporary(blocks, out.parent) as store:
         search, parts = Search(embeddings.path, params, store.folder, max_memory, threads, sizes), Parts(store)
         vectors, block_rows = search.opened(parts, out.parent)
-        work, heard = SearchWork(search, block_rows), _BlocksDone(progress, len(block_rows.ranges))
-        numbers = range(len(block_rows.ranges))
+        work, numbers = SearchWork(search, block_rows), range(len(block_rows.ranges))
+        # A block row is compared with itself and all before it.
+        shares = Shares(progress, len(numbers) * (len(numbers) + 1) // 2)
+        heard = lambda unit, share: shares.add(unit.block, share * (unit.block + 1))  # noqa: E731  no more to say
         for step in block_rows.steps:
             deque(pool.map(work, [SearchUnit(step, block) for block in numbers], threaded=True), maxlen=0)
         units = [SearchUnit(PAIRS_STEP, block, block_rows.names[block]) for block in numbers]
@@ -109,16 +111,6 @@ def _write(out: Path, metadata: dict[str, Any], row_ids: Ints, tables: Iterable[
     return pairs
 
 
-@contextlib.contextmanager
-def _store(blocks: PartStore | None, folder: Path) -> Iterator[PartStore]:
-    """Where finished pieces lie: where they are kept, or only as long as the search takes."""
-    if blocks is not None:
-        yield blocks
-        return
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        yield PartStore(Path(temporary), durable=False)
-
-
 def limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:
     """The number of threads of the matrix products."""
     if threads is None:
@@ -127,15 +119,3 @@ def limited(threads: int | None) -> contextlib.AbstractContextManager[Any]:
 
     limits: contextlib.AbstractContextManager[Any] = threadpool_limits(threads)
     return limits
-
-
-class _BlocksDone:
-    """Hears which block rows are done; each is compared with itself and all before it."""
-
-    def __init__(self, progress: Progress, blocks: int) -> None:
-        self._progress, self._total, self._done = progress, blocks * (blocks + 1) // 2, 0
-
-    def __call__(self, unit: SearchUnit, share: float) -> None:
-        if share == 1:
-            self._done += unit.block + 1
-            self._progress(self._done, self._total)

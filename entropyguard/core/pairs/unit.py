@@ -25,7 +25,7 @@ PAIRS = "pairs"
 
 @dataclass(frozen=True)
 class SearchUnit:
-    """A step for a block row. name: of the pairs that come of it, where it is that step; rows: how many of them."""
+    """A step for a block row. name: of the pairs that come of it, where it is that step."""
 
     step: str
     block: int

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,16 @@ import pyarrow.parquet as pq
 from entropyguard.core.storage.files import content_digest, put_in_place
 from entropyguard.core.storage.part_names import ARROW, PARQUET, part_pattern
 from entropyguard.core.storage.temporary import remove_abandoned, temporary_file
+
+
+@contextmanager
+def kept_or_temporary(store: PartStore | None, folder: Path) -> Iterator[PartStore]:
+    """The store; without one a store below `folder` that is there only as long as the work takes."""
+    if store is not None:
+        yield store
+        return
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        yield PartStore(Path(temporary), durable=False)
 
 
 class PartStore:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
+import xxhash
 
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.files import FileState
@@ -30,6 +31,10 @@ class RowRange:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    def name(self, decided_by: str) -> str:
+        """For what comes of the rows: a digest of which they are, and of all else that decides it."""
+        return xxhash.xxh3_128_hexdigest(f"{decided_by} {self.group} {self.start} {self.end}".encode())
 
     @property
     def checkpoint(self) -> Checkpoint:
