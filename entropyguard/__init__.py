@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # `typing` takes half as long to load as Python takes to start, which a run does many times
 if TYPE_CHECKING:
+    from typing import Any
+
     from entropyguard.api.dedup import dedup
     from entropyguard.api.result import DedupResult
     from entropyguard.core.checkpoint import CheckpointManager

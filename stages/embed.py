@@ -1,6 +1,12 @@
 """embed: a vector for each text, taken from the vector store where it was embedded before; none without a model."""
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
+from __future__ import annotations
+
+from entropyguard.run.stage import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from entropyguard.run.stage import Counts, StageRun
 
 STAGE_VERSION = 6
 

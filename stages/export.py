@@ -1,6 +1,12 @@
 """export: the rows that stay, in the format asked for, and the report, as numbers and as a page."""
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
+from __future__ import annotations
+
+from entropyguard.run.stage import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from entropyguard.run.stage import Counts, StageRun
 
 STAGE_VERSION = 7
 

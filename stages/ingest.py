@@ -1,6 +1,12 @@
 """ingest: read the input, keep each row as it came, set aside what cannot be read."""
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
+from __future__ import annotations
+
+from entropyguard.run.stage import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from entropyguard.run.stage import Counts, StageRun
 
 STAGE_VERSION = 7
 MOST_READS = 3  # of an input that is touched meanwhile

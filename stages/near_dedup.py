@@ -1,6 +1,12 @@
 """near_dedup: drop each row that has almost the words of a row kept before it, and none in the place of another."""
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
+from __future__ import annotations
+
+from entropyguard.run.stage import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from entropyguard.run.stage import Counts, StageRun
 
 STAGE_VERSION = 1
 

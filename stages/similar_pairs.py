@@ -1,6 +1,12 @@
 """similar_pairs: every pair of rows whose cosine is at or above the floor."""
 
-from entropyguard.run.stage import Counts, StageRun, run_stage
+from __future__ import annotations
+
+from entropyguard.run.stage import run_stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from entropyguard.run.stage import Counts, StageRun
 
 STAGE_VERSION = 6
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entropyguard.api.models import loaded, torch_threads_kept
+from entropyguard.api.torch_threads import torch_threads_kept
 from entropyguard.core.embed.model import check_fingerprint, is_static, resolve_model
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.params import Params
@@ -101,10 +101,12 @@ class PrivateRun:
         """Nothing: whoever calls has the result to look at."""
 
     def encoder(self) -> Encoder:
+        from entropyguard.core.embed.loader import last_loaded
+
         embed = self.params.embed
         folder = resolve_model(embed.model, allow_download=self.allow_download)
         check_fingerprint(folder, embed.model_fingerprint)
-        return loaded(folder, embed.model_fingerprint, self.threads)
+        return last_loaded(folder, self.threads)
 
     def vector_store(self) -> PartStore | None:
         if self._vector_cache is None:

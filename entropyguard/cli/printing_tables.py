@@ -42,7 +42,8 @@ def print_explanation(explanation: Explanation) -> None:
     texts = [one.text for one in shown]
     if keeper and explanation.difference:
         print_line(spelled_out(explanation.difference))
-        texts = [_with_marks(pieces) for pieces in marked_texts(row.text, keeper.text, explanation.difference)]
+        [marked] = marked_texts([(row.text, keeper.text, explanation.difference)])
+        texts = [_with_marks(pieces) for pieces in marked]
     table = Table(box=HORIZONTALS, pad_edge=False)
     for one in shown:
         table.add_column(f"row {one.row_id}", ratio=1)

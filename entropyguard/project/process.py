@@ -1,6 +1,6 @@
-"""`python -m entropyguard.project.process ARGUMENTS`: DVC, as a build needs it.
+"""`python -m entropyguard.project.process SOCKET [MODULE]`: DVC, as a build needs it.
 
-The kernel ends it when the command line is killed, and it writes `dvc.lock` whole or not at all.
+It imports DVC, then waits on the socket for what DVC is to do. The kernel ends it when the command line is killed.
 """
 
 from __future__ import annotations
@@ -8,19 +8,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import io
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from yaml import YAMLError
-
-from entropyguard.core.storage.files import write_whole
-from entropyguard.core.yaml_text import dump_yaml, parse_yaml
-from entropyguard.project.beside import process_beside
+from entropyguard.project.beside import Beside
+from entropyguard.project.requests import receive_request
 
 _PR_SET_PDEATHSIG = 1
 
@@ -46,63 +41,33 @@ def end_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def write_lock_whole() -> None:
-    """Let DVC, in this process, write `dvc.lock` under a temporary name and rename it into place.
-
-    DVC opens the file itself for writing, so a kill may leave it cut off, and DVC would then do nothing at all.
-    Read in DVC 3.67.1: `Lockfile.dump_stages` writes through `modify_yaml`, and that through this one function.
-    """
-    from dvc.utils.serialize import _common, _yaml
-
-    in_python = _yaml._dump
-
-    def dump_data(path: str, data: Any, dumper: Callable[[Any, io.StringIO], Any], **_: Any) -> None:
-        if dumper is in_python:  # ten times as long
-            with contextlib.suppress(YAMLError):  # a value of another kind
-                write_whole(Path(path), dump_yaml(data))
-                return
-        content = io.StringIO()
-        dumper(data, content)
-        write_whole(Path(path), content.getvalue().encode())
-
-    if not callable(getattr(_common, "_dump_data", None)):
-        sys.exit("ERROR: this DVC writes dvc.lock in another way than 3.67. Install dvc>=3.67,<3.68.")
-    _common._dump_data = dump_data
-
-
-def read_yaml_fast() -> None:
-    """Let DVC, in this process, read its YAML files by libyaml: its own reader, in Python, takes ten times as long.
-
-    It reads `params.yaml` three times for each stage, and `dvc.lock` to add a stage to it.
-    Read in DVC 3.67.1: `load_yaml`, `modify_yaml` and `strictyaml.load` find their parser by these three names.
-    """
-    from dvc.utils import strictyaml
-    from dvc.utils.serialize import _yaml
-
-    dvcs_own, modify = _yaml.parse_yaml, _yaml._modify_data
-
-    def parse(text: str, path: str, typ: str = "safe") -> Any:
-        if typ == "safe":
-            with contextlib.suppress(YAMLError, ValueError):  # DVC then says what is wrong, in its own words
-                return parse_yaml(text) or {}
-        return dvcs_own(text, path, typ)
-
-    _yaml.parse_yaml = strictyaml.parse_yaml = parse
-    _yaml._modify_data = lambda path, _, dumper, fs=None: modify(path, parse, dumper, fs)
-
-
 def main() -> None:
-    """Run DVC's own command line."""
+    """Run DVC's own command line on the arguments that come over the socket; end if none do.
+
+    The module that is the second argument is started beside it now, and not when it is asked for.
+    """
     die_with_parent()
     if os.environ.get("ENTROPYGUARD_PARENT") not in (None, str(os.getppid())):
         sys.exit(255)  # the parent died before the kernel was told to watch it
     collect_rarely()
-    with process_beside():  # it starts while DVC is imported
-        write_lock_whole()
-        read_yaml_fast()
-        from dvc.cli import main as dvc
+    beside = Beside()
+    for module in sys.argv[2:]:
+        beside.start(module)
+    with contextlib.suppress(Exception):  # what cannot be imported is said below, in the log
+        from entropyguard.project.dvc_changes import import_ahead
 
-        code = dvc(sys.argv[1:])
+        import_ahead()
+    connection = socket.socket(fileno=int(sys.argv[1]))  # its other end tells of this process's end, too
+    connection.set_inheritable(False)
+    request = receive_request(connection)
+    code = 0
+    if request is not None:
+        request.become()
+        beside.serve_scripts()
+        from entropyguard.project.dvc_changes import dvc_command_line
+
+        code = dvc_command_line()(sys.argv[1:])
+    beside.end()
     end_at_once(code)
 
 

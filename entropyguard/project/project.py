@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,20 +142,25 @@ class Project:
             return locked is not None and md5_digest(path) != locked
         return self.digest(output) != record.outputs[output].digest and md5_digest(path) != locked
 
-    def remember_state(self, output: str) -> None:
-        """Note the present state of a sound output, so that it need not be read again while it stays untouched.
+    def remember_states(self, outputs: Iterable[str]) -> None:
+        """Note the present states of sound outputs, so that they need not be read again while they stay untouched.
 
-        DVC links every new output into its cache, which changes the ctime.
+        DVC links every new output into its cache, which changes the ctime. A record is written once for all of them.
         """
-        record = self.record_of(output)
-        state = FileState.of(self.root / output).as_dict()
-        if record is not None and record.outputs[output].state != state:
+        changed = {}
+        for output in outputs:
+            record = self.record_of(output)
+            state = FileState.of(self.root / output).as_dict()
+            if record is None or record.outputs[output].state == state:
+                continue
             # Not always what the stage wrote: `dvc checkout` may rightly have put another version there.
-            if content_digest(self.root / output) == record.outputs[output].digest:
+            if self.digest(output) == record.outputs[output].digest:
                 record.outputs[output].state = state
             else:
                 record.outputs[output] = Output.of(self.root / output)
-            write_record(self.paths.record(record.stage), record)
+            changed[record.stage] = record
+        for stage, record in changed.items():
+            write_record(self.paths.record(stage), record)
 
     def sound(self, output: str) -> Path:
         """The path of an output to read. ProcessingError when it is not there, or not as it was written."""

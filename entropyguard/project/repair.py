@@ -39,12 +39,12 @@ def _repaired_lock(project: Project) -> dict[str, str]:
 
 def _repaired_outputs(project: Project, stage: str) -> dict[str, str]:
     """Remove a stage's damaged outputs, and the copies that are no use to bring others back."""
-    found = {}
+    found, sound = {}, []
     for out, md5 in project.lock[stage].outs.items():
         cached = project.paths.cached(md5)
         if (project.root / out).is_file():
             if not project.is_damaged(out):
-                project.remember_state(out)
+                sound.append(out)
                 continue
             found[stage] = f"Failed to load checkpoint: {out}: {DAMAGE}; building it again"
             (project.root / out).unlink()
@@ -52,6 +52,7 @@ def _repaired_outputs(project: Project, stage: str) -> dict[str, str]:
         elif out == REPORT or not cached.is_file() or md5_digest(cached) != md5:
             found[stage] = f"{out} is missing"
             cached.unlink(missing_ok=True)
+    project.remember_states(sound)
     return found
 
 

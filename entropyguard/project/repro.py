@@ -1,12 +1,7 @@
-"""Running DVC: the one place that starts it, and ends it.
-
-DVC runs in a process session of its own, so that the whole tree (DVC, shell, stage) can be ended together:
-left to itself a killed DVC leaves its stage running.
-"""
+"""Running DVC: the one place that has it do something, and ends it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -18,7 +13,9 @@ from pathlib import Path
 from entropyguard.core.errors import DISK_FULL, OutputError, ProcessingError
 from entropyguard.core.storage.files import read_json
 from entropyguard.project.cache import remove_leftovers
+from entropyguard.project.dvc_process import dvc_process
 from entropyguard.project.project import Project
+from entropyguard.project.requests import Request
 
 _GRACE_SECONDS = 5
 
@@ -40,7 +37,7 @@ def dvc_environment(project: Project) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         # The default is a world-writable folder shared by all users of the machine.
         "DVC_SITE_CACHE_DIR": str(project.paths.site_cache),
-        "PYTHONUNBUFFERED": "1",
+        "PYTHONUNBUFFERED": "1",  # of the stages
     }
 
 
@@ -62,33 +59,23 @@ def _run(project: Project, arguments: list[str], extra: dict[str, str]) -> None:
     """
     log = project.paths.log
     project.paths.error.unlink(missing_ok=True)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "entropyguard.project.process", "--cd", str(project.root), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**dvc_environment(project), **extra, "ENTROPYGUARD_PARENT": str(os.getpid())},
-            start_new_session=True,
-        )
+    environment = {**dvc_environment(project), **extra, "ENTROPYGUARD_PARENT": str(os.getpid())}
+    arguments = ["dvc", "--cd", str(project.root), *arguments]
+    with log.open("wb") as output, open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        dvc = dvc_process()
         try:
-            code = _wait(process)
+            streams = [nothing.fileno(), output.fileno(), output.fileno()]
+            dvc.ask(Request(arguments, str(Path.cwd()), environment, streams))
+            code = dvc.wait()
         except BaseException:
-            end_group(process)
+            end_group(dvc.popen)
             remove_leftovers(project)
             raise
-        end_group(process)
+        end_group(dvc.popen)
     if code != 0:
         failure = _failure(project, log.read_text(encoding="utf-8", errors="replace"))
         remove_leftovers(project)
         raise failure
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for DVC's end, in steps: polars lets system calls go on after a SIGINT, and Ctrl-C would change nothing."""
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=60)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

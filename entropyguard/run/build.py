@@ -121,7 +121,7 @@ def _build(
     run_id = uuid.uuid4().hex
     write_entries(project.root, [])  # what is being replaced is not for use, whatever happens to this run
     watch = RunWatch(project, run_id, ahead, params, resume=request.resume)
-    _repro(project, request, {"ENTROPYGUARD_RUN": run_id, **host_variables(ahead, params)}, watch, say)
+    _repro(project, request, {"ENTROPYGUARD_RUN": run_id, **host_variables(ahead, params, request.threads)}, watch, say)
     built = project.reread()
     check_input(built, request.input, sources, states)
     return _outcomes(before, built, run_id, repaired, change, forced=not request.resume)
@@ -234,10 +234,11 @@ def _report(project: Project) -> dict[str, Any]:
 
 def _finish(project: Project, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
     """After a success: every checkpoint checked once more, the published metadata written, one generation kept."""
-    for out in [out for stage in project.lock.values() for out in stage.outs if out != REPORT]:
+    outs = [out for stage in project.lock.values() for out in stage.outs if out != REPORT]
+    for out in outs:
         if project.is_damaged(out):
             raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
-        project.remember_state(out)
+    project.remember_states(outs)
     linked = linked_input(sources)
     seen = {"names": names, "spec": request.input, "states": linked.states()}
     write_json(project.paths.seen_input, seen)

@@ -23,7 +23,6 @@ import pytest
 
 import entropyguard
 from entropyguard import DedupResult, dedup
-from entropyguard.api import models
 from entropyguard.api.data import known_data
 from entropyguard.api.result import _remove
 from entropyguard.core.embed import loader
@@ -248,11 +247,11 @@ def test_the_model_that_was_used_last_stays_loaded(model: Path, monkeypatch: pyt
     loads: list[Any] = []
     load = loader.load_encoder
     monkeypatch.setattr(loader, "load_encoder", counted)
-    models._forget()
+    loader._forget()
     for _ in range(2):
         dedup(TEXTS, model=model)
     assert len(loads) == 1
-    models._forget()  # as in a forked process
+    loader._forget()  # as in a forked process
     dedup(TEXTS, model=model)
     assert len(loads) == 2
 

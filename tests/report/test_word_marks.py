@@ -20,7 +20,7 @@ def told(pieces: list[Piece]) -> str:
 
 
 def both(text: str, other: str) -> tuple[str, str]:
-    first, second = marked_texts(text, other, word_diff(text, other))
+    [(first, second)] = marked_texts([(text, other, word_diff(text, other))])
     return told(first), told(second)
 
 
@@ -51,12 +51,17 @@ def test_words_that_only_one_text_has_are_marked_where_they_stand(
     assert both(other, text) == (other_marked, marked)
 
 
+def test_each_pair_of_several_is_marked_as_if_alone() -> None:
+    texts = ["a b", "", "a, c d", "我爱 b", "b a"]
+    pairs = [(text, other, word_diff(text, other)) for text in texts for other in texts]
+    assert marked_texts(pairs) == [one for pair in pairs for one in marked_texts([pair])]
+
+
 @given(TEXTS, TEXTS)
 def test_marks_cut_no_text_and_stand_on_as_many_words_as_differ(text: str, other: str) -> None:
     difference = word_diff(text, other)
-    for whole, pieces, words in zip(
-        (text, other), marked_texts(text, other, difference), (difference.extra, difference.missing), strict=True
-    ):
+    [marked] = marked_texts([(text, other, difference)])
+    for whole, pieces, words in zip((text, other), marked, (difference.extra, difference.missing), strict=True):
         assert "".join(piece for piece, _ in pieces) == whole
         assert any(marked for _, marked in pieces) == bool(words or difference.misspelt)
 

@@ -15,9 +15,10 @@ import pytest
 
 from entropyguard.project.beside import ADDRESS, BESIDE
 from entropyguard.project.pipeline import STAGES
-from entropyguard.run.stage.host import modules_of_stages, others_wait
+from entropyguard.run.ahead import HOST
+from entropyguard.run.stage.host import others_wait
+from entropyguard.run.stage.preparations import modules_of_stages
 from entropyguard.run.stage.wanted import host_variables
-from tests.conftest import Workspace
 from tests.faults.harness import wait_until
 from tests.run.test_imports import loaded
 
@@ -35,13 +36,14 @@ class Host:
     process: subprocess.Popen[bytes]
     address: str
     folder: Path
+    script: str = "work.py"
 
     def start(self, body: str, *flags: str, new_session: bool = False) -> subprocess.Popen[str]:
         """Start a script that hands itself over, as DVC does: what follows is its work."""
         (self.folder / "scripts").mkdir(exist_ok=True)
-        (self.folder / "scripts" / "work.py").write_text(_SCRIPT + body)
+        (self.folder / "scripts" / self.script).write_text(_SCRIPT + body)
         return subprocess.Popen(
-            [sys.executable, *flags, "scripts/work.py", "an argument"],
+            [sys.executable, *flags, f"scripts/{self.script}", "an argument"],
             cwd=self.folder,
             env={**os.environ, ADDRESS: self.address, "WORD": "ü\n="},
             stdin=subprocess.DEVNULL,
@@ -161,20 +163,45 @@ def test_a_host_imports_what_the_scripts_do_without_starting_threads_that_work()
     assert others_wait()
 
 
-def test_a_run_has_a_host_where_a_stage_will_run_and_one_with_torch_for_a_transformer(
-    workspace: Workspace, model: Path
-) -> None:
+def test_a_run_has_a_host_where_a_stage_will_run_and_a_model_ready_where_embed_will() -> None:
     from entropyguard.core.params import Params
     from entropyguard.core.yaml_text import load_yaml
     from entropyguard.project.pipeline import packaged_files
 
     values = load_yaml(packaged_files()["params.yaml"])
-    transformer = Params.from_dict(values)
-    static = Params.from_dict({**values, "embed": {**values["embed"], "model": str(model)}})
-    assert host_variables([], transformer) == {}
-    assert host_variables(["export"], transformer) == {BESIDE: "entropyguard.run.stage"}
-    assert host_variables(STAGES, static) == {BESIDE: "entropyguard.run.stage"}
-    assert host_variables(STAGES, transformer) == {BESIDE: "entropyguard.run.stage embed"}
+    params = Params.from_dict(values)
+    off = Params.from_dict({**values, "semantic": {**values["semantic"], "enabled": False}})
+    assert host_variables([], params) == {}
+    assert host_variables(["export"], params) == {BESIDE: HOST}
+    assert host_variables(STAGES, off) == {BESIDE: HOST}
+    assert host_variables(STAGES, params) == {BESIDE: f"{HOST}\nembed\n{params.embed.model}"}
+    assert host_variables(STAGES, params, threads=3) == {BESIDE: f"{HOST}\nembed\n{params.embed.model}\n3"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_embed_finds_the_model_loaded_where_that_could_be_done(there: bool, host: Host, model: Path) -> None:
+    folder = model if there else host.folder / "gone"
+    assert host.process.stdin is not None
+    host.process.stdin.write(f"embed\n{folder}\n2".encode())
+    host.process.stdin.flush()
+    wait_until(lambda: _children(host.process.pid), "nothing was got ready")
+    host.script = "embed.py"
+    body = f"""
+from pathlib import Path
+from entropyguard.core.embed.loader import last_loaded
+before = "tokenizers" in sys.modules
+try:
+    print(before, last_loaded(Path({str(folder)!r}), 2).dimension > 0)
+except Exception as problem:
+    print(before, problem)
+"""
+    code, stdout, _ = host.run(body)
+    assert code == 0
+    assert stdout == "True True\n" if there else stdout.startswith("False ")
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _lives(pid: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copyreg
+import os
+import threading
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 _MODEL = "model's fingerprint"  # a processor has a fact "model", too
 
+_lock = threading.Lock()
+_last: dict[tuple[Path, str, int | None], Encoder] = {}
+"""One at the most."""
+
 
 def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     """The encoder of a model folder (see `resolve_model`): static (model2vec) or transformer.
@@ -29,6 +35,29 @@ def load_encoder(folder: Path, threads: int | None = None) -> Encoder:
     encoder = _loaded(folder, threads)
     copyreg.pickle(type(encoder), _sent)
     return encoder
+
+
+def last_loaded(folder: Path, threads: int | None = None) -> Encoder:
+    """`load_encoder`, or the same encoder again where it was the last one asked for here, and its files are the same.
+
+    The one before it is let go. Calls at the same time share it.
+    """
+    key = (folder, model_fingerprint(folder), threads)
+    with _lock:
+        if key not in _last:
+            _last.clear()
+            _last[key] = load_encoder(folder, threads)
+        return _last[key]
+
+
+def _forget() -> None:
+    """A forked process has the model, but not the threads that work with it, nor who holds the lock."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _last.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _loaded(folder: Path, threads: int | None) -> StaticEncoder | TransformerEncoder:

@@ -17,6 +17,7 @@ _LEAST_WORDS = 100
 _LEAST_IDEOGRAPHS = 1_000  # of a script whose single characters are words
 _IDEOGRAPHIC = "Han"
 _FRAGMENT = "\ufffd"
+_find_digit = re.compile(r"\d").search
 
 
 class ScriptCoverage:
@@ -42,7 +43,7 @@ class ScriptCoverage:
             self._is_read[:] = True
         self._table = np.zeros((len(pieces), 3), dtype=np.int64)
         readable, unread, fragment = self._table.T
-        readable[[at for at, piece in enumerate(pieces) if re.search(r"\d", piece)]] = 1
+        readable[[at for at, piece in enumerate(pieces) if _find_digit(piece)]] = 1
         readable[letters.text] = 1
         unread[letters.text[~self._is_read[letters.script]]] = 1
         for token in nothing:

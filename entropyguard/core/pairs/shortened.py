@@ -20,7 +20,7 @@ MARGIN = 2e-6
 
 _WORTH_IT_ROWS = 8_192  # below, finding the axes takes longer than it saves
 _AXES_ROWS = 8_192
-_LEFT_ROWS, _RIGHT_ROWS = 1_024, 4_096  # whose pairs tell how many would have to be scored
+_LEFT_ROWS, _RIGHT_ROWS = 512, 2_048  # whose pairs tell how many would have to be scored
 _STEP = 16  # kernels of matrix products take as many numbers at a time
 _SCORING_COST = 32_768  # one pair, in numbers of a short vector
 _REST_ERROR = 1e-7  # what float64 may take off the length of a rest that is next to nothing

@@ -77,6 +77,7 @@ def render_page(report: dict[str, Any], findings: Examples) -> str:
         .render(
             report=report,
             found=findings,
+            marked_pairs=_marked_pairs(findings),
             parts=_parts(report["rows"], semantic=report["settings"]["semantic_dedup"]),
             steps=row_steps(report["rows"]),
             plots=[("wide", _plot(findings, threshold, *_WIDE)), ("narrow", _plot(findings, threshold, *_NARROW))],
@@ -85,6 +86,12 @@ def render_page(report: dict[str, Any], findings: Examples) -> str:
             template=_template(report),
         )
     )
+
+
+def compile_templates() -> None:
+    """Have the templates ready for `render_page`, in this process and those forked from it."""
+    for name in _environment().list_templates(["html"]):
+        _environment().get_template(name)
 
 
 def _template(report: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +171,6 @@ def _environment() -> Environment:
     }
     made.globals |= {
         "beside": shown_beside,
-        "both_marked": _both_marked,
         "told": _told,
         "labels": _LABELS,
         "explained": _EXPLAINED,
@@ -172,13 +178,22 @@ def _environment() -> Environment:
     return made
 
 
-def _both_marked(text: str, other: str, difference: WordDiff) -> list[Markup]:
-    """Two near-duplicates as HTML; marked are the words in which they differ, or where there are none, their order."""
+def _marked_pairs(found: Examples) -> dict[tuple[int, int], list[Markup]]:
+    """Both texts of each near-duplicate as HTML, by row and other row.
+
+    Marked are the words in which they differ, or where there are none, their order.
+    """
     from entropyguard.core.report.word_marks import marked_texts  # polars: a page is published without it
 
-    if difference.missing or difference.extra or difference.misspelt:
-        return [shown_marked(pieces) for pieces in marked_texts(text, other, difference)]
-    return [shown_beside(text, other), shown_beside(other, text)]
+    pairs = {(row, other): (found.texts[row], found.texts[other]) for row, other in found.differences}
+    worded = {rows: one for rows, one in found.differences.items() if one.missing or one.extra or one.misspelt}
+    marked = marked_texts([(*pairs[rows], difference) for rows, difference in worded.items()])
+    shown_pairs = {
+        rows: [shown_beside(text, other), shown_beside(other, text)] for rows, (text, other) in pairs.items()
+    }
+    for rows, both in zip(worded, marked, strict=True):
+        shown_pairs[rows] = [shown_marked(pieces) for pieces in both]
+    return shown_pairs
 
 
 def _told(difference: WordDiff) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby, islice
 from unicodedata import category
 
 import polars as pl
@@ -23,15 +23,21 @@ Piece = tuple[str, bool]
 """A part of a text, and whether it is to be marked."""
 
 _Words = list[tuple[str, int]]
+_Cut = tuple[list[str], _Words]
 
 
-def marked_texts(text: str, other: str, difference: WordDiff) -> tuple[list[Piece], list[Piece]]:
-    """Two texts cut into pieces, of which those are marked whose words the other has not, or spells differently.
+def marked_texts(pairs: Sequence[tuple[str, str, WordDiff]]) -> list[tuple[list[Piece], list[Piece]]]:
+    """Pairs of texts cut into pieces, of which those are marked whose words the other has not, or spells differently.
 
     Of a word that a text has more often than the other, the marked one is one that stands where the texts differ.
     Punctuation around a word is not marked.
     """
-    (pieces, words), (others, other_words) = (_cut(one) for one in (text, other))
+    cuts = iter(_cut([text for *both, _ in pairs for text in both]))
+    return [_marked_pair(next(cuts), next(cuts), difference) for _, _, difference in pairs]
+
+
+def _marked_pair(text: _Cut, other: _Cut, difference: WordDiff) -> tuple[list[Piece], list[Piece]]:
+    (pieces, words), (others, other_words) = text, other
     mine = Counter([*difference.extra, *_spelled(one for one, _ in difference.misspelt)])
     theirs = Counter([*difference.missing, *_spelled(one for _, one in difference.misspelt)])
     chosen, others_chosen = _standing_apart(words, other_words, mine, theirs)
@@ -57,26 +63,29 @@ def as_columns(difference: WordDiff) -> tuple[str, str, str]:
     return " ".join(difference.missing), " ".join(difference.extra), misspelt
 
 
-def _cut(text: str) -> tuple[list[str], _Words]:
-    """A text in pieces, and its words, each with the piece it stands in."""
-    rough = _PIECE.findall(text)
-    parts = [[part for part in _PARTS.split(piece) if part] for piece in rough]
-    flat, ends = _words([*rough, *(part for some in parts for part in some)]), len(rough)
+def _cut(texts: Sequence[str]) -> Iterator[_Cut]:
+    """Each text in pieces, and its words, each with the piece it stands in. The words of all are found in one go."""
+    rough = [_PIECE.findall(text) for text in texts]
+    parts = [[[part for part in _PARTS.split(piece) if part] for piece in some] for some in rough]
+    flat = [*chain(*rough), *chain(*chain(*parts))]
+    words: list[list[str]] = Words(pl.Series(flat, dtype=pl.String)).words.to_list()
+    inside, within = iter(words), islice(words, sum(map(len, rough)), None)
+    for some, cut in zip(rough, parts, strict=True):
+        divided = [(next(inside), [(part, next(within)) for part in those]) for those in cut]
+        yield _pieces_of((piece, *words_of) for piece, words_of in zip(some, divided, strict=True))
+
+
+def _pieces_of(rough: Iterable[tuple[str, list[str], list[tuple[str, list[str]]]]]) -> _Cut:
+    """A text's pieces from rough ones, of each the words inside, and the parts of it with theirs."""
     pieces: list[str] = []
     words: _Words = []
-    for piece, some, inside in zip(rough, parts, flat[: len(rough)], strict=True):
-        cut, ends = flat[ends : ends + len(some)], ends + len(some)
+    for piece, inside, parts in rough:
         # Where signs stand inside a word, as in 1.32, it is one piece.
-        taken = [(piece, inside)] if [word for part in cut for word in part] != inside else zip(some, cut, strict=True)
-        for part, those in taken:
-            words += [(word, len(pieces)) for word in those]
+        taken = parts if [word for _, some in parts for word in some] == inside else [(piece, inside)]
+        for part, some in taken:
+            words += [(word, len(pieces)) for word in some]
             pieces.append(part)
     return pieces, words
-
-
-def _words(pieces: list[str]) -> list[list[str]]:
-    found: list[list[str]] = Words(pl.Series(pieces, dtype=pl.String)).words.to_list()
-    return found
 
 
 def _standing_apart(

@@ -5,14 +5,15 @@ Nothing is imported here but what that decision takes: a script whose work anoth
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
 from entropyguard.run.stage.handover import hand_over
-from entropyguard.run.stage_run import Counts, StageRun
 
+TYPE_CHECKING = False  # `typing` takes longer to load than all that is needed here
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from entropyguard.run.stage.project_run import ProjectRun
+    from entropyguard.run.stage_run import Counts, StageRun
 
 __all__ = ["Counts", "StageRun", "run_stage"]
 
@@ -29,7 +30,12 @@ def run_stage(name: str, version: int, work: Callable[[ProjectRun], Counts]) -> 
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ProjectRun":  # scripts of version 2.0 take it from here
+    # Scripts take what they give types with from here; those of version 2.0 when they run.
+    if name in {"Counts", "StageRun"}:
+        from entropyguard.run import stage_run
+
+        return getattr(stage_run, name)
+    if name == "ProjectRun":
         from entropyguard.run.stage.project_run import ProjectRun
 
         return ProjectRun

@@ -1,4 +1,4 @@
-"""`python -m entropyguard.run.stage SOCKET [embed]`: a stage host."""
+"""`python -m entropyguard.run.stage SOCKET`: a stage host."""
 
 from entropyguard.run.stage.host import main
 

@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 from entropyguard.project.process import end_at_once
 
 if TYPE_CHECKING:
-    from entropyguard.run.stage.handover import Request
+    from entropyguard.project.requests import Request
 
 
 def run_as_script(request: Request) -> NoReturn:
     """Run a script in its folder and environment, on its streams, and end with its exit code."""
-    for descriptor, stream in enumerate(request.streams):
-        os.dup2(stream, descriptor)
-        os.close(stream)
-    os.chdir(request.folder)
-    os.environ.clear()
-    os.environ.update(request.environment)
-    sys.argv = request.arguments
+    request.become()
     folder = os.path.dirname(os.path.abspath(sys.argv[0]))  # noqa: PTH100, PTH120  links stay
     sys.path.insert(0, folder)
     code = 0

@@ -4,11 +4,11 @@ A run is seven scripts. Each is a process that DVC starts, and each would import
 first line of work. A host imports them once, while DVC starts, and forks for every script that asks (`handover`).
 It lives beside DVC, in its session, and ends when DVC does: on its own, or because the kernel kills it.
 
-What makes a fork safe: a host imports and does nothing else. The threads that libraries have by then see to a fork
-themselves (those of OpenBLAS and jemalloc) or have nothing to do (that of polars, which waits for files to remove);
-the host forks when all of them wait, so that none holds a lock. And a forked process ends without Python's own
-end, in which polars waits for that thread. torch is imported in a process that was forked before, which becomes
-embed's and is not forked again.
+What makes a fork safe: a host imports, compiles a page's templates, and does nothing else. The threads that libraries
+have by then see to a fork themselves (those of OpenBLAS and jemalloc) or have nothing to do (that of polars, which
+waits for files to remove); the host forks when all of them wait, so that none holds a lock. And a forked process ends
+without Python's own end, in which polars waits for that thread. The model, and torch, are loaded by a process that was
+forked before, which becomes embed's and is not forked again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import contextlib
 import gc
 import importlib
 import os
-import re
 import selectors
 import signal
 import socket
@@ -28,16 +27,15 @@ import warnings
 from pathlib import Path
 
 from entropyguard.core.no_pandas import leave_pandas_out
-from entropyguard.project.layout import script_name
-from entropyguard.project.pipeline import STAGES, packaged_files
 from entropyguard.project.process import collect_rarely, die_with_parent
+from entropyguard.project.requests import Request, receive_request, send_number, send_request
 from entropyguard.run.stage.as_script import run_as_script
-from entropyguard.run.stage.handover import STARTED, Request, receive_request, send_number, send_request
+from entropyguard.run.stage.handover import STARTED
+from entropyguard.run.stage.preparations import FOR_ALL, load_model, preparations
 from entropyguard.run.stage.wanted import EMBED
 
-_FOR_ALL = ("entropyguard.run.stage.here", "polars")
-_FOR_EMBED = ("entropyguard.core.embed.embed", "entropyguard.core.embed.transformer")
 _PATIENCE_SECONDS = 5
+_WORDS_BYTES = 1 << 16
 
 
 class StageHost:
@@ -61,17 +59,19 @@ class StageHost:
     def serve(self) -> None:
         """Answer until standard input ends; no process that was forked is left then.
 
-        While nobody asks, it imports what single stages take.
+        While nobody asks, it gets ready what single stages take.
         """
-        later = modules_of_stages()
+        later = preparations()
         while True:
             ready = [key.fileobj for key, _ in self._selector.select(0 if later else None)]
             if not ready:
-                import_if_possible(later.pop(0))
-            elif sys.stdin in ready:
-                return self._end_all()
+                with contextlib.suppress(Exception):  # the stage that needs it says so
+                    later.pop(0)()
             for one in ready:
-                if one is self._listening:
+                if one is sys.stdin:
+                    if not self._hear():
+                        return self._end_all()
+                elif one is self._listening:
                     self._take(self._listening.accept()[0])
                 elif one is self._ended:
                     self._ended.recv(4096)
@@ -79,14 +79,22 @@ class StageHost:
                 else:
                     self._lose(one)
 
-    def start_embedder(self) -> None:
-        """Fork the process for embed, which imports torch."""
+    def _hear(self) -> bool:
+        """Do what standard input says; False where it has ended."""
+        words = os.read(sys.stdin.fileno(), _WORDS_BYTES)
+        stage, *of_model = os.fsdecode(words).split("\n")
+        if stage == EMBED:
+            self._start_embedder(*of_model)
+        return bool(words)
+
+    def _start_embedder(self, model: str, threads: str = "") -> None:
+        """Fork the process for embed, which loads the model."""
         here, there = socket.socketpair()
         pid = self._fork()
         if pid == 0:
             here.close()
-            for module in _FOR_EMBED:
-                import_if_possible(module)
+            with contextlib.suppress(Exception):  # what is wrong with it is said by the stage
+                load_model(model, int(threads) if threads else None)
             request = receive_request(there)
             if request is None:
                 os._exit(0)
@@ -175,19 +183,6 @@ class StageHost:
             os.waitpid(pid, 0)
 
 
-def modules_of_stages() -> list[str]:
-    """What the stages' scripts import for their work, in the order of the stages."""
-    files = packaged_files()
-    texts = [files[script_name(stage)].read_text(encoding="utf-8") for stage in STAGES]
-    return re.findall(r"^ +from (entropyguard\.\S+) import", "\n".join(texts), re.MULTILINE)
-
-
-def import_if_possible(module: str) -> None:
-    """Import a module; where that fails, the stage that needs it says so."""
-    with contextlib.suppress(Exception):
-        importlib.import_module(module)
-
-
 def is_of_this_session(connection: socket.socket) -> bool:
     """Whether a process of DVC's session, and of this user, is at the other end: nobody else can be in it."""
     form = "3i"
@@ -217,15 +212,14 @@ def _waits(task: Path) -> bool:
 
 
 def main() -> None:
-    """Import, listen on the socket that is the first argument, and serve."""
+    """Import, listen on the socket that is the argument, and serve."""
     die_with_parent()
     collect_rarely()
     leave_pandas_out()
     host = StageHost(socket.socket(fileno=int(sys.argv[1])))
-    for module in _FOR_ALL:
-        import_if_possible(module)
+    for module in FOR_ALL:
+        with contextlib.suppress(Exception):  # the stage that needs it says so
+            importlib.import_module(module)
     gc.freeze()  # what is imported stays, and need not be copied for a count of its references
-    if EMBED in sys.argv[2:]:
-        host.start_embedder()
     host.serve()
     os._exit(0)

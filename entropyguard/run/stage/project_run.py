@@ -102,13 +102,13 @@ class ProjectRun:
 
     def encoder(self) -> Encoder:
         """The model in the parameters, loaded; UsageError when its files are not those of the fingerprint there."""
-        from entropyguard.core.embed.loader import load_encoder
+        from entropyguard.core.embed.loader import last_loaded
         from entropyguard.core.embed.model import check_fingerprint, resolve_model
 
         folder = resolve_model(self.params.embed.model, allow_download=self.allow_download)
         check_fingerprint(folder, self.params.embed.model_fingerprint)
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # from here on no library has a reason to ask
-        return load_encoder(folder, self.threads)
+        return last_loaded(folder, self.threads)
 
     def vector_store(self) -> PartStore:
         """Where vectors are kept by content: the project's own folder, or the one named by --vector-cache."""
