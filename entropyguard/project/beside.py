@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 
 TYPE_CHECKING = False  # `typing` takes longer to load than a script takes to hand its work over
@@ -28,6 +27,7 @@ class Beside:
         """Start it, with a listening socket's descriptor as its argument, if it is not there already."""
         if self._process is not None or sys.platform != "linux":
             return
+        import socket
         import subprocess
 
         with socket.socket(socket.AF_UNIX) as listening:

@@ -19,18 +19,10 @@ from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import dump_yaml, parse_yaml
 
 _MODULES = (
-    "dvc.cachemgr",
-    "dvc.data_cloud",
-    "dvc.repo.artifacts",
-    "dvc.repo.index",
-    "dvc.repo.metrics",
-    "dvc.repo.plots",
-    "dvc.rwlock",
-    "dvc.scm",
-    "dvc_data.hashfile.db.local",
-    "networkx",
-    "psutil",
-    "zc.lockfile",
+    *("dvc.cachemgr", "dvc.data_cloud", "dvc.dirs", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.graph"),
+    *("dvc.repo.index", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots", "dvc.repo.stage", "dvc.repo.trie"),
+    *("dvc.rwlock", "dvc.scm", "dvc.types", "dvc.utils.strictyaml", "dvc_data.hashfile.db.local"),
+    *("dvc_data.hashfile.status", "configobj", "networkx", "platformdirs", "psutil", "pyparsing", "zc.lockfile"),
 )
 """What DVC imports in the course of `repro`: of these each brings many others along."""
 
@@ -41,6 +33,7 @@ def dvc_command_line() -> Callable[[list[str]], int]:
     read_yaml_fast()
     keep_databases_open()
     save_no_runs()
+    lock_no_files()
     from dvc.cli import main
 
     run: Callable[[list[str]], int] = main
@@ -119,3 +112,13 @@ def save_no_runs() -> None:
     from dvc.stage.cache import StageCache
 
     StageCache.save = lambda self, stage: None  # noqa: ARG005
+
+
+def lock_no_files() -> None:
+    """Keep no list of the files that are being read and written: DVC rewrites it twenty times for each stage.
+
+    It would keep another DVC from the same files. A build owns its dir, and each stage owns it while it runs.
+    """
+    from dvc import rwlock
+
+    rwlock.rwlock = lambda *_: contextlib.nullcontext()

@@ -6,8 +6,8 @@ Most processes of a run do nothing but this, so no more is imported than it take
 from __future__ import annotations
 
 import os
-import socket
 import sys
+from _socket import AF_UNIX, socket  # see `requests`
 
 from entropyguard.project.beside import ADDRESS
 from entropyguard.project.requests import Request, receive_number, send_request
@@ -24,17 +24,17 @@ def hand_over() -> None:
     if address is None:
         return
     folder = os.getcwd()  # noqa: PTH109  pathlib would be imported for it
-    with socket.socket(socket.AF_UNIX) as connection:
+    connection = socket(AF_UNIX)
+    try:
+        connection.connect("\0" + address)
+        send_request(connection, Request(sys.argv, folder, dict(os.environ), [0, 1, 2]))
+        started = connection.recv(1)
+    except OSError:  # it is gone, or has not come up
         started = b""
-        try:
-            connection.connect("\0" + address)
-            send_request(connection, Request(sys.argv, folder, dict(os.environ), [0, 1, 2]))
-            started = connection.recv(1)
-        except OSError:
-            return  # it is gone, or has not come up
-        if started:
-            code = receive_number(connection)
-            end_like(_KILLED if code is None else code)
+    if started:
+        code = receive_number(connection)
+        end_like(_KILLED if code is None else code)
+    connection.close()
 
 
 def end_like(code: int) -> None:

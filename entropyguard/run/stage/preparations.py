@@ -10,8 +10,8 @@ from functools import partial
 from entropyguard.project.layout import script_name
 from entropyguard.project.pipeline import STAGES, packaged_files
 
-FOR_ALL = ("entropyguard.run.stage.here", "polars")
-"""The modules that every stage needs: they come first."""
+FOR_ALL = ("entropyguard.run.stage.here", "polars", "numpy.ma", "dateutil.relativedelta", "fontTools.unicodedata")
+"""The modules that most stages need: they come first. pyarrow imports numpy.ma and dateutil when it converts."""
 
 
 def preparations() -> list[Callable[[], object]]:
