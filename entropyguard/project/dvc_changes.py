@@ -24,27 +24,20 @@ _MODULES = (
     *("dvc.rwlock", "dvc.scm", "dvc.types", "dvc.utils.strictyaml", "dvc_data.hashfile.db.local"),
     *("dvc_data.hashfile.status", "configobj", "networkx", "platformdirs", "psutil", "pyparsing", "zc.lockfile"),
 )
-"""What DVC imports in the course of `repro`: of these each brings many others along."""
+"""What DVC imports to reproduce a pipeline: of these each brings many others along."""
 
 
-def dvc_command_line() -> Callable[[list[str]], int]:
-    """DVC's own command line, with all of this changed in this process: from arguments to an exit code."""
+def change_dvc() -> None:
+    """Let DVC, in this process, do all of this."""
     write_lock_whole()
     read_yaml_fast()
     keep_databases_open()
     save_no_runs()
     lock_no_files()
-    from dvc.cli import main
-
-    run: Callable[[list[str]], int] = main
-    return run
 
 
 def import_ahead() -> None:
     """Import what DVC would import by and by, once it is told what to do."""
-    from dvc.cli.parser import get_main_parser
-
-    get_main_parser()  # DVC keeps it
     for module in _MODULES:
         importlib.import_module(module)
 

@@ -41,8 +41,33 @@ def end_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
+def run_dvc(command: str, *arguments: str) -> int:
+    """Let DVC do `repro [--force]` or `commit STAGE` in the current folder; an exit code. What failed goes to stderr.
+
+    Without its own command line, which would import each of DVC's commands.
+    """
+    from entropyguard.project.dvc_changes import change_dvc
+
+    change_dvc()
+    from dvc.log import logger
+    from dvc.repo import Repo
+    from dvc.ui import ui
+
+    ui.enable()
+    try:
+        with Repo() as repo:
+            if command == "commit":
+                repo.commit(*arguments, force=True)
+            else:
+                repo.reproduce(force="--force" in arguments, run_cache=False)
+    except Exception:  # noqa: BLE001  the rim of the process
+        logger.exception("")  # with the errors that led to it, on a line
+        return 255
+    return 0
+
+
 def main() -> None:
-    """Run DVC's own command line on the arguments that come over the socket; end if none do.
+    """Do what is asked for over the socket; end if nothing is.
 
     The module that is the second argument is started beside it now, and not when it is asked for.
     """
@@ -64,9 +89,7 @@ def main() -> None:
     if request is not None:
         request.become()
         beside.serve_scripts()
-        from entropyguard.project.dvc_changes import dvc_command_line
-
-        code = dvc_command_line()(sys.argv[1:])
+        code = run_dvc(*sys.argv)
     beside.end()
     end_at_once(code)
 

@@ -43,12 +43,12 @@ def dvc_environment(project: Project) -> dict[str, str]:
 
 def repro(project: Project, extra: dict[str, str], *, force: bool) -> None:
     """Run `dvc repro` in a checkpoint dir to its end; StageError when a stage failed."""
-    _run(project, ["repro", "--no-run-cache", *(["--force"] if force else [])], extra)
+    _run(project, ["repro", *(["--force"] if force else [])], extra)
 
 
 def commit(project: Project, stage: str) -> None:
     """Let DVC take the outputs that lie in a checkpoint dir for those that the stage wrote."""
-    _run(project, ["commit", "--force", stage], {})
+    _run(project, ["commit", stage], {})
 
 
 def _run(project: Project, arguments: list[str], extra: dict[str, str]) -> None:
@@ -60,12 +60,11 @@ def _run(project: Project, arguments: list[str], extra: dict[str, str]) -> None:
     log = project.paths.log
     project.paths.error.unlink(missing_ok=True)
     environment = {**dvc_environment(project), **extra, "ENTROPYGUARD_PARENT": str(os.getpid())}
-    arguments = ["dvc", "--cd", str(project.root), *arguments]
     with log.open("wb") as output, open(os.devnull, "rb") as nothing:  # noqa: PTH123
         dvc = dvc_process()
         try:
             streams = [nothing.fileno(), output.fileno(), output.fileno()]
-            dvc.ask(Request(arguments, str(Path.cwd()), environment, streams))
+            dvc.ask(Request(arguments, str(project.root), environment, streams))
             code = dvc.wait()
         except BaseException:
             end_group(dvc.popen)
