@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from entropyguard.cli.interrupt import Interrupted, raise_when_interrupted
 from entropyguard.run.ahead import start_for
 
 TYPE_CHECKING = False
@@ -15,7 +16,15 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command line and exit with the documented exit code."""
-    start_for(sys.argv[1:])
-    from entropyguard.cli.app import main as run_flags  # which takes half a second to import
+    raise_when_interrupted()
+    arguments = sys.argv[1:]
+    try:
+        start_for(arguments)
+        from entropyguard.cli.app import run_flags  # which takes half as long to import as a small run takes
 
-    run_flags()
+        run_flags(arguments)
+    except (Exception, Interrupted) as problem:  # noqa: BLE001  the rim of the process: all of them end in an exit code
+        from entropyguard.cli.endings import end
+
+        end(problem, verbose=any(flag in arguments for flag in ("--verbose", "-v")))
+    raise SystemExit(0)

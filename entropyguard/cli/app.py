@@ -5,19 +5,14 @@ Nothing heavy is imported at the top, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import signal
-import sys
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
 from entropyguard.cli import commands, options
 from entropyguard.cli.arguments import check_values, one_or_several
-from entropyguard.cli.endings import end
 from entropyguard.cli.flags import REFUSED, path_error
 from entropyguard.cli.help import GroupedHelp
-from entropyguard.cli.interrupt import Interrupted
 from entropyguard.cli.separators import one_value_each, unescaped
 from entropyguard.core.errors import EntropyguardError, UsageError
 from entropyguard.core.no_pandas import leave_pandas_out
@@ -172,23 +167,9 @@ for command in _COMMANDS:
     app.command()(command)
 
 
-def main() -> NoReturn:
-    """Run the command line and exit with the documented exit code."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
+def run_flags(arguments: list[str]) -> None:
+    """Do what the command line's arguments say."""
     leave_pandas_out()
-    verbose = any(flag in sys.argv[1:] for flag in ("--verbose", "-v"))
-    try:
-        group = typer.main.get_group(app)
-        check_values(sys.argv[1:], [group, *group.commands.values()])
-        app(list(one_value_each(sys.argv[1:])))
-    except (Exception, Interrupted) as problem:  # noqa: BLE001  the rim of the process: all of them end in an exit code
-        end(problem, verbose=verbose)
-    raise SystemExit(0)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of a signal handler
-    # Once is enough: a second Ctrl-C must not cut the cleaning up short.
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)
-    raise Interrupted(signum)
+    group = typer.main.get_group(app)
+    check_values(arguments, [group, *group.commands.values()])
+    app(list(one_value_each(arguments)))
