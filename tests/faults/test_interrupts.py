@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Bench, Fault
+from tests.faults.harness import Bench, Fault, end, wait_until
 
 pytestmark = pytest.mark.pipeline
 
@@ -59,3 +59,36 @@ def test_a_reader_of_stdout_that_goes_away_ends_the_run_with_one_line(bench: Ben
     assert "stdout was closed" in stderr
     assert "Traceback" not in stderr
     bench.assert_nothing_left()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_what_was_started_ahead_ends_with_the_command_line(signum: signal.Signals, bench: Bench) -> None:
+    """DVC and the stage host are there before the flags are read."""
+    bench.empty()
+    running = bench.start()
+    wait_until(lambda: any("project.process" in command for command in bench.processes().values()), "no DVC came up")
+    running.send_signal(signum)
+    code, stderr = bench.finish(running)
+    assert code == (130 if signum == signal.SIGINT else -signum), stderr
+    assert "Traceback" not in stderr
+    bench.assert_no_process_left()
+    assert bench.resume().code == 0
+    bench.assert_clean()
+
+
+def test_wrong_use_ends_what_was_started_ahead(bench: Bench) -> None:
+    code, stderr = bench.finish(bench.start("--dedup-threshold", "7"))
+    assert code == 2, stderr
+    bench.assert_nothing_left()
+
+
+def test_a_dvc_that_is_killed_before_it_is_asked_for_anything_fails_the_run(bench: Bench) -> None:
+    bench.unbuild("embed")
+    running = bench.start()
+    wait_until(lambda: any("project.process" in command for command in bench.processes().values()), "no DVC came up")
+    end(next(pid for pid, command in bench.processes().items() if "project.process" in command))
+    code, stderr = bench.finish(running)
+    assert code == 1
+    assert "DVC could not run the pipeline" in stderr
+    bench.assert_nothing_left()
+    bench.assert_survives("embed")
