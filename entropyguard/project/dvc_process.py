@@ -39,7 +39,7 @@ class DvcProcess:
 
     def ask(self, request: Request) -> None:
         """Have DVC run on the arguments of a request."""
-        with contextlib.suppress(BrokenPipeError):  # it is gone, as its exit code tells
+        with contextlib.suppress(ConnectionError):  # it is gone, as its exit code tells
             send_request(self._connection, request)
 
     def wait(self) -> int:

@@ -1,4 +1,4 @@
-"""What is started before the flags are read: DVC for what looks like a build, a stage host where all stages will run."""
+"""What is started before the flags are read: DVC for what looks like a build, a host where all stages will run."""
 
 from __future__ import annotations
 
