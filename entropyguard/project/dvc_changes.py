@@ -101,10 +101,19 @@ def keep_databases_open() -> None:
 
 
 def save_no_runs() -> None:
-    """Keep no run cache: what is in it is restored by no build, and `cache.free_unused` removes it."""
-    from dvc.stage.cache import StageCache
+    """Keep no run cache: what is in it is restored by no build, and `cache.free_unused` removes it.
 
-    StageCache.save = lambda self, stage: None  # noqa: ARG005
+    With it DVC puts the outputs that it is told not to cache into the cache, from where a deleted one is brought back.
+    """
+    from dvc.stage.cache import StageCache
+    from dvc.stage.serialize import to_single_stage_lockfile
+
+    def save(self: StageCache, stage: Any) -> None:
+        if not all(out.use_cache for out in stage.outs):
+            for out in self._uncached_outs(stage, to_single_stage_lockfile(stage)):
+                out.commit()
+
+    StageCache.save = save
 
 
 def lock_no_files() -> None:
