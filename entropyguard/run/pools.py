@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from entropyguard.core.errors import UsageError
 from entropyguard.core.pool.cluster import REFUSAL
 from entropyguard.core.pool.local import LocalPool
-from entropyguard.core.pool.pool import InlinePool
+from entropyguard.core.pool.pool import gains as gains  # noqa: PLC0414  for who makes a stage's pool here
 
 if TYPE_CHECKING:
     from entropyguard.core.pool.pool import Pool
@@ -37,11 +37,6 @@ def pool_variables(workers: int | None, ray: str | None) -> dict[str, str]:
     """What the stages' environment says of it."""
     said = {_WORKERS: workers, _RAY: ray}
     return {name: str(value) for name, value in said.items() if value is not None}
-
-
-def gains(pool: Pool, threads: int) -> bool:
-    """Whether units in the pool are done sooner than what a stage does with so many threads of its own."""
-    return not isinstance(pool, InlinePool) and not (isinstance(pool, LocalPool) and pool.workers <= threads)
 
 
 def pool_of_environment(folder: Path, tell: Callable[[str], None]) -> Pool:

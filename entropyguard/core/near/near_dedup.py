@@ -21,7 +21,7 @@ from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
 from entropyguard.core.params import KeepParams, NearParams
-from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.pool import Pool, where_it_gains
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import DROPPED
@@ -36,8 +36,7 @@ NEAR_PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similari
 FLOOR = 0.75
 """Pairs are stored from this word similarity up, so that another threshold costs decisions alone."""
 
-_WORTH_A_POOL_ROWS = 100_000
-"""Of fewer the work takes hardly longer than processes take to start."""
+_POOL_GAINS_ABOVE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def drop_near_duplicates(
     if near.threshold == 0:
         return _switched_off(after_exact, out, dropped, pairs)
     rank = None if is_input_order(keep) else row_priority(after_exact, keep)
-    pool = pool if after_exact.rows > _WORTH_A_POOL_ROWS else InlinePool()
+    pool = where_it_gains(pool, rows=after_exact.rows, above=_POOL_GAINS_ABOVE_ROWS)
     with (
         # A worker may still map a file there, which some network drives then keep under another name for a while.
         tempfile.TemporaryDirectory(dir=out.parent, ignore_cleanup_errors=True) as folder,

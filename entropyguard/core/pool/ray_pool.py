@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,8 @@ class RayPool:
     folder: one that all nodes share; a small file comes and goes in it. tell: hears which node is refused, and why.
     cores: of a local one; None is as many as this process may use. What is one unit is done in this process.
     """
+
+    workers = math.inf  # nodes come and go
 
     def __init__(self, address: str, folder: Path, tell: Callable[[str], None], cores: int | None = None) -> None:
         self.address = address
