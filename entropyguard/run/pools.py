@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.pool.cluster import REFUSAL
+from entropyguard.core.pool.cluster import LOCAL, REFUSAL
 from entropyguard.core.pool.local import LocalPool
 from entropyguard.core.pool.pool import gains as gains  # noqa: PLC0414  for who makes a stage's pool here
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from entropyguard.core.pool.pool import Pool
 
 _WORKERS, _RAY = "ENTROPYGUARD_WORKERS", "ENTROPYGUARD_RAY"
-_LOCAL = "local"
 
 
 def check_pool(workers: int | None, ray: str | None) -> None:
@@ -26,7 +25,7 @@ def check_pool(workers: int | None, ray: str | None) -> None:
     from entropyguard.core.pool.ray_connection import check_ray  # only for those who ask for it
 
     check_ray(ray)
-    if workers is not None and ray != _LOCAL:
+    if workers is not None and ray != LOCAL:
         raise UsageError(
             f"--workers is for this machine, and with --ray {ray} it is the nodes that say how many cores they "
             "have. Leave one of them out."

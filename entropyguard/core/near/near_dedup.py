@@ -22,7 +22,7 @@ from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
 from entropyguard.core.params import KeepParams, NearParams
 from entropyguard.core.pool.pool import Pool, where_it_gains
-from entropyguard.core.progress import Progress, silent
+from entropyguard.core.progress import Progress, first_half, second_half, silent
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -111,17 +111,13 @@ def _decide(
 
 def _write_pairs(search: NearPairs, row_ids: Ints, out: Path, floor: float, progress: Progress) -> dict[str, Any]:
     """Write the pairs that are found; what is said of the search."""
-    search.find_candidates(lambda done, rows: progress(done // 2, rows))
+    search.find_candidates(first_half(progress))
     said: dict[str, Any] = {"floor": floor, "capped_buckets": search.capped_buckets}
     with TableWriter(out, NEAR_PAIRS, {"near": said}) as writer:
-        for found in search.judge(round(floor * MILLIONTHS), _second_half(progress)):
+        for found in search.judge(round(floor * MILLIONTHS), second_half(progress)):
             columns = [row_ids[found.earlier], row_ids[found.later], found.millionths / MILLIONTHS]
             writer.write(pa.Table.from_arrays([pa.array(column) for column in columns], schema=NEAR_PAIRS))
     return {"near": said | {"judged": search.judged + search.reused}}
-
-
-def _second_half(progress: Progress) -> Progress:
-    return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
 def _switched_off(after_exact: Checkpoint, out: Path, dropped: Path, pairs: Path) -> NearCounts:

@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
+from entropyguard.core.pool.cluster import LOCAL
 from entropyguard.core.pool.dispatch import dispatch
 from entropyguard.core.pool.local import usable_cores
 from entropyguard.core.pool.node_facts import shared_folder, software
 from entropyguard.core.pool.pool import Fact, Heard, InlinePool, R, U, Work, unheard
-from entropyguard.core.pool.ray_connection import LOCAL, LocalRay, connect
+from entropyguard.core.pool.ray_connection import LocalRay, connect
 from entropyguard.core.pool.ray_nodes import RayNodes
 
 
