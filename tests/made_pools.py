@@ -13,6 +13,8 @@ _MOST_BYTES = 20_000
 class SendingPool(InlinePool):
     """Sends work and units through pickle, the last unit first, and each twice: no result may depend on that."""
 
+    workers = 2
+
     def map(
         self,
         work: Work[U, R],

@@ -13,7 +13,7 @@ from entropyguard.api.torch_threads import torch_threads_kept
 from entropyguard.core.embed.model import check_fingerprint, is_static, resolve_model
 from entropyguard.core.errors import InputError, UsageError
 from entropyguard.core.params import Params
-from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.pool import InlinePool, Pool, gains
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress, silent
 from entropyguard.core.report.lineage import Lineage
@@ -26,7 +26,6 @@ from entropyguard.project.layout import AFTER_SEMANTIC, DROPPED, EMBEDDINGS, ING
 from entropyguard.project.pipeline import STAGES, packaged_work
 from entropyguard.queries.sweep import NEAR, Sweep, SweepRequest, check_range, sweep_stored
 from entropyguard.run.memory import default_max_memory
-from entropyguard.run.pools import gains
 from entropyguard.run.progress import terminal_progress
 from entropyguard.run.request import DATA, Request
 

@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from entropyguard.core.checkpoint.metadata import Entry, pipeline_entry, write_entries
+from entropyguard.core.checkpoint.metadata import write_entries
 from entropyguard.core.errors import EntropyguardError, ProcessingError
 from entropyguard.core.params import Params
-from entropyguard.core.report.report import check_rows
 from entropyguard.core.rows.source import Source
-from entropyguard.core.storage.files import FileState, read_json, write_json
-from entropyguard.core.storage.upload import Uploads
-from entropyguard.project.cache import free_unused
+from entropyguard.core.storage.files import FileState
 from entropyguard.project.checkpoint_dir import (
     free_old_vectors,
     materialise,
     owned,
 )
-from entropyguard.project.layout import PAGE, PUBLISHED, REPORT, cleaned
+from entropyguard.project.layout import PUBLISHED
 from entropyguard.project.linked_input import linked_input
 from entropyguard.project.lock import LockedStage
-from entropyguard.project.pipeline import STAGES, own_files, stage_params
+from entropyguard.project.pipeline import STAGES, own_files
 from entropyguard.project.project import Project
 from entropyguard.project.repair import repair
 from entropyguard.project.repro import StageError, repro
 from entropyguard.project.validity import UP_TO_DATE, stage_statuses, why_it_ran
 from entropyguard.run.at_rest import check_input
-from entropyguard.run.audit import audit_kind, text_chars
+from entropyguard.run.finish import checked_report, finish, publish_results
 from entropyguard.run.pools import pool_variables, refusals
 from entropyguard.run.progress import watched_progress
-from entropyguard.run.publish import output_format, publish_once, whole_file
 from entropyguard.run.reading import Reading, reading_of, with_rejected
-from entropyguard.run.request import DATA, STDIN, Request
+from entropyguard.run.request import STDIN, Request
 from entropyguard.run.settings import params_of, say_texts
 from entropyguard.run.stage.wanted import host_variables
 from entropyguard.run.watch_run import RunWatch
+from entropyguard.run.working_dir import spool, spooled_name, working_dir
 from entropyguard.run.wrong_use import check_request, input_of
 
 Say = Callable[[str], None]
@@ -87,20 +80,20 @@ def run_build(request: Request, say: Say) -> Summary:
     # Wrong use is reported before a dir is made; only stdin has to be written down first.
     found = None if request.input == STDIN else input_of(request)
     params = None if found is None else params_of(request, found.sources)
-    with _working_dir(request) as project, owned(project):
+    with working_dir(request) as project, owned(project):
         if found is None or params is None:
-            found = input_of(request, _spool(project, request))
+            found = input_of(request, spool(project, request))
             params = params_of(request, found.sources)
         sources = found.sources
         say_texts(request, params, say)
         stages = _build(project, request, params, sources, say)
         built = project.reread()
-        report = _report(built)
-        names = [_spooled_name(request)] if request.input == STDIN else [str(source.path) for source in sources]
-        _finish(built, request, params, sources, names)
+        report = checked_report(built)
+        names = [spooled_name(request)] if request.input == STDIN else [str(source.path) for source in sources]
+        finish(built, request, params, sources, names)
         if stages["embed"].ran and params.semantic.enabled:  # else they wait for the next run that needs them
             free_old_vectors(built)
-        _publish(built, request, stages)
+        publish_results(built, request, stages)
         reading = with_rejected(reading_of(found), built, request, names, report["rows"])
     return Summary(report, stages, time.monotonic() - started, params.as_dict(), reading)
 
@@ -125,41 +118,6 @@ def _build(
     built = project.reread()
     check_input(built, request.input, sources, states)
     return _outcomes(before, built, run_id, repaired, change, forced=not request.resume)
-
-
-@contextmanager
-def _working_dir(request: Request) -> Iterator[Project]:
-    """The checkpoint dir, or a private one that goes with a success, and stays with a failure that says where it is."""
-    if request.checkpoint_dir is not None:
-        yield Project(request.checkpoint_dir.resolve())
-        return
-    project = Project(Path(tempfile.mkdtemp(prefix="entropyguard-")))
-    try:
-        yield project
-    except BaseException as problem:
-        folder = project.root
-        if project.reread().lock:
-            problem.add_note(
-                f"What was finished is kept in {folder}; add --checkpoint-dir {folder} --resume to go on from it."
-            )
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(project.root)
-
-
-def _spool(project: Project, request: Request) -> Path:
-    """Standard input, or data in memory, as a file: DVC can take nothing else as a dependency."""
-    if request.spool is not None:
-        return request.spool(project.paths.ours)
-    spooled = project.paths.stdin
-    with whole_file(spooled, "--checkpoint-dir") as temporary, temporary.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 16 << 20)
-    return spooled
-
-
-def _spooled_name(request: Request) -> str:
-    return STDIN if request.spool is None else DATA
 
 
 def _announce(
@@ -224,62 +182,3 @@ def _outcomes(
             record.run == run_id, reason, record.rows, record.seconds, record.peak_bytes, record.counts
         )
     return outcomes
-
-
-def _report(project: Project) -> dict[str, Any]:
-    report: dict[str, Any] = read_json(project.root / REPORT)
-    check_rows(report["rows"])
-    return report
-
-
-def _finish(project: Project, request: Request, params: Params, sources: list[Source], names: list[str]) -> None:
-    """After a success: every checkpoint checked once more, the published metadata written, one generation kept."""
-    outs = [out for stage in project.lock.values() for out in stage.outs if out != REPORT]
-    for out in outs:
-        if project.is_damaged(out):
-            raise ProcessingError(f"{out} changed on disk during the run; nothing was published. Use --resume.")
-    project.remember_states(outs)
-    linked = linked_input(sources)
-    seen = {"names": names, "spec": request.input, "states": linked.states()}
-    write_json(project.paths.seen_input, seen)
-    entries = [_entry(project, stage, request.input, linked.files(), params) for stage in PUBLISHED]
-    records = {stage: project.record(stage) for stage in STAGES}
-    write_entries(project.root, entries, {stage: record.as_dict() for stage, record in records.items() if record})
-    free_unused(project)
-
-
-def _entry(project: Project, stage: str, spec: str, files: dict[str, str], params: Params) -> Entry:
-    """The published metadata of one of the two published checkpoints."""
-    names, record = list(project.stages), project.record(stage)
-    if record is None:
-        raise ProcessingError(f"{stage} left no record in {project.root}. Run again with --resume.")
-    upstream = [project.stages[name] for name in names[: names.index(stage) + 1]]
-    output = record.outputs[PUBLISHED[stage]]
-    return pipeline_entry(
-        project.root / PUBLISHED[stage],
-        input_path=spec,
-        input_files=files,
-        input_hash=project.lock["ingest"].deps[params.input],
-        keys={name: value for one in upstream for name, value in stage_params(one, params.as_dict()).items()},
-        row_count=output.rows or 0,
-        digest=output.digest,
-        finished_at=record.finished_at,
-    )
-
-
-def _publish(project: Project, request: Request, stages: dict[str, StageOutcome]) -> None:
-    """Put the report, the audit and the cleaned file where the user asked, in that order: the data last."""
-    uploads = Uploads(project.paths.uploads)
-    uploads.abort()  # what a killed run had under way
-    if request.report is not None:
-        from entropyguard.core.report.page import publish_page  # jinja2, only for those who ask for a report
-
-        with whole_file(request.report, "--report", uploads) as temporary:
-            publish_page(project.root / PAGE, temporary, stages)
-    if request.audit_log is not None:
-        from entropyguard.core.report.audit import write_audit  # polars, for those who ask for an audit
-
-        with whole_file(request.audit_log, "--audit-log", uploads) as temporary:
-            kind, chars = audit_kind(request.audit_log), text_chars(request.audit_text)
-            write_audit(project.lineage(), temporary, kind, chars)
-    publish_once(project, cleaned(output_format(request.output)), request.output)

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.pool.cluster import REFUSAL
+from entropyguard.core.pool.cluster import LOCAL, REFUSAL
 from entropyguard.core.pool.local import LocalPool
-from entropyguard.core.pool.pool import InlinePool
 
 if TYPE_CHECKING:
     from entropyguard.core.pool.pool import Pool
 
 _WORKERS, _RAY = "ENTROPYGUARD_WORKERS", "ENTROPYGUARD_RAY"
-_LOCAL = "local"
 
 
 def check_pool(workers: int | None, ray: str | None) -> None:
@@ -26,7 +24,7 @@ def check_pool(workers: int | None, ray: str | None) -> None:
     from entropyguard.core.pool.ray_connection import check_ray  # only for those who ask for it
 
     check_ray(ray)
-    if workers is not None and ray != _LOCAL:
+    if workers is not None and ray != LOCAL:
         raise UsageError(
             f"--workers is for this machine, and with --ray {ray} it is the nodes that say how many cores they "
             "have. Leave one of them out."
@@ -37,11 +35,6 @@ def pool_variables(workers: int | None, ray: str | None) -> dict[str, str]:
     """What the stages' environment says of it."""
     said = {_WORKERS: workers, _RAY: ray}
     return {name: str(value) for name, value in said.items() if value is not None}
-
-
-def gains(pool: Pool, threads: int) -> bool:
-    """Whether units in the pool are done sooner than what a stage does with so many threads of its own."""
-    return not isinstance(pool, InlinePool) and not (isinstance(pool, LocalPool) and pool.workers <= threads)
 
 
 def pool_of_environment(folder: Path, tell: Callable[[str], None]) -> Pool:

@@ -17,10 +17,10 @@ import pytest
 import zstandard
 
 from entropyguard.core.errors import DataFormatError, EntropyguardError
-from entropyguard.core.ingest import unit_rows
 from entropyguard.core.ingest.ingest import IngestCounts, ingest
 from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.ingest.lines import read_pieces, read_range
+from entropyguard.core.ingest.unit_rows import Pieces, Reading, read_unit
 from entropyguard.core.ingest.units import units_of
 from entropyguard.core.params import ChunkParams, IngestParams
 from entropyguard.core.pool.local import LocalPool
@@ -266,13 +266,12 @@ def test_a_killed_run_goes_on_from_the_units_that_are_done(tmp_path: Path, monke
     path.write_bytes(AWKWARD["rejected everywhere"])
     whole = outcome(path, tmp_path, None, params())
     read: list[str] = []
-    write = unit_rows._write
 
-    def counted(unit: unit_rows.IngestUnit, part: Path) -> None:
-        read.append(str(unit))
-        write(unit, part)
+    def counted(reading: Reading, pieces: Pieces, part: Path) -> None:
+        read.append(str(pieces))
+        read_unit(reading, pieces, part)
 
-    monkeypatch.setattr(unit_rows, "_write", counted)
+    monkeypatch.setattr("entropyguard.core.ingest.ingest.read_unit", counted)
 
     def run(spread: Spread) -> Outcome:
         out, rejected = tmp_path / "ingested.parquet", tmp_path / "rejected.jsonl"

@@ -164,7 +164,7 @@ def dedup(
 
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many units for few rows: 40 rows, a band, about 100 pairs; and no rows are too few for a pool."""
-    monkeypatch.setattr("entropyguard.core.near.near_dedup._WORTH_A_POOL_ROWS", 0)
+    monkeypatch.setattr("entropyguard.core.near.near_dedup._POOL_GAINS_ABOVE_ROWS", 0)
     monkeypatch.setattr("entropyguard.core.near.text_units.UNIT_ROWS", 40)
     monkeypatch.setattr("entropyguard.core.near.band_units._UNIT_HASHES", 1)
     monkeypatch.setattr("entropyguard.core.near.band_units._PART_HASHES", 100)

@@ -142,6 +142,27 @@ def test_workers_that_open_the_search_themselves_find_the_same(tmp_path: Path) -
         assert search(embeddings, store, params)[0].blocks_reused == counts.blocks
 
 
+@pytest.mark.parametrize("params", [by_lists(), exhaustive()])
+def test_the_folder_is_listed_as_often_for_many_block_rows_as_for_one(
+    params: SearchParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = list[int]()
+    paths = PartStore.paths
+
+    def counted(store: PartStore) -> list[Path]:
+        listed[-1] += 1
+        return paths(store)
+
+    monkeypatch.setattr(PartStore, "paths", counted)
+    for rows in (20, 420):
+        listed.append(0)
+        store = PartStore(tmp_path / f"blocks-{rows}")
+        embeddings = write_vectors(tmp_path / "e.parquet", crowds(rows))
+        counts, _ = search(embeddings, store, params, sizes=replace(SMALL, block_rows=50))
+    assert counts.blocks > 1
+    assert listed[0] == listed[1] > 0
+
+
 def test_a_killed_search_makes_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embeddings, store = write_vectors(tmp_path / "e.parquet", crowds(420)), PartStore(tmp_path / "blocks")
     _, expected = search(embeddings, None, by_lists())

@@ -19,7 +19,7 @@ from entropyguard.core.exact.mark import NO_PART, mark_exact_duplicates
 from entropyguard.core.exact.partitions import PARTITION_ROWS, Equal, find_equal
 from entropyguard.core.params import ExactParams, KeepParams
 from entropyguard.core.pool.spread import Spread
-from entropyguard.core.progress import Progress
+from entropyguard.core.progress import Progress, first_half, second_half
 from entropyguard.core.rows import hashes as row_hashes
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import COLUMNS, DROPPED
@@ -72,8 +72,8 @@ def drop_exact_duplicates(
     if row_hashes.are_stored(ingested, exact):
         hashes, lengths = row_hashes.stored(ingested)
     else:
-        hashes, lengths = row_hashes.taken_anew(ingested, exact, lambda done, rows: progress(done // 2, rows))
-        progress = _second_half(progress)
+        hashes, lengths = row_hashes.taken_anew(ingested, exact, first_half(progress))
+        progress = second_half(progress)
     takes_part = lengths >= max(1, exact.min_length)
     del lengths
     keeper = mark_exact_duplicates(hashes, rank, None if takes_part.all() else takes_part)
@@ -81,10 +81,6 @@ def drop_exact_duplicates(
     silent_rows = np.flatnonzero(~takes_part) if exact.min_length == 0 else np.empty(0, dtype=np.int64)
     keeper[silent_rows] = silent_rows
     return _write(ingested, out, dropped, keeper, len(silent_rows), progress)
-
-
-def _second_half(progress: Progress) -> Progress:
-    return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
 def _write_equal(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,34 +17,17 @@ import pyarrow as pa
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.json_schema import MisfitError, parse_row, schema_of_shapes
 from entropyguard.core.export.shapes import Shapes, as_json, from_json, joined, shapes_of, widened
-from entropyguard.core.pool.spread import Spread, unit_name
-from entropyguard.core.progress import Progress
+from entropyguard.core.pool.spread import Spread, group_units
 from entropyguard.core.storage.checkpoint import Checkpoint
 from entropyguard.core.storage.parquet import arrow_file
-from entropyguard.core.storage.part_names import ARROW
-from entropyguard.core.storage.parts import PartStore
 
 LINES_AT_ONCE = 2_048
 UNIT_BYTES = 32 << 20
 _SHAPES, _ROWS = b"shapes", b"rows"
 
 
-class UntypedError(Exception):
+class UntypedError(DataFormatError):
     """Some rows have no type together, or none has been found; who reads them row by row says which, and why."""
-
-
-@dataclass(frozen=True)
-class LinesUnit:
-    """Row groups of a checkpoint, and where to put their rows as columns."""
-
-    name: str
-    path: Path
-    groups: range
-    store: PartStore
-
-    def __str__(self) -> str:
-        """The unit for messages."""
-        return f"row groups {self.groups.start} to {self.groups.stop - 1} of {self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -98,39 +82,26 @@ def typed_lines(checkpoint: Checkpoint, spread: Spread, unit_bytes: int = UNIT_B
     if len(runs) < 2:
         slices = [_typed(checkpoint, run) for run in runs]
     else:
-        store = spread.store(ARROW)
-        units = [
-            LinesUnit(unit_name("typed", [checkpoint.digest, run, LINES_AT_ONCE]), checkpoint.path, run, store)
-            for run in runs
-        ]
-        slices = [_stored(part) for part in spread.results(type_lines, units, ARROW)]
+        units = group_units("typed", checkpoint, runs, [LINES_AT_ONCE])
+        slices = [_stored(part) for part in spread.parts(partial(type_lines, checkpoint.path), units)]
     shapes: Shapes = {}
     for some in slices:
         shapes = _joined(shapes, some.shapes)
     return TypedLines(_schema(shapes), slices)
 
 
-def type_lines(unit: LinesUnit, progress: Progress) -> Path | None:  # noqa: ARG001  it is one step
-    """The part that holds a unit's rows as columns; None where there are no types for them."""
-    try:
-        slices = _typed(Checkpoint(unit.path), unit.groups)
-        schema = _schema(slices.shapes)
-    except UntypedError:
-        return None
+def type_lines(source: Path, groups: range, out: Path) -> None:
+    """Write the rows of row groups as columns; UntypedError where there are no types for them."""
+    slices = _typed(Checkpoint(source), groups)
+    schema = _schema(slices.shapes)
     about = {_SHAPES: json.dumps(as_json(slices.shapes)), _ROWS: json.dumps(slices.rows)}
-
-    def write(path: Path) -> None:
-        options = pa.ipc.IpcWriteOptions(compression="lz4")
-        with path.open("wb") as sink, pa.ipc.new_file(sink, schema.with_metadata(about), options=options) as writer:
-            for table in slices.read(schema):
-                writer.write_table(table)
-
-    return unit.store.add(unit.name, write)
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with out.open("wb") as sink, pa.ipc.new_file(sink, schema.with_metadata(about), options=options) as writer:
+        for table in slices.read(schema):
+            writer.write_table(table)
 
 
-def _stored(part: Path | None) -> Slices:
-    if part is None:
-        raise UntypedError
+def _stored(part: Path) -> Slices:
     with arrow_file(part) as file, pa.ipc.open_file(file) as stored:
         about = stored.schema.metadata
     return Slices(from_json(json.loads(about[_SHAPES])), json.loads(about[_ROWS]), part)

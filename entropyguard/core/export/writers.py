@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.arrow_out import write_arrow
 from entropyguard.core.export.json_rows import Said, json_lines
 from entropyguard.core.export.marks import Marks, check_free, marked_schema
@@ -20,7 +21,7 @@ from entropyguard.core.export.parquet_out import write_parquet
 from entropyguard.core.export.record_rows import PlacedTables, line_only, places, record_schema, record_tables
 from entropyguard.core.export.text_out import SEPARATORS, Piece, csv_header, csv_piece, write_pieces
 from entropyguard.core.export.typed_lines import UNIT_BYTES, TypedLines, UntypedError, typed_lines
-from entropyguard.core.export.units import UnspelledError, csv_in_units, json_in_units, line_pieces, write_groups
+from entropyguard.core.export.units import csv_in_units, json_in_units, line_pieces, write_groups
 from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
@@ -53,7 +54,7 @@ def write_records(
             lines = typed_lines(checkpoint, parts, unit_bytes)
             return _write_typed(lines, out, format, progress, said, spread)
     if not is_jsonl and wants_jsonl and not marks and spread:
-        with suppress(UnspelledError):
+        with suppress(DataFormatError):  # reading row by row says where it stands
             return write_pieces(json_in_units(checkpoint, spread, unit_bytes), out, packed, progress)
     if wants_jsonl:
         return write_pieces(_json_pieces(checkpoint, said, marks), out, packed, progress)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -12,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Hashes
-from entropyguard.core.errors import DataFormatError, EntropyguardError, InputError, UsageError
+from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, listed
 from entropyguard.core.ingest.csv_rows import CsvRows
 from entropyguard.core.ingest.jsonl_rows import JsonlRows
 from entropyguard.core.ingest.parquet_rows import ParquetRows
-from entropyguard.core.ingest.pieces import Piece, whole_files
+from entropyguard.core.ingest.pieces import whole_files
 from entropyguard.core.ingest.unit_rows import (
     Columns,
+    Pieces,
     Reading,
     Taken,
     ingest_units,
@@ -37,7 +40,6 @@ from entropyguard.core.rows.seen_hashes import SeenHashes
 from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text_paths import text_paths
 from entropyguard.core.storage.parquet import ROW_GROUP_ROWS, TableWriter
-from entropyguard.core.storage.part_names import ARROW
 from entropyguard.core.storage.prefetch import prefetched
 
 _READERS: dict[str, Callable[[Sequence[Source], IngestParams], RowReader]] = {
@@ -154,16 +156,16 @@ class _Direct:
 class _InUnits:
     """The same, read by whoever is in the pool, in units of some pieces each."""
 
-    def __init__(self, reading: Reading, pieces: list[tuple[Piece, ...]], spread: Spread) -> None:
-        self._reader, self._spread = reading.reader, spread
-        self._units = ingest_units(pieces, reading, spread)
+    def __init__(self, reading: Reading, pieces: list[Pieces], spread: Spread) -> None:
+        self._reader = reading.reader
+        self._units = ingest_units(pieces, reading)
+        # Of a copy: the reader here takes over what those of the units note.
+        self._parts = spread.parts(partial(read_unit, copy.deepcopy(reading)), self._units)
         self._taken = Taken()
 
     def rows(self) -> Iterator[tuple[Batch, Columns, Hashes]]:
-        for unit, part in zip(self._units, self._spread.results(read_unit, self._units, ARROW), strict=True):
-            if isinstance(part, EntropyguardError):
-                raise part
-            yield from self._taken.rows_of(unit, part, self._reader)
+        for unit, part in zip(self._units, self._parts, strict=True):
+            yield from self._taken.rows_of(unit.content, part, self._reader)
 
     @property
     def split(self) -> int:

@@ -17,13 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from entropyguard.core.arrays import Hashes
-from entropyguard.core.errors import EntropyguardError
 from entropyguard.core.ingest.batches import Batch, Rejected, RowReader
 from entropyguard.core.ingest.chunks import Chunker
 from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.params import ChunkParams, IngestParams
-from entropyguard.core.pool.spread import Spread, unit_name
-from entropyguard.core.progress import Progress
+from entropyguard.core.pool.spread import PartUnit, part_unit
 from entropyguard.core.rows.hashes import AT_INGEST, HASH_FIELDS, hash_columns, hashes_of
 from entropyguard.core.rows.row_texts import hashed_rows, joined
 from entropyguard.core.rows.scripts import SCRIPT_FIELD, main_scripts
@@ -31,9 +29,10 @@ from entropyguard.core.rows.source import Source
 from entropyguard.core.rows.text import places_of
 from entropyguard.core.storage.files import FileState
 from entropyguard.core.storage.parquet import arrow_file
-from entropyguard.core.storage.part_names import ARROW
-from entropyguard.core.storage.parts import PartStore
 from entropyguard.core.storage.remote_path import RemotePath
+
+Pieces = tuple[Piece, ...]
+"""Of the input, that are read as one unit."""
 
 Columns = dict[str, pa.Array]
 """What was found out about the rows of a batch: HASH_FIELDS and SCRIPT_FIELD."""
@@ -57,21 +56,6 @@ class Reading:
         return Chunker(self.chunks, self.text_column) if self.chunks else None
 
 
-@dataclass(frozen=True)
-class IngestUnit:
-    """Pieces of the input, and where to put what they come to."""
-
-    name: str
-    pieces: tuple[Piece, ...]
-    reading: Reading
-    store: PartStore
-
-    def __str__(self) -> str:
-        """The unit for messages."""
-        more = f" and {len(self.pieces) - 1} more" if len(self.pieces) > 1 else ""
-        return f"{self.pieces[0]}{more}"
-
-
 def keep_freed_memory() -> None:
     """Have glibc keep memory that is freed for the next block, which saves a seventh of the time.
 
@@ -92,14 +76,14 @@ def told_rows(
         yield batch, {**hash_columns(hashes, lengths), SCRIPT_FIELD.name: pa.array(scripts, SCRIPT_FIELD.type)}, hashes
 
 
-def ingest_units(pieces: list[tuple[Piece, ...]], reading: Reading, spread: Spread) -> list[IngestUnit]:
+def ingest_units(pieces: list[Pieces], reading: Reading) -> list[PartUnit[Pieces]]:
     """The units of work, each named by the state of its files and by how they are read."""
-    store = spread.store(ARROW)
     how = [reading.reader.record_type, reading.metadata, reading.chunks, reading.text_column, reading.params]
     units = []
     for some in pieces:
-        name = unit_name("rows", [*how, *((piece, _state(piece.source)) for piece in some)])
-        units.append(IngestUnit(name, some, reading, store))
+        more = f" and {len(some) - 1} more" if len(some) > 1 else ""
+        states = [(piece, _state(piece.source)) for piece in some]
+        units.append(part_unit("rows", [*how, *states], f"{some[0]}{more}", some))
     return units
 
 
@@ -108,25 +92,15 @@ def _state(source: Source) -> Any:
     return source.path.state if isinstance(source.path, RemotePath) else FileState.of(source.path)
 
 
-def read_unit(unit: IngestUnit, progress: Progress) -> Path | EntropyguardError:  # noqa: ARG001  it is one step
-    """Read the rows of a unit into a part; the part, or why there is none.
-
-    An error is no failure of the unit: what is wrong with an earlier piece of the input is said first.
-    """
-    try:
-        return unit.store.add(unit.name, lambda path: _write(unit, path))
-    except EntropyguardError as error:
-        return error
-
-
-def _write(unit: IngestUnit, path: Path) -> None:
+def read_unit(whole: Reading, pieces: Pieces, out: Path) -> None:
+    """Write the rows of some pieces as a stream."""
     keep_freed_memory()
-    reading = copy.deepcopy(unit.reading)  # a reader notes what it reads, and other units have the same one
+    reading = copy.deepcopy(whole)  # a reader notes what it reads, and other units have the same one
     reader, chunker = reading.reader, reading.chunker()
     fields = [("position", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS, SCRIPT_FIELD])
-    with path.open("wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for batch, told, _ in told_rows(reader.batches(unit.pieces), chunker, reading.metadata):
+    with out.open("wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for batch, told, _ in told_rows(reader.batches(pieces), chunker, reading.metadata):
             places = [pa.array(batch.positions), pa.array(batch.files.astype(np.int32)), pa.array(batch.lines)]
             rows = pa.RecordBatch.from_arrays([*places, batch.records, *told.values()], schema=schema)
             aside = {"rows": batch.rows, "rejected": [asdict(row) for row in batch.rejected]}
@@ -144,9 +118,9 @@ class Taken:
     _file: int = -1
     _lines: int = 0  # of that file, in ranges of it
 
-    def rows_of(self, unit: IngestUnit, part: Path, reader: RowReader) -> Iterator[tuple[Batch, Columns, Hashes]]:
+    def rows_of(self, pieces: Pieces, part: Path, reader: RowReader) -> Iterator[tuple[Batch, Columns, Hashes]]:
         """As `told_rows`; the reader takes over what was noted."""
-        piece = unit.pieces[-1]
+        piece = pieces[-1]
         if piece.file != self._file:
             self._file, self._lines = piece.file, 0
         before = 0 if piece.is_whole else self._lines

@@ -21,8 +21,8 @@ from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.near.near_pairs import NearPairs
 from entropyguard.core.params import KeepParams, NearParams
-from entropyguard.core.pool.pool import InlinePool, Pool
-from entropyguard.core.progress import Progress, silent
+from entropyguard.core.pool.pool import Pool, where_it_gains
+from entropyguard.core.progress import Progress, first_half, second_half, silent
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.rows.schemas import DROPPED
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -36,8 +36,7 @@ NEAR_PAIRS = pa.schema([("row_a", pa.int64()), ("row_b", pa.int64()), ("similari
 FLOOR = 0.75
 """Pairs are stored from this word similarity up, so that another threshold costs decisions alone."""
 
-_WORTH_A_POOL_ROWS = 100_000
-"""Of fewer the work takes hardly longer than processes take to start."""
+_POOL_GAINS_ABOVE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def drop_near_duplicates(
     if near.threshold == 0:
         return _switched_off(after_exact, out, dropped, pairs)
     rank = None if is_input_order(keep) else row_priority(after_exact, keep)
-    pool = pool if after_exact.rows > _WORTH_A_POOL_ROWS else InlinePool()
+    pool = where_it_gains(pool, rows=after_exact.rows, above=_POOL_GAINS_ABOVE_ROWS)
     with (
         # A worker may still map a file there, which some network drives then keep under another name for a while.
         tempfile.TemporaryDirectory(dir=out.parent, ignore_cleanup_errors=True) as folder,
@@ -112,17 +111,13 @@ def _decide(
 
 def _write_pairs(search: NearPairs, row_ids: Ints, out: Path, floor: float, progress: Progress) -> dict[str, Any]:
     """Write the pairs that are found; what is said of the search."""
-    search.find_candidates(lambda done, rows: progress(done // 2, rows))
+    search.find_candidates(first_half(progress))
     said: dict[str, Any] = {"floor": floor, "capped_buckets": search.capped_buckets}
     with TableWriter(out, NEAR_PAIRS, {"near": said}) as writer:
-        for found in search.judge(round(floor * MILLIONTHS), _second_half(progress)):
+        for found in search.judge(round(floor * MILLIONTHS), second_half(progress)):
             columns = [row_ids[found.earlier], row_ids[found.later], found.millionths / MILLIONTHS]
             writer.write(pa.Table.from_arrays([pa.array(column) for column in columns], schema=NEAR_PAIRS))
     return {"near": said | {"judged": search.judged + search.reused}}
-
-
-def _second_half(progress: Progress) -> Progress:
-    return lambda done, rows: progress((done + (rows or 0)) // 2, rows)
 
 
 def _switched_off(after_exact: Checkpoint, out: Path, dropped: Path, pairs: Path) -> NearCounts:

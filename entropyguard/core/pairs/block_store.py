@@ -26,8 +26,8 @@ class StoredBlock:
 
     @classmethod
     def find(cls, parts: Parts, name: str, first: int, last: int) -> StoredBlock:
-        """What is stored of the block row `name`; shards behind a gap are made again."""
-        shards = [(*_range(path), path) for path in parts.sound(name)]
+        """What was stored of the block row `name`; shards behind a gap are made again."""
+        shards = [(*_range(path), path) for path in parts.known(name)]
         paths, end = [], first
         for start, stop, path in sorted(shards, key=lambda shard: (shard[0], -shard[1])):
             if start == end and stop <= last:
@@ -37,22 +37,33 @@ class StoredBlock:
 
 
 class Parts:
-    """The store of one search, and the parts of it that were used or made."""
+    """The store of one search, and the parts of it that were used or made.
+
+    Its folder may hold thousands. It is listed at first, and again for a part that another worker should have made.
+    """
 
     def __init__(self, store: PartStore) -> None:
         self.store = store
         self.used: set[Path] = set()
-        self._lying: dict[str, list[Path]] = {}
+        self._list()
 
     def put(self, name: str, table: pa.Table) -> Path:
         """Keep a part."""
         path = self.store.put(name, table)
         self.used.add(path)
+        self._lying.setdefault(name, []).append(path)
         return path
+
+    def make(self, name: str, make: Callable[[], pa.Table]) -> None:
+        """Keep the only part of this name, where it is not known."""
+        if not any(self.known(name)):
+            self.put(name, make())
 
     def get(self, name: str, make: Callable[[], pa.Table]) -> pa.Table:
         """The only part of this name; made, and kept, where it is not there."""
-        for path in self.sound(name):
+        if name not in self._lying:
+            self._list()
+        for path in self.known(name):
             self.used.add(path)
             with pq.ParquetFile(path, memory_map=False) as file:
                 return file.read()
@@ -60,13 +71,14 @@ class Parts:
         self.put(name, table)
         return table
 
-    def sound(self, name: str) -> Iterator[Path]:
-        """The sound parts of this name; the folder, which may hold thousands, is listed where none was known."""
-        if name not in self._lying:
-            self._lying = {}
-            for path in self.store.paths():
-                self._lying.setdefault(path.stem.rpartition("-")[0], []).append(path)
+    def known(self, name: str) -> Iterator[Path]:
+        """The sound parts of this name, of those that are known."""
         return filter(self.store.is_sound, self._lying.get(name, []))
+
+    def _list(self) -> None:
+        self._lying: dict[str, list[Path]] = {}
+        for path in self.store.paths():
+            self._lying.setdefault(path.stem.rpartition("-")[0], []).append(path)
 
 
 def shard_table(pairs: tuple[Int32s, ...], start: int, end: int) -> pa.Table:

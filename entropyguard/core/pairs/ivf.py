@@ -68,10 +68,10 @@ class IvfSearch:
     def make(self, step: str, block: int, seen: Sequence[str]) -> None:
         """See `CandidateSearch`."""
         if step == _LISTS:
-            self._parts.get(f"{seen[block]}-lists", partial(self._lists_of, block))
+            self._parts.make(f"{seen[block]}-lists", partial(self._lists_of, block))
         else:
             self._take_lists(seen)
-            self._parts.get(f"{seen[block]}-sample", partial(self._sampled, block))
+            self._parts.make(f"{seen[block]}-sample", partial(self._sampled, block))
 
     def names(self, seen: Sequence[str]) -> list[str]:
         """See `CandidateSearch`. What the steps make is taken from the parts."""

@@ -55,16 +55,14 @@ class BlockRows:
         self._candidates.make(step, block, self._seen)
 
     def stored(self, block: int) -> StoredBlock:
-        """What is stored of the pairs of a block row."""
+        """What was stored of the pairs of a block row before the search."""
         return StoredBlock.find(self._parts, self.names[block], *self.ranges[block])
 
-    def shards(self, block: int) -> list[Path]:
-        """The pairs of a block row by (b, a), in one part or more; those that are not stored are made."""
-        stored, (_, last) = self.stored(block), self.ranges[block]
-        if stored.whole:
-            return stored.paths
-        made = self._shards(stored.end, last, self._limit)
-        return stored.paths + [self._parts.put(self.names[block], shard_table(pairs, *ends)) for *ends, pairs in made]
+    def shards(self, block: int, stored: StoredBlock) -> list[Path]:
+        """The pairs of a block row by (b, a), in one part or more; those that were not stored are made."""
+        name = self.names[block]  # which gets the search ready
+        made = self._shards(stored.end, self.ranges[block][1], self._limit)
+        return stored.paths + [self._parts.put(name, shard_table(pairs, *ends)) for *ends, pairs in made]
 
     def _shards(self, first: int, last: int, limit: float) -> Iterator[tuple[int, int, Pairs]]:
         """The pairs of positions first..last-1, in shards of rows with at most `limit` candidates each."""

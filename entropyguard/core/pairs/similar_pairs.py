@@ -72,8 +72,8 @@ def find_similar_pairs(
         heard = lambda unit, share: shares.add(unit.block, share * (unit.block + 1))  # noqa: E731  no more to say
         for step in block_rows.steps:
             deque(pool.map(work, [SearchUnit(step, block) for block in numbers], threaded=True), maxlen=0)
-        units = [SearchUnit(PAIRS_STEP, block, block_rows.names[block]) for block in numbers]
-        stored = {unit.name: block_rows.stored(unit.block) for unit in units}
+        stored = {name: block_rows.stored(block) for block, name in enumerate(block_rows.names)}
+        units = [SearchUnit(PAIRS_STEP, block, *named) for block, named in enumerate(stored.items())]
         finished = {name: block.paths for name, block in stored.items() if block.whole}
         metadata = {
             "rows": vectors.rows,

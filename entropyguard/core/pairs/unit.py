@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from entropyguard.core.pairs.block_store import Parts
+from entropyguard.core.pairs.block_store import Parts, StoredBlock
 from entropyguard.core.pairs.candidates import CandidateSearch, ExactSearch, SearchSizes
 from entropyguard.core.pairs.ivf import IvfSearch
 from entropyguard.core.pairs.query_blocks import BlockRows
@@ -25,11 +25,12 @@ PAIRS = "pairs"
 
 @dataclass(frozen=True)
 class SearchUnit:
-    """A step for a block row. name: of the pairs that come of it, where it is that step."""
+    """A step for a block row. name, stored: of its pairs, if that is the step; some of these are missing."""
 
     step: str
     block: int
     name: str = ""
+    stored: StoredBlock | None = None
 
     def __str__(self) -> str:
         return f"{self.step} of block row {self.block:,}"
@@ -71,8 +72,8 @@ class SearchWork:
 
     def __call__(self, unit: SearchUnit, progress: Progress) -> list[Path]:  # noqa: ARG002  nobody knows how far it is
         """Make what is not there."""
-        if unit.step == PAIRS:
-            return self._block_rows.shards(unit.block)
+        if unit.stored is not None:
+            return self._block_rows.shards(unit.block, unit.stored)
         self._block_rows.make(unit.step, unit.block)
         return []
 

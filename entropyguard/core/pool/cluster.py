@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+LOCAL = "local"
+"""The address that starts a Ray on this machine, and ends it."""
+
 REFUSAL = "Ray's node "
 """How a line begins that says which node gets no units, and why."""
 

@@ -46,6 +46,10 @@ class Fact:
 class Pool(Protocol):
     """Does units of work."""
 
+    @property
+    def workers(self) -> float:
+        """How many units it does at a time; infinity where it is not known before work is given out."""
+
     def map(
         self,
         work: Work[U, R],
@@ -73,6 +77,8 @@ class Pool(Protocol):
 class InlinePool:
     """The pool that does a unit when its result is asked for, in the thread that asks."""
 
+    workers = 1
+
     def map(
         self,
         work: Work[U, R],
@@ -91,6 +97,20 @@ class InlinePool:
 
     def close(self) -> None:
         """There is nothing to end."""
+
+
+def gains(pool: Pool, threads: int = 1, *, rows: int = 1, above: int = 0) -> bool:
+    """Whether work is done sooner in units in the pool than by a stage itself: the one rule, for every stage and pool.
+
+    threads: how many cores the stage keeps busy by itself. rows: of which there is work; with `above` of them or fewer
+    it takes hardly longer than processes take to start, which they have to on the nodes of a cluster, too.
+    """
+    return pool.workers > threads and rows > above
+
+
+def where_it_gains(pool: Pool, *, rows: int, above: int) -> Pool:
+    """The pool, or the one that does all units here: see `gains`."""
+    return pool if gains(pool, rows=rows, above=above) else InlinePool()
 
 
 def _shares(heard: Heard[U], unit: U) -> Progress:

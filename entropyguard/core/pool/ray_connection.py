@@ -16,9 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from entropyguard.core.errors import ProcessingError, UsageError
-
-LOCAL = "local"
-"""The address that starts a Ray on this machine, and ends it."""
+from entropyguard.core.pool.cluster import LOCAL
 
 _OBJECT_STORE_BYTES = 80 << 20  # nearly the least that Ray takes: paths and digests pass, nothing else
 _SWITCHES = {

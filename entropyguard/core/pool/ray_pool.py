@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
+from entropyguard.core.pool.cluster import LOCAL
 from entropyguard.core.pool.dispatch import dispatch
 from entropyguard.core.pool.local import usable_cores
 from entropyguard.core.pool.node_facts import shared_folder, software
 from entropyguard.core.pool.pool import Fact, Heard, InlinePool, R, U, Work, unheard
-from entropyguard.core.pool.ray_connection import LOCAL, LocalRay, connect
+from entropyguard.core.pool.ray_connection import LocalRay, connect
 from entropyguard.core.pool.ray_nodes import RayNodes
 
 
@@ -21,6 +23,8 @@ class RayPool:
     folder: one that all nodes share; a small file comes and goes in it. tell: hears which node is refused, and why.
     cores: of a local one; None is as many as this process may use. What is one unit is done in this process.
     """
+
+    workers = math.inf  # nodes come and go
 
     def __init__(self, address: str, folder: Path, tell: Callable[[str], None], cores: int | None = None) -> None:
         self.address = address

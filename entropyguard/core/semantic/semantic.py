@@ -21,7 +21,7 @@ from entropyguard.core.decisions.pair_stream import PairStream
 from entropyguard.core.decisions.write import write_decided
 from entropyguard.core.errors import ProcessingError
 from entropyguard.core.params import KeepParams, SemanticParams
-from entropyguard.core.pool.pool import InlinePool, Pool
+from entropyguard.core.pool.pool import InlinePool, Pool, where_it_gains
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.priority import is_input_order, row_priority
 from entropyguard.core.semantic.components import decide_components
@@ -33,7 +33,7 @@ from entropyguard.core.storage.checkpoint import Checkpoint
 
 _LEAST_COSINE = -1.0
 _NO_COSINE = np.inf  # no pair reaches it
-_WORTH_A_POOL_ROWS = 200_000  # to have their words written down
+_POOL_GAINS_ABOVE_ROWS = 200_000  # to have their words written down
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _guard(
     if not wanted.any():
         yield None
         return
-    pool = pool if np.count_nonzero(wanted) > _WORTH_A_POOL_ROWS else InlinePool()
+    pool = where_it_gains(pool, rows=int(wanted.sum()), above=_POOL_GAINS_ABOVE_ROWS)
     with (
         tempfile.TemporaryDirectory(dir=folder) as words,
         closing(RowWords.written(rows, wanted, Path(words), pool)) as row_words,

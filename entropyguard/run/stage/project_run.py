@@ -18,6 +18,7 @@ from entropyguard.core.errors import (
     EntropyguardError,
     InputError,
 )
+from entropyguard.core.pool.pool import gains
 from entropyguard.core.pool.spread import Spread
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.source import Place
@@ -32,7 +33,7 @@ from entropyguard.project.pipeline import STAGE_VERSIONS
 from entropyguard.project.project import Project
 from entropyguard.project.records import Output, Record, write_record
 from entropyguard.run.memory import default_max_memory
-from entropyguard.run.pools import gains, pool_of_environment
+from entropyguard.run.pools import pool_of_environment
 from entropyguard.run.stage_run import Counts
 
 if TYPE_CHECKING:

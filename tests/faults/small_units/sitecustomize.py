@@ -14,12 +14,12 @@ from typing import Any
 
 _SMALL: dict[str, dict[str, Any]] = {
     "entropyguard.core.ingest.ingest": {"unit_bytes": 4_000},
-    "entropyguard.core.near.near_dedup": {"_WORTH_A_POOL_ROWS": 0},
+    "entropyguard.core.near.near_dedup": {"_POOL_GAINS_ABOVE_ROWS": 0},
     "entropyguard.core.near.text_units": {"UNIT_ROWS": 50},
     "entropyguard.core.near.band_units": {"_UNIT_HASHES": 1_000},
     "entropyguard.core.embed.embed": {"unit_rows": 12},
     "entropyguard.core.pairs.similar_pairs": {"sizes": None},
-    "entropyguard.core.semantic.semantic": {"unit_pairs": 10, "_WORTH_A_POOL_ROWS": 0},
+    "entropyguard.core.semantic.semantic": {"unit_pairs": 10, "_POOL_GAINS_ABOVE_ROWS": 0},
     "entropyguard.core.export.writers": {"unit_bytes": 4_000},
 }
 """By module what is set: a name of its own, or the default of a parameter of its functions."""
