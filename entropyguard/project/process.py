@@ -21,6 +21,7 @@ from yaml import YAMLError
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import dump_yaml, parse_yaml
 from entropyguard.project.beside import process_beside
+from entropyguard.project.full_disk import end_on_full_disk
 
 _PR_SET_PDEATHSIG = 1
 
@@ -100,6 +101,7 @@ def main() -> None:
     with process_beside():  # it starts while DVC is imported
         write_lock_whole()
         read_yaml_fast()
+        end_on_full_disk()
         from dvc.cli import main as dvc
 
         code = dvc(sys.argv[1:])
