@@ -134,6 +134,16 @@ def test_blank_lines_count_as_lines_but_are_no_rows(tmp_path: Path) -> None:
     assert [(row_id, line) for row_id, line, _ in got.reasons] == [(2, 6)]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json"])
+def test_a_mark_windows_line_ends_blank_lines_and_a_last_line_without_an_end_come_together(
+    tmp_path: Path, name: str
+) -> None:
+    data = b'\xef\xbb\xbf\r\n{"text": "a"}\r\n\r\n \t\r\n{"text": "b"}\r\n{"text": "c"}'
+    got = read_bytes(tmp_path, data, params(strict=True), name)
+    assert got.records == ['{"text": "a"}', '{"text": "b"}', '{"text": "c"}']
+    assert got.where == [(0, 0, 2), (1, 0, 5), (2, 0, 6)]
+
+
 def test_a_line_of_ten_megabytes_comes_through(tmp_path: Path) -> None:
     line = '{"text": "' + "é" * 5_000_000 + '"}'
     assert read_bytes(tmp_path, f'{line}\n{{"text": "b"}}\n'.encode()).records == [line, '{"text": "b"}']
@@ -226,6 +236,7 @@ def test_row_ids_go_on_over_files_and_lines_start_again(tmp_path: Path) -> None:
     [
         (b'{"text', "malformed JSON.*Write one JSON object a line"),
         (b'{"text": "caf\xe9"}', "invalid UTF-8 at byte 14 .*It looks like cp1252 .*: read it with --encoding NAME"),
+        (b'\xef\xbb\xbf{"text": "b"}', "malformed JSON: Unexpected UTF-8 BOM .*Take the byte order mark out"),
         (b'{"text": null}', "column 'text' is null. Name the column of texts with --text-column"),
         (b'{"text": "b", "id": null}', "column 'id' is null. Fill it, or leave it out of --required-columns"),
     ],

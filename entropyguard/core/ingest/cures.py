@@ -9,6 +9,10 @@ from entropyguard.core.encodings import likely_encoding
 
 _CURES = (
     ("the encoding has no", "Name the encoding of the file with --encoding (ingest.encoding)"),
+    (
+        "malformed JSON: Unexpected UTF-8 BOM",
+        "Take the byte order mark out, which a file brings along that is appended",
+    ),
     ("malformed JSON", "Write one JSON object a line"),
     ("not a JSON object", "Write one JSON object a line"),
     *(
