@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ def end_on_full_disk() -> None:
     Read in diskcache 5.6.3, which holds DVC's notes on files: `Cache._transact` tries again after every
     OperationalError, as if the database were locked, and reaches it through this one property.
     """
+    import sqlite3
+
     from diskcache import Cache
 
     dvcs_own = Cache._sql.fget
