@@ -19,7 +19,7 @@ from entropyguard.core.errors import UsageError
 from entropyguard.queries.sweep import Sweep, SweepRequest
 
 if TYPE_CHECKING:
-    from entropyguard.core.report.explain import Explanation
+    from entropyguard.core.report.explanation import Explanation
     from entropyguard.core.report.lineage import Lineage
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class DedupResult(Generic[T]):
         self._removal = None if folder is None else weakref.finalize(owner, _remove, folder, os.getpid())
 
     def explain(self, row: int) -> Explanation:
-        """What became of a row, with its text and its keeper's. UsageError when there is no such row."""
+        """What became of a row, with its text and its keeper's; `print` shows it. UsageError where there is no such."""
         from entropyguard.core.report.explain import explain
 
         with self._open():

@@ -17,6 +17,7 @@ from yaml import YAMLError
 
 from entropyguard.core.storage.files import write_whole
 from entropyguard.core.yaml_text import dump_yaml, parse_yaml
+from entropyguard.project.full_disk import end_on_full_disk
 
 _MODULES = (
     *("dvc.cachemgr", "dvc.data_cloud", "dvc.dirs", "dvc.repo.artifacts", "dvc.repo.datasets", "dvc.repo.graph"),
@@ -34,6 +35,7 @@ def change_dvc() -> None:
     keep_databases_open()
     save_no_runs()
     lock_no_files()
+    end_on_full_disk()
 
 
 def import_ahead() -> None:

@@ -14,10 +14,12 @@ from entropyguard.core.errors import DISK_FULL, OutputError, ProcessingError
 from entropyguard.core.storage.files import read_json
 from entropyguard.project.cache import remove_leftovers
 from entropyguard.project.dvc_process import dvc_process
+from entropyguard.project.full_disk import is_full
 from entropyguard.project.project import Project
 from entropyguard.project.requests import Request
 
 _GRACE_SECONDS = 5
+_KILLED = {code for signum in (signal.SIGKILL, signal.SIGABRT) for code in (-signum, 128 + signum)}
 
 
 class StageError(Exception):
@@ -97,9 +99,10 @@ def _failure(project: Project, log: str) -> Exception:
         return StageError(error["message"], error["exit_code"])
     died = re.search(r"exited with (-?\d+)", log)
     running = read_json(project.paths.running)
-    if died and running:
+    has_room = not is_full(project.paths.ours)
+    if died and running and (has_room or int(died[1]) in _KILLED):
         return _death(running["stage"], int(died[1]), log)
-    if any(os.strerror(number) in log for number in DISK_FULL):
+    if not has_room or any(os.strerror(number) in log for number in DISK_FULL):
         return OutputError(f"{project.root}: the disk is full. Free some space and run again with --resume.")
     said = [line for line in log.splitlines() if line.startswith("ERROR")] or log.splitlines()[-3:]
     return ProcessingError("DVC could not run the pipeline: " + (" ".join(said) or "it said nothing"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from entropyguard.core.errors import UsageError
-from entropyguard.core.report.explain import Explanation, explain, sample_dropped
+from entropyguard.core.report.explain import explain, sample_dropped
+from entropyguard.core.report.explanation import Explanation
 from entropyguard.project.project import Project
 
 _SEED = 0

@@ -12,7 +12,9 @@ def by_flags(message: str) -> str:
     """
     from entropyguard.core.checkpoint.validity import FLAG_NAMES
 
-    for flag, key in FLAG_NAMES.items():
+    for name, key in FLAG_NAMES.items():
+        flag = f"--{name.replace('_', '-')}"
+        message = re.sub(rf"({flag}(?: NAME)?) \({re.escape(key)}\)", r"\1", message)  # where both are named
         alone = rf"(?<![\w.'\"/-]){re.escape(key)}(?![\w'\"/-]|\.\w| in params\.yaml)"
-        message = re.sub(alone, f"--{flag.replace('_', '-')}", message)
+        message = re.sub(alone, flag, message)
     return message

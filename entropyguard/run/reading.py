@@ -63,7 +63,7 @@ def with_rejected(
 ) -> Reading:
     """The reading with the rejected rows of a finished run, which are kept where the user finds them."""
     rejected = project.root / REJECTED
-    first = first_rejected(rejected)
+    first = first_rejected(rejected, project.params.ingest.required_columns)
     if first is None:
         return reading
     line = rejected_line(rows["rejected"], rows["in"], first, f"{names[first.file]}, line {first.line}")

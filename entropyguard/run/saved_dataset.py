@@ -12,13 +12,13 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from entropyguard.core.errors import OutputError
 from entropyguard.core.storage.files import content_digest, sync_file
+from entropyguard.core.storage.temporary_folder import remove_abandoned_folders, temporary_folder
 
 DATA_FILE = "data-00000-of-00001.arrow"
 _STATE, _INFO = "state.json", "dataset_info.json"
@@ -53,8 +53,12 @@ def _may_be_replaced(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     ours = isinstance(state, dict) and str(state.get("_fingerprint")).startswith(_OURS)
-    others = names - {DATA_FILE, _STATE, _INFO}
-    return ours and all(fnmatch(name, _CACHED) for name in others)
+    return ours and all(map(_is_ours, names))
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file in such a folder is a result's, or what `datasets` cached of it."""
+    return name in {DATA_FILE, _STATE, _INFO} or fnmatch(name, _CACHED)
 
 
 def publish_folder(stream: Path, output: str, flag: str) -> None:
@@ -62,8 +66,8 @@ def publish_folder(stream: Path, output: str, flag: str) -> None:
     folder = Path(os.path.realpath(output))
     check_folder(folder, f"{flag} {output}")
     try:
-        made = Path(tempfile.mkdtemp(prefix=".entropyguard-", suffix=".tmp", dir=folder.parent))
-        try:
+        remove_abandoned_folders(folder.parent, _is_ours)
+        with temporary_folder(folder.parent) as made:
             shutil.copyfile(stream, made / DATA_FILE)
             _write_notes(made, content_digest(stream))
             for path in made.iterdir():
@@ -72,8 +76,6 @@ def publish_folder(stream: Path, output: str, flag: str) -> None:
             os.umask(umask)
             made.chmod(0o777 & ~umask)
             _put_in_place(made, folder)
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise OutputError(
             f"{flag} {output} could not be written ({error.strerror}); what was there before stays."
@@ -108,7 +110,11 @@ def _put_in_place(made: Path, folder: Path) -> None:
     number = ctypes.get_errno()
     if number not in (errno.EINVAL, errno.ENOSYS):
         raise OSError(number, os.strerror(number))
-    old = made.with_name(f"{made.name}.old")
-    folder.rename(old)
-    made.rename(folder)
-    shutil.rmtree(old)
+    aside = made.with_suffix(".old")  # no name that is removed: for a moment it is all there is
+    folder.rename(aside)
+    try:
+        made.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    aside.rename(made)

@@ -164,7 +164,11 @@ WRONG: list[tuple[dict[str, Any], type[EntropyguardError], str]] = [
     ({"model": "x/y"}, UsageError, "^The model x/y is neither packaged nor a folder here. Add allow_download=True to"),
     ({"checkpoint_dir": 3}, UsageError, "^checkpoint_dir is 3; it must be a path"),
     ({"text": "body"}, DataFormatError, "^No row has a column 'body'; the first has: id, text, more"),
-    ({"strict": True}, DataFormatError, "^data, row 10: column 'text' is missing. Mend the row, or run without strict"),
+    (
+        {"strict": True},
+        DataFormatError,
+        "^data, row 10: column 'text' is missing. Name the column of texts with text, or fill it. Without strict such",
+    ),
     ({"max_loss": 0.2}, LossError, "^all rows: 4 of 11 rows .* more than max_loss 0.2; .* The first: data, row 10: "),
 ]
 

@@ -17,6 +17,7 @@ from entropyguard.run.flag_words import by_flags
             "a higher --max-loss (guard.max_loss in params.yaml).",
             "a higher --max-loss (guard.max_loss in params.yaml).",
         ),
+        ("read it with --encoding NAME (ingest.encoding).", "read it with --encoding NAME."),
         ("There is no column 'keep.policy'.", "There is no column 'keep.policy'."),
         ("my-exact.min_length.jsonl is missing.", "my-exact.min_length.jsonl is missing."),
         ("search.floor is 2", "search.floor is 2"),

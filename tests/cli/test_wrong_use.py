@@ -62,7 +62,9 @@ WRONG = {
         lambda workspace: (workspace.folder / "a.docx").write_text("x"),
     ),
     "missing column": Wrong(64, "No row has a column 'body'; there are: id, text.", {"text_column": "body"}),
-    "non-text column": Wrong(64, "Column 'id' never holds text. Columns: id, text.", {"text_column": "id"}),
+    "non-text column": Wrong(
+        64, "Column 'id' never holds text. Name a column of text with --text-column: text.", {"text_column": "id"}
+    ),
     "missing column in CSV": Wrong(
         64,
         "a.csv has no column 'body'; it has: n, words.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -259,15 +260,58 @@ nested = st.recursive(
 
 
 @FUZZ
-@given(st.lists(st.dictionaries(st.sampled_from("abc"), nested, max_size=3), min_size=1, max_size=4))
-def test_any_json_either_converts_without_loss_or_is_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), nested, max_size=3), min_size=1, max_size=4),
+    st.sampled_from(["parquet", "arrow", "arrows"]),
+)
+def test_any_json_either_converts_without_loss_or_is_refused(
+    tmp_path: Path, rows: list[dict[str, Any]], kind: str
+) -> None:
     rows = [{**row, "text": "t"} for row in rows]
     data = "\n".join(map(json.dumps, rows))
     try:
-        got = pq.read_table(written(tmp_path, data, "parquet")).to_pylist()
+        got = table_of(written(tmp_path, data, kind)).to_pylist()
     except DataFormatError:
         return
     assert [without_nulls(row) for row in got] == [without_nulls(row) for row in rows]
+
+
+CALLS: list[dict[str, Any]] = [
+    {"text": "a", "m": [*[{"role": "user", "tool": None}] * 4, None], "n": [None] * 5},
+    {"text": "b", "m": [], "n": None},
+    {"text": "c", "m": None, "n": [None]},
+]
+"""Chats with a key that nobody ever used: more items than rows, and no type but null for it."""
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "arrows"])
+def test_json_with_a_key_that_is_always_null_in_lists_becomes_columns(tmp_path: Path, kind: str) -> None:
+    out = written(tmp_path, "\n".join(map(json.dumps, CALLS)), kind)
+    assert table_of(out).to_pylist() == CALLS
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "arrows", "jsonl"])
+@pytest.mark.parametrize("lists", [pa.list_, pa.large_list])
+@pytest.mark.parametrize("label", [pa.string(), pa.dictionary(pa.int8(), pa.string())])
+def test_columns_of_lists_with_nothing_but_null_in_them_come_out(
+    tmp_path: Path, kind: str, lists: Callable[[pa.DataType], pa.DataType], label: pa.DataType
+) -> None:
+    message = pa.struct([("role", label), ("tool", pa.null())])
+    schema = pa.schema([("text", pa.string()), ("m", lists(message)), ("n", pa.struct([("l", lists(pa.null()))]))])
+    rows = [{**row, "n": {"l": row["n"]}} for row in CALLS]
+    out = written(tmp_path, pa.Table.from_pylist(rows, schema=schema), kind)
+    got = [json.loads(line) for line in out.read_text().splitlines()] if kind == "jsonl" else table_of(out).to_pylist()
+    assert got == rows
+
+
+def table_of(out: Path) -> pa.Table:
+    """What a file of columns holds; each list in it is sound."""
+    if out.suffix == ".parquet":
+        table = pq.read_table(out)
+    else:
+        table = (pa.ipc.open_file if out.suffix == ".arrow" else pa.ipc.open_stream)(out.read_bytes()).read_all()
+    table.validate(full=True)
+    return table
 
 
 def without_nulls(value: Any) -> Any:

@@ -10,9 +10,9 @@ import pytest
 
 from entropyguard.core.encodings import as_utf8, encoding_name, likely_encoding
 from entropyguard.core.errors import DataFormatError, UsageError
+from entropyguard.core.ingest.cures import cure
 from entropyguard.core.ingest.inputs import find_input
 from entropyguard.core.params import IngestParams
-from entropyguard.core.report.rejected import cure
 from tests.ingest.test_ingest import read_bytes
 
 CP1252 = "id,text\n1,café “quoted”\n2,naïve\n".encode("cp1252")
@@ -66,6 +66,11 @@ def test_an_encoding_of_what_is_no_text_is_refused(tmp_path: Path) -> None:
         UsageError, match=r"ingest\.encoding utf-16 is for JSON, CSV and TSV; .*a\.parquet is none of them"
     ):
         find_input(str(tmp_path / "a.parquet"), "utf-16")
+
+
+def test_where_no_row_can_be_read_the_way_out_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataFormatError, match=r"a\.csv, line 2: invalid UTF-8 .* read it with --encoding NAME"):
+        read_bytes(tmp_path, CP1252, name="a.csv")
 
 
 def test_without_it_the_encoding_is_named_and_not_guessed(tmp_path: Path) -> None:

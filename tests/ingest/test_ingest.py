@@ -134,6 +134,16 @@ def test_blank_lines_count_as_lines_but_are_no_rows(tmp_path: Path) -> None:
     assert [(row_id, line) for row_id, line, _ in got.reasons] == [(2, 6)]
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.json"])
+def test_a_mark_windows_line_ends_blank_lines_and_a_last_line_without_an_end_come_together(
+    tmp_path: Path, name: str
+) -> None:
+    data = b'\xef\xbb\xbf\r\n{"text": "a"}\r\n\r\n \t\r\n{"text": "b"}\r\n{"text": "c"}'
+    got = read_bytes(tmp_path, data, params(strict=True), name)
+    assert got.records == ['{"text": "a"}', '{"text": "b"}', '{"text": "c"}']
+    assert got.where == [(0, 0, 2), (1, 0, 5), (2, 0, 6)]
+
+
 def test_a_line_of_ten_megabytes_comes_through(tmp_path: Path) -> None:
     line = '{"text": "' + "é" * 5_000_000 + '"}'
     assert read_bytes(tmp_path, f'{line}\n{{"text": "b"}}\n'.encode()).records == [line, '{"text": "b"}']
@@ -221,18 +231,32 @@ def test_row_ids_go_on_over_files_and_lines_start_again(tmp_path: Path) -> None:
     assert [(row["row_id"], row["file"], row["line"]) for row in got.rejected] == [(1, 0, 2), (2, 1, 1)]
 
 
-def test_strict_stops_at_the_first_bad_line(tmp_path: Path) -> None:
-    with pytest.raises(DataFormatError, match=r"a\.jsonl, line 2: malformed JSON.*--strict"):
-        read_bytes(tmp_path, b'{"text": "a"}\n{"text\n', params(strict=True))
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b'{"text', "malformed JSON.*Write one JSON object a line"),
+        (b'{"text": "caf\xe9"}', "invalid UTF-8 at byte 14 .*It looks like cp1252 .*: read it with --encoding NAME"),
+        (b'\xef\xbb\xbf{"text": "b"}', "malformed JSON: Unexpected UTF-8 BOM .*Take the byte order mark out"),
+        (b'{"text": null}', "column 'text' is null. Name the column of texts with --text-column"),
+        (b'{"text": "b", "id": null}', "column 'id' is null. Fill it, or leave it out of --required-columns"),
+    ],
+)
+def test_strict_stops_at_the_first_bad_line_and_says_what_to_do(tmp_path: Path, line: bytes, says: str) -> None:
+    with pytest.raises(DataFormatError, match=rf"a\.jsonl, line 2: {says}.*Without --strict such rows are set aside"):
+        read_bytes(tmp_path, b'{"text": "a", "id": 1}\n' + line, params(required=["id"], strict=True))
 
 
 @pytest.mark.parametrize(
     ("data", "given", "says"),
     [
         (b'{"body": "a", "id": 1}\n{"x": 1}\n', params(), "No row has a column 'text'; there are: body, id, x"),
-        (b'{"text": 1, "id": 1}\n{"text": null}\n', params(), "Column 'text' never holds text. Columns: text, id"),
+        (b'{"text": 1, "id": 1}\n{"text": null}\n', params(), "Column 'text' never holds text. No other column does"),
         (b'{"text": "a"}\n', params(required=["id"]), "No row has a column 'id'; there are: text"),
-        (b'{"text": "a", "id": null}\n', params(required=["id"]), "Each of the 1 rows was rejected.*'id' is null"),
+        (
+            b'{"text": "a", "id": null}\n',
+            params(required=["id"]),
+            "Each of the 1 rows was rejected.*'id' is null. Fill it",
+        ),
         (b"[1]\n2\n", params(), r"None of the 2 rows is a JSON object.*a\.jsonl, line 1: not a JSON object"),
     ],
 )
@@ -493,7 +517,12 @@ def test_several_row_groups_and_files_are_read_in_order(tmp_path: Path) -> None:
     ("table", "given", "says"),
     [
         (pa.table({"id": [1], "b": ["x"]}), params(), "has no column 'text'; it has: id, b"),
-        (pa.table({"text": [1]}), params(), "column 'text' holds int64, not text"),
+        (pa.table({"text": [1]}), params(), "column 'text' holds int64, not text. No other column does either"),
+        (
+            pa.table({"label": [1], "q": ["a"], "m": [[{"c": "b"}]]}),
+            params("label"),
+            r"column 'label' holds int64, not text\. Name a column of text with --text-column .*: q, m\[\]\.c\.$",
+        ),
         (pa.table({"text": ["a"]}), params(required=["id"]), "has no column 'id'"),
         (pa.table([["a"], ["b"]], names=["text", "text"]), params(), "two columns called 'text'"),
         (pa.table({"text": pa.array([None], pa.string())}), params(), "Each of the 1 rows was rejected"),

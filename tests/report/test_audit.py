@@ -24,7 +24,8 @@ from entropyguard.core.ingest.inputs import find_sources
 from entropyguard.core.pool.pool import InlinePool
 from entropyguard.core.progress import silent
 from entropyguard.core.report.audit import AUDIT_SCHEMA, audit_format, write_audit
-from entropyguard.core.report.explain import Explanation, explain, sample_dropped
+from entropyguard.core.report.explain import explain, sample_dropped
+from entropyguard.core.report.explanation import Explanation
 from entropyguard.core.report.lineage import Lineage, Row
 from entropyguard.core.semantic.semantic import drop_semantic_duplicates
 from entropyguard.core.storage.checkpoint import Checkpoint
@@ -355,6 +356,19 @@ def test_a_near_duplicate_is_explained_as_one(project: Run, capsys: pytest.Captu
     assert words == "extra: small"
     assert any(line.split() == ["the", "[-small-]", "cat", "sat", "the", "cat", "sat"] for line in table)
     assert project.explain(3).difference is None
+
+
+@pytest.mark.parametrize("row", [0, 3, 5, 7])
+def test_an_explanation_as_a_text_is_what_the_command_prints(
+    project: Run, row: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = project.explain(row)
+    print_explanation(found)
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert str(found).splitlines() == printed
+    assert printed[0].startswith(f"row {row} (data/")
+    assert found.row.text in str(found) or "[-small-]" in str(found)
 
 
 def test_a_row_dropped_through_others_has_a_keeper_and_no_similarity_in_every_format(

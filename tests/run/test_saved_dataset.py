@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,6 +52,49 @@ def test_a_new_an_empty_and_our_own_folder_are_written(tmp_path: Path) -> None:
     first = (tmp_path / "empty" / "state.json").read_bytes()
     publish(stream(tmp_path, "d"), f"{tmp_path / 'empty'}/")
     assert (tmp_path / "empty" / "state.json").read_bytes() == first
+
+
+def test_what_a_killed_run_left_goes_with_the_next_result(tmp_path: Path) -> None:
+    built, output = stream(tmp_path, "a"), f"{tmp_path / 'ds'}/"
+    killed = (
+        "import os, signal, sys; from pathlib import Path; from entropyguard.run import saved_dataset\n"
+        "saved_dataset.sync_file = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "saved_dataset.publish_folder(Path(sys.argv[1]), sys.argv[2], '--output')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", killed, str(built), output], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob(".entropyguard-*")
+    assert (left / "state.json").exists()
+    publish(built, output)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["built.arrows", "ds"]
+
+
+def test_without_an_exchange_of_names_a_folder_is_replaced_too_or_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoExchange:
+        def renameat2(self, *_: object) -> int:
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: NoExchange())
+    output = f"{tmp_path / 'ds'}/"
+    for value in ("a", "b"):
+        publish(stream(tmp_path, value), output)
+        assert rows(tmp_path / "ds") == [value]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["built.arrows", "ds"]
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if target == tmp_path / "ds" and path.suffix == ".tmp":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(OutputError, match="what was there before stays"):
+        publish(stream(tmp_path, "c"), output)
+    assert rows(tmp_path / "ds") == ["b"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["built.arrows", "ds"]
 
 
 def test_what_datasets_cached_of_a_result_goes_with_it(tmp_path: Path) -> None:

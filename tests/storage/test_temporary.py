@@ -20,7 +20,7 @@ DAY = 86_400
 
 def left_behind(folder: Path, *, machine: str | None = None, age: float = 0) -> Path:
     """What a killed writer leaves, of this machine or another."""
-    path = folder / f".entropyguard-{machine or module._this_machine()}-{os.urandom(8).hex()}.tmp"
+    path = folder / f".entropyguard-{machine or module.this_machine()}-{os.urandom(8).hex()}.tmp"
     path.write_text("half")
     os.utime(path, (time.time() - age,) * 2)
     return path
@@ -43,9 +43,9 @@ def test_only_what_a_killed_writer_of_this_machine_left_is_removed(tmp_path: Pat
         others[-1].write_text("somebody's")
         os.utime(others[-1], (1, 1))
     (tmp_path / "target").write_text("somebody's")
-    link = tmp_path / f".entropyguard-{module._this_machine()}-{1:016x}.tmp"
+    link = tmp_path / f".entropyguard-{module.this_machine()}-{1:016x}.tmp"
     link.symlink_to("target")
-    folder = tmp_path / f".entropyguard-{module._this_machine()}-{2:016x}.tmp"
+    folder = tmp_path / f".entropyguard-{module.this_machine()}-{2:016x}.tmp"
     folder.mkdir()
     with temporary_file(tmp_path) as living:
         remove_abandoned(tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from entropyguard.core.casts import cast_table
 from entropyguard.core.progress import Progress
 from entropyguard.core.rows.column_types import stored_type
 
@@ -26,7 +27,7 @@ def write_arrow(tables: Iterator[pa.Table], out: Path, schema: pa.Schema, progre
     rows = 0
     with out.open("wb") as sink, new(sink, plain, options=options) as writer:
         for table in tables:
-            writer.write_table(table.cast(plain), max_chunksize=_ROWS_AT_ONCE)
+            writer.write_table(cast_table(table, plain), max_chunksize=_ROWS_AT_ONCE)
             rows += len(table)
             progress(rows, None)
     return rows

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.casts import cast_column
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.export.far_times import first_far_time
 from entropyguard.core.export.json_schema import common_shapes
@@ -46,14 +47,12 @@ def _spelled(name: str, column: pa.ChunkedArray, places: Sequence[Place], said: 
     kind = _json_type(column.type)
     if kind is None:
         raise unspelled(name, column.type)
-    if kind == column.type:
-        return column
     if (at := first_far_time(column)) is not None:
         raise DataFormatError(
             f"{said(places[at])}: column {name!r} ({column.type}) holds a time too far away to be spelled. "
             "Write Parquet."
         )
-    return pc.cast(column, kind)
+    return cast_column(column, kind)
 
 
 def _json_type(kind: pa.DataType) -> pa.DataType | None:

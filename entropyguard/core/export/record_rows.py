@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entropyguard.core.casts import cast_column
 from entropyguard.core.export.json_rows import Said
 from entropyguard.core.export.json_schema import common_schema, typed_rows
 from entropyguard.core.export.marks import Marks
@@ -69,5 +70,5 @@ def record_tables(
 
 
 def _unpacked(record: pa.ChunkedArray, schema: pa.Schema) -> pa.Table:
-    columns = [pc.struct_field(record, [at]).cast(field.type) for at, field in enumerate(schema)]
+    columns = [cast_column(pc.struct_field(record, [at]), field.type) for at, field in enumerate(schema)]
     return pa.Table.from_arrays(columns, schema=schema)

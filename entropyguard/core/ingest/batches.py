@@ -16,7 +16,7 @@ from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.pieces import Piece
 from entropyguard.core.rows.arrow_texts import is_text_at, paths_of_fields, type_at
 from entropyguard.core.rows.source import Source
-from entropyguard.core.rows.text_paths import TextPath
+from entropyguard.core.rows.text_paths import Paths, TextPath
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,8 +79,8 @@ class RowReader(Protocol):
         """DataFormatError where all rows together are not what was asked for."""
         ...
 
-    def nothing_read(self, rows: int, first: str) -> DataFormatError:
-        """Why none of the rows could be read; `first` names the first rejected row and its reason."""
+    def nothing_read(self, rows: int, first: str, advice: str) -> DataFormatError:
+        """Why none of the rows could be read; `first`: the first rejected row and its reason, `advice`: what to do."""
         ...
 
 
@@ -98,12 +98,20 @@ def check_columns(
             there = listed(paths_of_fields(fields).nearest_first([path.name]))
             raise DataFormatError(f"{source} has no column {path.name!r}; it has: {there}.")
         if not is_text_at(kind, path):
-            below = paths_of_fields(fields).texts_below(path.name)
-            cure = f" There is text in {listed(below)}." if below else ""
-            raise DataFormatError(f"{source}: column {path.name!r} holds {kind}, not text.{cure}")
+            cure = name_a_text(paths_of_fields(fields), [path.name])
+            raise DataFormatError(f"{source}: column {path.name!r} holds {kind}, not text. {cure}")
     for name in required:
         if name not in names:
             raise DataFormatError(f"{source} has no column {name!r}; it has: {listed(names)}.")
+
+
+def name_a_text(there: Paths, wrong: Sequence[str]) -> str:
+    """What to name in place of columns that hold no text: what is below them, or else all that does."""
+    below = [path for name in wrong for path in there.texts_below(name)]
+    texts = below or [name for name in there.nearest_first(wrong) if there.has_text(name)]
+    if not texts:
+        return "No other column does either; name an input that has texts."
+    return f"Name a column of text with --text-column (ingest.text_column): {listed(texts)}."
 
 
 def listed(names: Sequence[str], most: int = 30) -> str:

@@ -118,9 +118,9 @@ class CsvRows:
     def finish(self) -> None:
         """There is nothing left to refuse."""
 
-    def nothing_read(self, rows: int, first: str) -> DataFormatError:
+    def nothing_read(self, rows: int, first: str, advice: str) -> DataFormatError:
         """Why none of the rows could be read."""
-        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}. {advice}.")
 
 
 def _encoding_reasons(rows: list[bytes]) -> dict[int, str]:

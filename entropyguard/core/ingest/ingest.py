@@ -17,6 +17,7 @@ from entropyguard.core.arrays import Bools, Hashes
 from entropyguard.core.errors import DataFormatError, InputError, UsageError
 from entropyguard.core.ingest.batches import Batch, Rejected, RowReader, listed
 from entropyguard.core.ingest.csv_rows import CsvRows
+from entropyguard.core.ingest.cures import cure
 from entropyguard.core.ingest.jsonl_rows import JsonlRows
 from entropyguard.core.ingest.parquet_rows import ParquetRows
 from entropyguard.core.ingest.pieces import whole_files
@@ -96,7 +97,7 @@ def ingest(
     fields = [("row_id", pa.int64()), ("file", pa.int32()), ("line", pa.int64()), ("record", reader.record_type)]
     schema = pa.schema([*fields, *HASH_FIELDS, SCRIPT_FIELD])
     rows = set_aside = 0
-    first = ""
+    first = advice = ""
     keep_freed_memory()
     with (
         TableWriter(out, schema, metadata, group_rows=group_rows) as writer,
@@ -106,8 +107,9 @@ def ingest(
             if batch.rejected and not first:
                 earliest = batch.rejected[0]
                 first = f"{sources[earliest.file]}, line {earliest.line}: {earliest.reason}"
+                advice = cure(earliest.reason, earliest.raw, params.required_columns)
                 if params.strict:
-                    raise DataFormatError(f"{first}. Mend the row, or run without --strict to set it aside.")
+                    raise DataFormatError(f"{first}. {advice}. Without --strict such rows are set aside.")
             writer.write(_table(batch, columns, rows), apart=seen)
             _set_aside(aside, batch.rejected, rows)
             rows += batch.rows
@@ -117,7 +119,7 @@ def ingest(
     if rows == 0:
         raise InputError(f"{' '.join(map(str, sources[:3]))} holds no rows. Name a file that does.")
     if rows == set_aside:
-        raise reader.nothing_read(rows, first)
+        raise reader.nothing_read(rows, first, advice)
     return IngestCounts(rows, set_aside, told.split)
 
 

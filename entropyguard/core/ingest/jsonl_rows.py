@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from entropyguard.core.arrays import Bools, Ints
 from entropyguard.core.errors import DataFormatError
-from entropyguard.core.ingest.batches import Batch, Rejected, listed, no_text_reason
+from entropyguard.core.ingest.batches import Batch, Rejected, listed, name_a_text, no_text_reason
 from entropyguard.core.ingest.forms import form_of
 from entropyguard.core.ingest.json_files import read_rows
 from entropyguard.core.ingest.lines import LineBlock, read_lines, read_range
@@ -175,19 +175,18 @@ class JsonlRows:
                 if name in row:
                     self._not_found.pop(name, None)
 
-    def nothing_read(self, rows: int, first: str) -> DataFormatError:
+    def nothing_read(self, rows: int, first: str, advice: str) -> DataFormatError:
         """Why none of the rows could be read."""
         if not self._objects:
             form = form_of(self._first)
-            more = "" if form is None else f" {form}"
-            return DataFormatError(f"None of the {rows} rows is a JSON object. First: {first}.{more}")
+            return DataFormatError(f"None of the {rows} rows is a JSON object. First: {first}. {form or f'{advice}.'}")
         if self._not_found:
             return self._no_such(next(iter(self._not_found)))
         if not self._is_text:
             names = self._names()
             which = f"Column {names[0]!r} never holds" if len(names) == 1 else f"None of {listed(names)} holds"
-            return DataFormatError(f"{which} text. Columns: {listed(self._known.nearest_first(names))}.")
-        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+            return DataFormatError(f"{which} text. {name_a_text(self._known, names)}")
+        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}. {advice}.")
 
     def _names(self) -> list[str]:
         return [path.name for path in self._paths]

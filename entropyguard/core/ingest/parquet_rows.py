@@ -128,9 +128,9 @@ class ParquetRows:
     def finish(self) -> None:
         """There is nothing left to refuse."""
 
-    def nothing_read(self, rows: int, first: str) -> DataFormatError:
+    def nothing_read(self, rows: int, first: str, advice: str) -> DataFormatError:
         """Why none of the rows could be read."""
-        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}.")
+        return DataFormatError(f"Each of the {rows} rows was rejected. First: {first}. {advice}.")
 
 
 def united_schema(sources: Sequence[Source]) -> pa.Schema:

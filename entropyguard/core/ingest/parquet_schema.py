@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from entropyguard.core.casts import cast_column
 from entropyguard.core.errors import DataFormatError
 from entropyguard.core.ingest.partition_columns import check_partition, partition_column
 from entropyguard.core.rows.column_types import stored_type, value_type
@@ -70,5 +71,5 @@ def conformed(source: Source, batch: pa.RecordBatch, before: int, wanted: pa.Sch
             )
         check_partition(source, field, column, before)
         kind = stored_type(field.type)
-        columns.append(column if column.type == kind else column.cast(kind))
+        columns.append(cast_column(column, kind))
     return columns

@@ -1,43 +1,18 @@
-"""What became of one row, with the texts to judge it by."""
+"""Finding out what became of one row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from entropyguard.core.errors import UsageError
+from entropyguard.core.report.explanation import Explanation
 from entropyguard.core.report.lineage import Lineage, Row
-from entropyguard.core.words.word_diff import WordDiff, word_diff
+from entropyguard.core.words.word_diff import word_diff
 
 _EXAMPLES = 5
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What became of `row`: `outcome` is kept, dropped or rejected.
-
-    stage, reason: by which stage and why it was dropped or rejected (min_length, exact, near, semantic, or what was
-        wrong with the line); None when it was kept.
-    keeper: the row that was kept instead by that stage; None when there is none (kept, rejected, too short).
-    final_keeper: the row of the output that stands for it: the keeper, unless a later stage dropped that one.
-    similarity: of row and keeper: for a near-duplicate of their words, for a semantic duplicate their cosine.
-    difference: the words that row and keeper do not share, for a near-duplicate.
-    stands_for: how many dropped rows a kept row is the final keeper of; `examples` are the first five of them.
-    """
-
-    row: Row
-    outcome: str
-    stage: str | None = None
-    reason: str | None = None
-    keeper: Row | None = None
-    final_keeper: Row | None = None
-    similarity: float | None = None
-    difference: WordDiff | None = None
-    stands_for: int = 0
-    examples: tuple[Row, ...] = ()
 
 
 def explain(lineage: Lineage, row_id: int) -> Explanation:

@@ -54,7 +54,7 @@ def build_report(
         rows |= count_chunks(lineage.ingested)
     check_rows(rows)
     rates = count_drops(lineage, params.keep.source_column).with_rejected(rejected)
-    first = first_rejected(lineage.rejected)
+    first = first_rejected(lineage.rejected, params.ingest.required_columns)
     check_drop_rates(rates, params.guard.max_loss, first.said(said((first.file, first.line))) if first else "")
     near, semantic = (lineage.dropped[f"{name}_dedup"].metadata for name in ("near", "semantic"))
     judging = near.get("near", {})

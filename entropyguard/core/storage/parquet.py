@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entropyguard.core.arrays import Bools, Ints
+from entropyguard.core.casts import cast_table
 from entropyguard.core.storage.row_groups import RowGroupWriter, StoredGroups
 
 ROW_GROUP_ROWS = 65_536
@@ -88,7 +89,7 @@ class TableWriter:
                 self._compress(waiting.taken())
 
     def _compress(self, group: pa.Table) -> None:
-        self._writer.write(group.cast(self._schema))
+        self._writer.write(cast_table(group, self._schema))
 
     def __enter__(self) -> TableWriter:
         return self

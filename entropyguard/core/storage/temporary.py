@@ -74,7 +74,7 @@ def remove_if_abandoned(path: Path) -> bool:
 
 def _locked_new_file(folder: Path, mode: int) -> tuple[Path, int]:
     while True:
-        path = folder / f"{_PREFIX}{_this_machine()}-{secrets.token_hex(8)}{_SUFFIX}"
+        path = folder / f"{_PREFIX}{this_machine()}-{secrets.token_hex(8)}{_SUFFIX}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         with contextlib.suppress(OSError):  # where there are no locks, nobody removes it either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -85,11 +85,15 @@ def _locked_new_file(folder: Path, mode: int) -> tuple[Path, int]:
 
 def _may_be_written_elsewhere(name: str, state: os.stat_result) -> bool:
     match = _NAME.fullmatch(name)
-    here = match is not None and match[1] == _this_machine()
-    return not here and time.time() - state.st_mtime < _ANOTHER_MACHINES_SECONDS
+    return may_be_of_another(match[1] if match else "", state)
 
 
-def _this_machine() -> str:
+def may_be_of_another(machine: str, state: os.stat_result) -> bool:
+    """Whether what was made on a machine may be in use there, where its lock would not be seen here."""
+    return machine != this_machine() and time.time() - state.st_mtime < _ANOTHER_MACHINES_SECONDS
+
+
+def this_machine() -> str:
     """Eight digits that are the same for all processes that see each other's locks: those of one running kernel."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     name = boot.read_bytes() if boot.exists() else platform.node().encode()
