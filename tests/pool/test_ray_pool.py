@@ -44,7 +44,8 @@ def pool(cluster: PlayedCluster, told: Told, tmp_path_factory: pytest.TempPathFa
 
 def test_two_nodes_do_what_one_process_does(pool: RayPool, tmp_path: Path, told: Told) -> None:
     heard: list[float] = []
-    done = list(pool.map(made.slow_square, units(tmp_path), lambda unit, share: heard.append(share), threaded=True))
+    work = made.square_in_company
+    done = list(pool.map(work, units(tmp_path), lambda unit, share: heard.append(share), threaded=True))
     assert contents(done) == SQUARES
     assert heard == [1.0] * 12
     assert nodes_of(tmp_path) == {"head", "second"}
@@ -123,7 +124,7 @@ def test_a_node_that_differs_gets_no_unit_and_is_told_of(
     told.clear()
     fact = Fact("encoder fingerprint", "the same", made.fingerprint)
     done: list[Path] = []
-    for path in pool.map(made.slow_square, units(tmp_path, 120), facts=[fact]):
+    for path in pool.map(made.square_in_company, units(tmp_path, 120), facts=[fact]):
         done.append(path)
         if len(told) == 3:
             break
