@@ -70,13 +70,12 @@ def edit_lock(repo: Repo, change: Callable[[dict[str, dict[str, object]]], objec
     (repo.folder / "dvc.lock").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def test_a_finished_checkpoint_dir_is_verified_and_stays_untouched(workspace: Workspace) -> None:
-    assert workspace.run().code == 0
-    before = snapshot(workspace.folder)
-    ended = workspace.call("verify", "--strict", "--checkpoint-dir", workspace.checkpoints)
+def test_a_finished_checkpoint_dir_is_verified_and_stays_untouched(finished: Workspace) -> None:
+    before = snapshot(finished.folder)
+    ended = finished.call("verify", "--strict", "--checkpoint-dir", finished.checkpoints)
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == "verified: a rebuild gives every output to the bit\n"
-    assert snapshot(workspace.folder) == before
+    assert snapshot(finished.folder) == before
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int, str]]:
