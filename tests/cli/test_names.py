@@ -32,7 +32,7 @@ def test_an_input_may_have_any_name(name: bytes, workspace: Workspace) -> None:
         (path / "a.jsonl").write_bytes(rows)
     else:
         path.write_bytes(gzip.compress(rows) if name.endswith(b".gz") else rows)
-    ended = workspace.run("--dry-run", input=path)
+    ended = workspace.answer(*workspace.flags("--dry-run", input=path))
     assert ended.code == 0, ended.stderr
 
 
@@ -51,7 +51,7 @@ def test_results_may_have_any_name(workspace: Workspace) -> None:
 @pytest.mark.parametrize("flag", ["checkpoint_dir", "vector_cache"])
 def test_a_folder_that_arrow_cannot_open_is_refused(flag: str, workspace: Workspace) -> None:
     folder = odd(workspace.folder, b"\xff")
-    ended = workspace.run(**{flag: folder})
+    ended = workspace.answer(*workspace.flags(**{flag: folder}))
     assert ended.code == 2
     assert rf"--{flag.replace('_', '-')} {workspace.folder}/\udcff: Parquet files need a path in UTF-8." in ended.stderr
     assert not folder.exists()
@@ -59,6 +59,6 @@ def test_a_folder_that_arrow_cannot_open_is_refused(flag: str, workspace: Worksp
 
 @pytest.mark.parametrize("flag", ["text_column", "source_column"])
 def test_a_column_that_is_no_text_is_named_by_its_flag(flag: str, workspace: Workspace) -> None:
-    ended = workspace.run(**{flag: os.fsdecode(b"\xff")})
+    ended = workspace.answer(*workspace.flags(**{flag: os.fsdecode(b"\xff")}))
     assert ended.code == 2
     assert ended.stderr.startswith(f"entropyguard: --{flag.replace('_', '-')} is '\\udcff'; it must be text in UTF-8")

@@ -218,7 +218,7 @@ def test_wrong_use_is_answered_and_loses_nothing(name: str, workspace: Workspace
     workspace.output.write_text(OLD)
     wrong.prepare(workspace)
     before = snapshot(workspace.folder)
-    ended = workspace.run(*wrong.switches, **wrong.flags)
+    ended = workspace.answer(*workspace.flags(*wrong.switches, **wrong.flags))
     assert ended.code == wrong.code, ended.stderr
     assert wrong.says in ended.stderr
     assert ended.stdout == ""
@@ -238,14 +238,14 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def test_resume_without_a_checkpoint_dir_is_refused(workspace: Workspace) -> None:
-    ended = workspace.call("--input", "data.jsonl", "--output", "cleaned.jsonl", "--resume")
+    ended = workspace.answer("--input", "data.jsonl", "--output", "cleaned.jsonl", "--resume")
     assert ended.code == 2
     assert "--resume needs --checkpoint-dir" in ended.stderr
 
 
 @pytest.mark.parametrize("flag", ["--json", "--separators", "--audit-log", "--output"])
 def test_a_flag_without_its_value_does_not_take_the_next_flag_for_it(flag: str, workspace: Workspace) -> None:
-    ended = workspace.call("--input", "data.jsonl", "--output", "cleaned.jsonl", flag, "--dry-run")
+    ended = workspace.answer("--input", "data.jsonl", "--output", "cleaned.jsonl", flag, "--dry-run")
     assert ended.code == 2
     assert ended.stderr.startswith(f"entropyguard: {flag} needs a value, and --dry-run is a flag.")
     assert not workspace.output.exists()
@@ -269,14 +269,14 @@ def test_escapes_in_names_and_data_do_not_reach_the_terminal(workspace: Workspac
 
 
 def test_missing_flags_are_named(workspace: Workspace) -> None:
-    ended = workspace.call()
+    ended = workspace.answer()
     assert ended.code == 2
     assert "--input and --output" in ended.stderr
 
 
 def test_several_text_columns_are_listed(workspace: Workspace) -> None:
     workspace.input.write_text('{"title": "a", "body": "b"}\n')
-    ended = workspace.run()
+    ended = workspace.answer(*workspace.flags())
     assert ended.code == 64
     assert "title, body" in ended.stderr
 

@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 from entropyguard.project.pipeline import STAGES
-from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.conftest import TEXTS, Workspace
 from tests.faults.harness import Bench, Clean, wait_until
 from tests.faults.soak import BETWEEN, ENDED, say, table
 from tests.pool.played_cluster import PlayedCluster
@@ -87,7 +87,7 @@ def build_clean_rows(folder: Path, model: Path) -> Clean:
     workspace.write_rows(rows())
     ended = workspace.run()
     assert ended.code == 0, ended.stderr
-    return Clean(folder, model, stage_outputs(workspace.checkpoints), workspace.output.read_bytes())
+    return Clean.of(workspace)
 
 
 def _kill_once(bench: Bench, cluster: PlayedCluster, victim: str, chance: random.Random) -> str:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Bench, Clean, build_clean
+from tests.conftest import Workspace
+from tests.faults.harness import Bench, Clean
 
 
 @pytest.fixture(scope="session")
-def clean(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Clean:
+def clean(built: Workspace) -> Clean:
     """What an undisturbed build of the ten rows wrote."""
-    return build_clean(tmp_path_factory.mktemp("clean"), model)
+    return Clean.of(built)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pathlib import Path
 from entropyguard.project.lock import forget_stage, load_lock
 from entropyguard.project.pipeline import STAGES
 from entropyguard.project.project import Project
-from tests.conftest import TEXTS, Workspace, stage_outputs
+from tests.conftest import TEXTS, Workspace, copy_all, stage_outputs
 
 _PATIENCE_SECONDS = 30
 
@@ -46,6 +46,11 @@ class Clean:
     outputs: dict[str, bytes]
     output: bytes
 
+    @classmethod
+    def of(cls, built: Workspace) -> Clean:
+        """What a run left that nothing disturbed."""
+        return cls(built.folder, built.model, stage_outputs(built.checkpoints), built.output.read_bytes())
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -62,7 +67,7 @@ def build_clean(folder: Path, model: Path) -> Clean:
     workspace.write_rows(TEXTS)
     ended = workspace.run()
     assert ended.code == 0, ended.stderr
-    return Clean(folder, model, stage_outputs(workspace.checkpoints), workspace.output.read_bytes())
+    return Clean.of(workspace)
 
 
 class Bench(Workspace):
@@ -71,9 +76,7 @@ class Bench(Workspace):
     def __init__(self, folder: Path, clean: Clean) -> None:
         super().__init__(folder, clean.model, {"FAULT_BENCH": str(folder)})
         self.clean = clean
-        folder.mkdir(exist_ok=True)
-        # cp keeps the hardlinks between the checkpoints and DVC's cache, on which some faults depend.
-        subprocess.run(["cp", "-a", *map(str, clean.folder.iterdir()), str(folder)], check=True)
+        copy_all(clean.folder, folder)
 
     @property
     def mark(self) -> Path:

@@ -62,17 +62,16 @@ def test_few_rows_or_few_numbers_stay_as_they_are() -> None:
     assert shortening_for(np.repeat(crowds(4, 48), shortened._WORTH_IT_ROWS // 4, axis=0), 0.9) is None, "all alike"
 
 
-@pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("floor", [0.75, 0.9])
+@pytest.mark.parametrize(("floor", "rows"), [(0.75, 3_000), (0.9, 1_200)])
 def test_a_search_by_short_vectors_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, floor: float, bfloat16: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, floor: float, rows: int
 ) -> None:
-    vectors = crowds()
+    vectors = crowds(rows)
     embeddings = write_vectors(tmp_path / "e.parquet", vectors)
     whole, found = (search(embeddings, None, params(floor))[1] for params in (exhaustive, by_lists))
-    monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor: bfloat16)
     assert shortening_of(vectors, floor, monkeypatch).width < vectors.shape[1]
-    for memory in (BIG, 1):
+    for bfloat16, memory in ((False, BIG), (False, 1), (True, BIG), (True, 1)):
+        monkeypatch.setattr(products, "_prefers_bfloat16", lambda rows, floor, kind=bfloat16: kind)
         assert search(embeddings, None, exhaustive(floor), memory)[1] == whole
         assert search(embeddings, None, by_lists(floor), memory)[1] == found
 

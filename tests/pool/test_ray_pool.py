@@ -21,7 +21,7 @@ from entropyguard.core.pool.ray_pool import RayPool
 from tests.pool import units as made
 from tests.pool.played_cluster import PlayedCluster
 from tests.pool.test_local_pool import SQUARES, assert_stopped, wait_until, writers
-from tests.pool.units import Unit, contents, units
+from tests.pool.units import Unit, contents, nodes_of, units
 
 pytestmark = pytest.mark.ray
 
@@ -42,14 +42,10 @@ def pool(cluster: PlayedCluster, told: Told, tmp_path_factory: pytest.TempPathFa
         yield made
 
 
-def nodes_of(folder: Path) -> set[str]:
-    """The nodes that began a unit in the folder."""
-    return {name for noted in folder.glob("*.nodes") for name in noted.read_text().split()}
-
-
 def test_two_nodes_do_what_one_process_does(pool: RayPool, tmp_path: Path, told: Told) -> None:
     heard: list[float] = []
-    done = list(pool.map(made.slow_square, units(tmp_path), lambda unit, share: heard.append(share), threaded=True))
+    work = made.square_in_company
+    done = list(pool.map(work, units(tmp_path), lambda unit, share: heard.append(share), threaded=True))
     assert contents(done) == SQUARES
     assert heard == [1.0] * 12
     assert nodes_of(tmp_path) == {"head", "second"}
@@ -98,21 +94,25 @@ def test_closing_early_ends_what_is_under_way(pool: RayPool, tmp_path: Path) -> 
 
 
 def test_nodes_may_join_and_die_in_the_middle(cluster: PlayedCluster, pool: RayPool, tmp_path: Path) -> None:
-    results = pool.map(made.linger_on_fourth, units(tmp_path, 150))
+    lingering: list[Unit] = []
+
+    def kill_once(unit: Unit, share: float) -> None:
+        if lingering or not {"third", "fourth"} <= nodes_of(tmp_path):
+            return
+        lingering.extend(unit for unit in units(tmp_path, 80) if "fourth" in unit.nodes)
+        cluster.kill_raylet("third")  # what its worker is at it still brings to an end, what waits for it is lost
+        cluster.remove("fourth")
+        os.kill(int(lingering[0].tries[0]), signal.SIGKILL)  # as when the machine is gone
+
+    results = pool.map(made.linger_on_fourth, units(tmp_path, 80), kill_once)
     done = [next(results)]
     for name in ("third", "fourth"):
         cluster.add(name)
-    while not {"third", "fourth"} <= nodes_of(tmp_path):
-        done.append(next(results))
-    assert len(done) < 100
-    (lingering,) = (unit for unit in units(tmp_path, 150) if "fourth" in unit.nodes)
-    cluster.kill_raylet("third")  # what its worker is at it still brings to an end, what waits for it is lost
-    cluster.remove("fourth")
-    os.kill(int(lingering.tries[0]), signal.SIGKILL)  # as when the machine is gone
     done += results
-    assert contents(done) == [str(number**2) for number in range(150)]
-    assert lingering.nodes[0] == "fourth"
-    assert lingering.nodes[1] in {"head", "second", "third"}
+    assert contents(done) == [str(number**2) for number in range(80)]
+    (unit,) = lingering
+    assert unit.nodes[0] == "fourth"
+    assert unit.nodes[1] in {"head", "second", "third"}
 
 
 def test_a_node_that_differs_gets_no_unit_and_is_told_of(
@@ -124,7 +124,7 @@ def test_a_node_that_differs_gets_no_unit_and_is_told_of(
     told.clear()
     fact = Fact("encoder fingerprint", "the same", made.fingerprint)
     done: list[Path] = []
-    for path in pool.map(made.slow_square, units(tmp_path, 120), facts=[fact]):
+    for path in pool.map(made.square_in_company, units(tmp_path, 120), facts=[fact]):
         done.append(path)
         if len(told) == 3:
             break

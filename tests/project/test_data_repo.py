@@ -3,71 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from entropyguard.core.params import Params
 from entropyguard.project.pipeline import STAGES
-from tests.conftest import Workspace, finished_stages
+from tests.conftest import Workspace
+from tests.data_repo import Repo
+from tests.static_model import write_static_model
 
 pytestmark = pytest.mark.pipeline
-
-
-@dataclass(frozen=True)
-class Repo:
-    """A git + DVC repo of a user."""
-
-    folder: Path
-
-    def sh(self, command: str, code: int | None = 0) -> str:
-        """Run a shell command with this environment active; its stdout and stderr."""
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=user_environment(self.folder),
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        assert code is None or done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}"
-        return done.stdout
-
-    def repro(self, command: str = "dvc repro") -> list[str]:
-        """The stages that a command ran."""
-        before = finished_stages(self.folder)
-        self.sh(command)
-        after = finished_stages(self.folder)
-        return [stage for stage in STAGES if after.get(stage) != before.get(stage)]
-
-
-def user_environment(home: Path) -> dict[str, str]:
-    """As after `source .venv/bin/activate`, with a git identity and nothing of the machine's settings."""
-    identity = {f"GIT_{who}_{what}": "someone" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "HOME": str(home),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_SITE_CACHE_DIR": str(home.with_name(home.name + "-site")),
-        **identity,
-    }
-
-
-@pytest.fixture
-def repo(workspace: Workspace, model: Path) -> Repo:
-    """A repo with data under DVC, after `entropyguard init`."""
-    made = Repo(workspace.folder)
-    made.sh("git init -q && dvc init -q && dvc add -q data.jsonl")
-    made.sh(f"entropyguard init --input data.jsonl --text-column text --model-name {model}")
-    return made
 
 
 def test_plain_dvc_works_after_init(repo: Repo) -> None:
@@ -85,43 +32,39 @@ def test_plain_dvc_works_after_init(repo: Repo) -> None:
     }
 
 
-def test_git_picks_up_no_data_cache_or_store(repo: Repo) -> None:
-    repo.repro()
-    repo.sh("git add -A")
-    staged = set(repo.sh("git diff --cached --name-only").split())
+def test_git_picks_up_no_data_cache_or_store(built_repo: Repo) -> None:
+    built_repo.sh("git add -A")
+    staged = set(built_repo.sh("git diff --cached --name-only").split())
     scripts = {f"stages/{stage}.py" for stage in STAGES}
     expected = {"dvc.yaml", "dvc.lock", "params.yaml", "report.json", "data.jsonl.dvc", ".gitignore", ".dvcignore"}
     assert staged == expected | scripts | {".dvc/.gitignore", ".dvc/config"}
 
 
 def test_a_fresh_clone_pulls_results_and_has_nothing_to_do(
-    repo: Repo, tmp_path_factory: pytest.TempPathFactory
+    built_repo: Repo, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    repo.repro()
     remote, clone = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("clone") / "repo"
-    repo.sh(f"dvc remote add -d store {remote} && git add -A && git commit -qm all && dvc push -q")
-    repo.sh(f"git clone -q {repo.folder} {clone}")
+    built_repo.sh(f"dvc remote add -d store {remote} && git add -A && git commit -qm all && dvc push -q")
+    built_repo.sh(f"git clone -q {built_repo.folder} {clone}")
     cloned = Repo(clone)
     cloned.sh("dvc pull -q && dvc status -q")
     assert cloned.repro() == []
-    assert (clone / "cleaned.jsonl").read_bytes() == (repo.folder / "cleaned.jsonl").read_bytes()
+    assert (clone / "cleaned.jsonl").read_bytes() == (built_repo.folder / "cleaned.jsonl").read_bytes()
     cloned.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.92/' params.yaml")
     assert cloned.repro() == ["semantic_dedup", "export"]
 
 
-def test_an_experiment_with_another_threshold_runs_two_stages(repo: Repo) -> None:
-    repo.repro()
-    repo.sh("git add -A && git commit -qm all")
-    assert repo.repro("dvc exp run -q -S semantic.dedup_threshold=0.92") == ["semantic_dedup", "export"]
-    assert "0.92" in repo.sh("dvc params diff")
+def test_an_experiment_with_another_threshold_runs_two_stages(built_repo: Repo) -> None:
+    built_repo.sh("git add -A && git commit -qm all")
+    assert built_repo.repro("dvc exp run -q -S semantic.dedup_threshold=0.92") == ["semantic_dedup", "export"]
+    assert "0.92" in built_repo.sh("dvc params diff")
 
 
-def test_a_threshold_below_the_floor_names_the_cure(repo: Repo) -> None:
-    repo.repro()
-    repo.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.8/' params.yaml")
-    assert "Set search.floor in params.yaml to at most 0.8;" in repo.sh("dvc repro", code=255)
-    repo.sh("sed -i 's/floor: 0.9 /floor: 0.8 /' params.yaml")
-    assert repo.repro() == ["similar_pairs", "semantic_dedup", "export"]
+def test_a_threshold_below_the_floor_names_the_cure(built_repo: Repo) -> None:
+    built_repo.sh("sed -i 's/dedup_threshold: 0.95/dedup_threshold: 0.8/' params.yaml")
+    assert "Set search.floor in params.yaml to at most 0.8;" in built_repo.sh("dvc repro", code=255)
+    built_repo.sh("sed -i 's/floor: 0.9 /floor: 0.8 /' params.yaml")
+    assert built_repo.repro() == ["similar_pairs", "semantic_dedup", "export"]
 
 
 def test_edited_files_are_kept_unless_an_upgrade_is_asked_for(repo: Repo) -> None:
@@ -147,17 +90,16 @@ def test_a_second_init_sets_what_is_named_and_says_so(repo: Repo) -> None:
     assert "unchanged: every file is here already" in repo.sh("entropyguard init --input 'my #1.jsonl'")
 
 
-def test_another_output_format_leaves_no_stale_file_but_one_that_was_edited(repo: Repo) -> None:
-    repo.repro()
-    params = repo.folder / "params.yaml"
+def test_another_output_format_leaves_no_stale_file_but_one_that_was_edited(built_repo: Repo) -> None:
+    params = built_repo.folder / "params.yaml"
     params.write_text(params.read_text().replace("format: jsonl", "format: csv"))
-    repo.repro()
-    assert [path.name for path in repo.folder.glob("cleaned.*")] == ["cleaned.csv"]
-    edited = repo.folder / "cleaned.csv"
+    built_repo.repro()
+    assert [path.name for path in built_repo.folder.glob("cleaned.*")] == ["cleaned.csv"]
+    edited = built_repo.folder / "cleaned.csv"
     edited.unlink()
     edited.write_text("mine")
     params.write_text(params.read_text().replace("format: csv", "format: parquet"))
-    assert "cleaned.csv was edited and stays" in repo.sh("dvc repro")
+    assert "cleaned.csv was edited and stays" in built_repo.sh("dvc repro")
     assert edited.read_text() == "mine"
 
 
@@ -178,30 +120,29 @@ def test_init_outside_a_dvc_repo_says_what_to_do(workspace: Workspace) -> None:
     assert not (workspace.folder / "dvc.yaml").exists()
 
 
-def test_an_upgraded_library_refuses_old_scripts_and_names_the_cure(repo: Repo) -> None:
-    repo.repro()
-    script = repo.folder / "stages" / "exact_dedup.py"
+def test_an_upgraded_library_refuses_old_scripts_and_names_the_cure(built_repo: Repo) -> None:
+    script = built_repo.folder / "stages" / "exact_dedup.py"
     script.write_text(re.sub(r"STAGE_VERSION = \d+", "STAGE_VERSION = 0", script.read_text()))
-    assert "entropyguard init --upgrade" in repo.sh("dvc repro", code=255)
-    status = repo.sh("entropyguard status")
+    assert "entropyguard init --upgrade" in built_repo.sh("dvc repro", code=255)
+    status = built_repo.sh("entropyguard status")
     assert "stages/exact_dedup.py is version 0" in status
-    repo.sh("entropyguard init --upgrade")
-    assert repo.repro() == []
+    built_repo.sh("entropyguard init --upgrade")
+    assert built_repo.repro() == []
 
 
-def test_an_upgrade_adds_new_parameters_and_keeps_every_line(repo: Repo) -> None:
-    params = repo.folder / "params.yaml"
+def test_an_upgrade_adds_new_parameters_and_keeps_every_line(built_repo: Repo) -> None:
+    params = built_repo.folder / "params.yaml"
     full = params.read_text().replace("dedup_threshold: 0.95", "dedup_threshold: 0.93  # mine")
     older = re.sub(r"\nchunks:\n(  .*\n)+", "", full)
     older = re.sub(r"  cluster: .*\n", "", older)
     params.write_text(older)
-    assert "chunks is missing from params.yaml. `entropyguard init --upgrade` adds it" in repo.sh(
+    assert "chunks is missing from params.yaml. `entropyguard init --upgrade` adds it" in built_repo.sh(
         "entropyguard status", code=2
     )
-    repo.sh("entropyguard init --upgrade")
+    built_repo.sh("entropyguard init --upgrade")
     assert set(older.splitlines()) <= set(params.read_text().splitlines())
     assert sorted(params.read_text().split()) == sorted(full.split())
-    repo.repro()
+    built_repo.repro()
 
 
 def test_an_upgrade_adds_a_stage_that_an_older_pipeline_has_not(repo: Repo) -> None:
@@ -254,8 +195,6 @@ def test_an_upgrade_loses_no_protection_of_numbers(repo: Repo, near: bool) -> No
 
 
 def test_another_model_under_the_same_name_is_refused_and_names_the_cure(repo: Repo, tmp_path: Path) -> None:
-    from tests.static_model import write_static_model
-
     own = write_static_model(tmp_path / "own-model")
     params = repo.folder / "params.yaml"
     repo.sh(f"sed -i 's#^  model: .*#  model: \"{own}\"#' params.yaml")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.pipeline import STAGE_VERSIONS, STAGES
 from entropyguard.project.project import Project
 from entropyguard.queries.verify import verify
-from tests.conftest import TEXTS, Workspace
-from tests.project.test_data_repo import Repo
+from tests.conftest import Workspace
+from tests.data_repo import Repo
 from tests.static_model import write_static_model
 
 pytestmark = pytest.mark.pipeline
@@ -33,24 +32,11 @@ ROOT = Path(__file__).parents[2]
 EMBEDDINGS = "embeddings.parquet"
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Repo:
-    """A data repo after `dvc repro`, with everything committed; not to be changed."""
-    workspace = Workspace(tmp_path_factory.mktemp("built") / "repo", Path())
-    workspace.folder.mkdir()
-    workspace.write_rows(TEXTS)
-    model = write_static_model(tmp_path_factory.mktemp("verify-model"))
-    repo = Repo(workspace.folder)
-    repo.sh("git init -q && dvc init -q && dvc add -q data.jsonl")
-    repo.sh(f"entropyguard init --input data.jsonl --text-column text --model-name {model}")
-    repo.sh("dvc repro -q && git add -A && git commit -qm all")
-    return repo
-
-
 @pytest.fixture
-def repo(built: Repo, tmp_path: Path) -> Repo:
-    """A copy of the built repo that a test may change."""
-    return Repo(Path(shutil.copytree(built.folder, tmp_path / "repo", symlinks=True)))
+def repo(built_repo: Repo) -> Repo:
+    """A data repo after `dvc repro`, with everything committed."""
+    built_repo.sh("git add -A && git commit -qm all")
+    return built_repo
 
 
 def replace(repo: Repo, name: str, old: str, new: str) -> None:
@@ -84,13 +70,12 @@ def edit_lock(repo: Repo, change: Callable[[dict[str, dict[str, object]]], objec
     (repo.folder / "dvc.lock").write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def test_a_finished_checkpoint_dir_is_verified_and_stays_untouched(workspace: Workspace) -> None:
-    assert workspace.run().code == 0
-    before = snapshot(workspace.folder)
-    ended = workspace.call("verify", "--strict", "--checkpoint-dir", workspace.checkpoints)
+def test_a_finished_checkpoint_dir_is_verified_and_stays_untouched(finished: Workspace) -> None:
+    before = snapshot(finished.folder)
+    ended = finished.call("verify", "--strict", "--checkpoint-dir", finished.checkpoints)
     assert (ended.code, ended.stderr) == (0, "")
     assert ended.stdout == "verified: a rebuild gives every output to the bit\n"
-    assert snapshot(workspace.folder) == before
+    assert snapshot(finished.folder) == before
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int, str]]:
@@ -103,8 +88,8 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int, str]]:
     }
 
 
-def test_a_finished_data_repo_agrees_in_one_line(built: Repo) -> None:
-    said = built.sh("entropyguard verify")
+def test_a_finished_data_repo_agrees_in_one_line(repo: Repo) -> None:
+    said = repo.sh("entropyguard verify")
     assert said.startswith("verified: ")
     assert "the input and 15 of 15 outputs are here and agree" in said
     assert said.count("\n") == 1

@@ -37,8 +37,8 @@ from entropyguard.core.storage.parquet import TableWriter
 from entropyguard.project.pipeline import STAGES
 from entropyguard.run.settings import default_params
 from tests.conftest import Workspace
+from tests.data_repo import Repo
 from tests.made_near import write_near
-from tests.project.test_data_repo import Repo
 
 ABOUT = {"rows": 0, "unreadable": 0, "over_long": 0, "search": {"floor": 0.9, "method": "exact", "recall": 1.0}}
 
@@ -531,23 +531,20 @@ def test_a_place_where_the_report_would_do_harm_is_refused(workspace: Workspace)
         (inside, 2, f"--report {inside} lies in --checkpoint-dir {workspace.checkpoints}."),
         (nowhere, 66, f"--report {nowhere}: the folder {nowhere.parent} does not exist."),
     ):
-        ended = workspace.run(report=place)
+        ended = workspace.answer(*workspace.flags(report=place))
         assert ended.code == code
         assert says in ended.stderr
 
 
 @pytest.mark.pipeline
-def test_dvc_shows_plots_and_metrics_without_a_network(workspace: Workspace) -> None:
-    repo = Repo(workspace.folder)
-    repo.sh("git init -q && dvc init -q")
-    repo.sh(f"entropyguard init --input data.jsonl --model-name {workspace.model}")
-    repo.sh("dvc repro -q")
-    assert "rows.kept" in repo.sh("dvc metrics show")
-    repo.sh("dvc plots show")
-    page = (workspace.folder / "dvc_plots/index.html").read_text()
+def test_dvc_shows_plots_and_metrics_without_a_network(built_repo: Repo) -> None:
+    folder = built_repo.folder
+    assert "rows.kept" in built_repo.sh("dvc metrics show")
+    built_repo.sh("dvc plots show")
+    page = (folder / "dvc_plots/index.html").read_text()
     assert "//" not in page
     for name in ("rows", "similarity"):
         assert f"static/workspace_plots_{name}.svg" in page
-        drawn = (workspace.folder / f"dvc_plots/static/workspace_plots_{name}.svg").read_bytes()
-        assert drawn == (workspace.folder / f"plots/{name}.svg").read_bytes()
-    assert not [path for path in workspace.folder.iterdir() if path.name in (".config", ".cache")]
+        drawn = (folder / f"dvc_plots/static/workspace_plots_{name}.svg").read_bytes()
+        assert drawn == (folder / f"plots/{name}.svg").read_bytes()
+    assert not [path for path in folder.iterdir() if path.name in (".config", ".cache")]

@@ -26,85 +26,80 @@ def test_duplicates_go_and_everything_else_stays(workspace: Workspace) -> None:
     assert "10 rows in: 7 kept, 1 exact duplicates, 0 near-duplicates, 2 semantic duplicates" in ended.stderr
 
 
-def test_two_checkpoint_dirs_hold_the_same_bytes(workspace: Workspace) -> None:
-    other = workspace.folder / "other"
-    assert workspace.run().code == 0
-    assert workspace.run(checkpoint_dir=other, threads="1", max_memory="500MB").code == 0
-    assert stage_outputs(workspace.checkpoints) == stage_outputs(other)
+def test_two_checkpoint_dirs_hold_the_same_bytes(finished: Workspace) -> None:
+    other = finished.folder / "other"
+    assert finished.run(checkpoint_dir=other, threads="1", max_memory="500MB").code == 0
+    assert stage_outputs(finished.checkpoints) == stage_outputs(other)
 
 
-def test_a_run_without_resume_builds_everything_and_says_that_it_need_not(workspace: Workspace) -> None:
-    workspace.run()
-    first = stage_outputs(workspace.checkpoints)
-    ended = workspace.run("--json", "-")
+def test_a_run_without_resume_builds_everything_and_says_that_it_need_not(finished: Workspace) -> None:
+    first = stage_outputs(finished.checkpoints)
+    ended = finished.run("--json", "-")
     assert ended.ran == list(STAGES)
     assert "--resume would use them" in ended.stderr
-    assert stage_outputs(workspace.checkpoints) == first
+    assert stage_outputs(finished.checkpoints) == first
     stages = json.loads(ended.stdout)["stages"]
     counts = stages["embed"]["counts"]
     assert (counts["embedded"], counts["reused"]) == (9, 0)
     assert stages["similar_pairs"]["counts"]["blocks_reused"] == 0
 
 
-def test_what_a_failed_run_without_resume_saved_is_used_by_resume(workspace: Workspace) -> None:
-    workspace.run()
-    workspace.write_rows([f"{text} again" for text in TEXTS])
-    assert workspace.run("--max-loss", "0.01").code == 1
-    (workspace.checkpoints / ".entropyguard" / "embed.json").unlink()
-    counts = json.loads(workspace.run("--resume", "--json", "-").stdout)["stages"]["embed"]["counts"]
+def test_what_a_failed_run_without_resume_saved_is_used_by_resume(finished: Workspace) -> None:
+    finished.write_rows([f"{text} again" for text in TEXTS])
+    assert finished.run("--max-loss", "0.01").code == 1
+    (finished.checkpoints / ".entropyguard" / "embed.json").unlink()
+    counts = json.loads(finished.run("--resume", "--json", "-").stdout)["stages"]["embed"]["counts"]
     assert (counts["embedded"], counts["reused"]) == (0, 9)
 
 
-def test_resume_says_what_it_did_and_why(workspace: Workspace) -> None:
-    workspace.run()
-    ended = workspace.run("--resume", dedup_threshold="0.99")
+def test_resume_says_what_it_did_and_why(finished: Workspace) -> None:
+    ended = finished.run("--resume", dedup_threshold="0.99")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in ended.stderr.splitlines()}
     assert lines["exact_dedup"] == "up to date"
     assert lines["semantic_dedup"].startswith("ran: dedup_threshold 0.95 -> 0.99")
     assert "Checkpoint invalid or not found: after_semantic_dedup: dedup_threshold 0.95 -> 0.99" in ended.stderr
-    ended = workspace.run("--resume")
+    ended = finished.run("--resume")
     assert "ran: dedup_threshold 0.99 -> 0.95" in ended.stderr
 
 
-def test_a_changed_input_is_named_as_the_reason(workspace: Workspace) -> None:
-    workspace.run()
-    workspace.write_rows(TEXTS[:5])
-    ended = workspace.run("--resume")
+def test_a_changed_input_is_named_as_the_reason(finished: Workspace) -> None:
+    finished.write_rows(TEXTS[:5])
+    ended = finished.run("--resume")
     assert "Checkpoint invalid or not found: after_exact_dedup: input changed" in ended.stderr
-    assert [row["id"] for row in workspace.kept()] == [0, 3, 4]
+    assert [row["id"] for row in finished.kept()] == [0, 3, 4]
 
 
-def test_a_damaged_checkpoint_is_built_again(workspace: Workspace) -> None:
-    workspace.run()
-    clean = stage_outputs(workspace.checkpoints)
-    path = workspace.checkpoints / "after_exact_dedup.parquet"
+def test_a_damaged_checkpoint_is_built_again(finished: Workspace) -> None:
+    clean = stage_outputs(finished.checkpoints)
+    path = finished.checkpoints / "after_exact_dedup.parquet"
     path.chmod(0o644)
     damaged = bytearray(path.read_bytes())
     damaged[100] ^= 1
     path.write_bytes(damaged)
-    ended = workspace.run("--resume")
+    ended = finished.run("--resume")
     assert (
         "Failed to load checkpoint: after_exact_dedup.parquet: content differs from what was written; building it again"
         in ended.stderr
     )
     # Where near_dedup drops nothing, its checkpoint can be the same file on disk.
     assert ended.ran in (["exact_dedup"], ["exact_dedup", "near_dedup"])
-    assert stage_outputs(workspace.checkpoints) == clean
+    assert stage_outputs(finished.checkpoints) == clean
 
 
-def test_an_output_is_copied_again_only_where_it_is_not_what_was_published(workspace: Workspace) -> None:
-    workspace.run()
-    published, clean = workspace.output.stat().st_ino, workspace.output.read_bytes()
-    assert workspace.run("--resume").code == 0
-    assert workspace.output.stat().st_ino == published
+def test_an_output_is_copied_again_only_where_it_is_not_what_was_published(finished: Workspace) -> None:
+    clean = finished.output.read_bytes()
+    assert finished.run("--resume").code == 0
+    published = finished.output.stat().st_ino
+    assert finished.run("--resume").code == 0
+    assert finished.output.stat().st_ino == published
     for changed in (clean.replace(b"the", b"THE"), b""):
-        workspace.output.write_bytes(changed)
-        workspace.run("--resume")
-        assert workspace.output.read_bytes() == clean
-    workspace.output.unlink()
-    other = workspace.folder / "elsewhere.jsonl"
-    for output in (workspace.output, other, workspace.output):
-        workspace.run("--resume", output=output)
+        finished.output.write_bytes(changed)
+        finished.run("--resume")
+        assert finished.output.read_bytes() == clean
+    finished.output.unlink()
+    other = finished.folder / "elsewhere.jsonl"
+    for output in (finished.output, other, finished.output):
+        finished.run("--resume", output=output)
         assert output.read_bytes() == clean
 
 
@@ -129,27 +124,29 @@ def test_the_summary_as_json_has_rows_settings_and_stages(workspace: Workspace) 
 
 
 def test_a_dry_run_lists_reasons_and_writes_nothing(workspace: Workspace) -> None:
-    ended = workspace.run("--dry-run")
+    ended = workspace.answer(*workspace.flags("--dry-run"))
     assert ended.code == 0
     assert ended.stdout.count("would run: never built") == len(STAGES)
     assert not workspace.checkpoints.exists()
-    workspace.run()
-    before = {path: path.stat().st_mtime_ns for path in workspace.checkpoints.rglob("*")}
-    ended = workspace.run("--dry-run", "--resume", dedup_threshold="0.99", output=workspace.folder / "new.jsonl")
+
+
+def test_a_dry_run_over_checkpoints_lists_what_would_change_and_writes_nothing(finished: Workspace) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.checkpoints.rglob("*")}
+    ended = finished.run("--dry-run", "--resume", dedup_threshold="0.99", output=finished.folder / "new.jsonl")
     assert "semantic_dedup  would run: dedup_threshold 0.95 -> 0.99" in ended.stdout
     assert ended.stdout.count("up to date") == len(STAGES) - 2
-    assert {path: path.stat().st_mtime_ns for path in workspace.checkpoints.rglob("*")} == before
-    assert not (workspace.folder / "new.jsonl").exists()
+    assert {path: path.stat().st_mtime_ns for path in finished.checkpoints.rglob("*")} == before
+    assert not (finished.folder / "new.jsonl").exists()
 
 
 def test_a_dry_run_says_which_texts_were_found(workspace: Workspace) -> None:
     workspace.input.write_text('{"prompt": "Name a colour.", "completion": "Blue"}\n')
     command = ("--input", workspace.input, "--output", workspace.output, "--no-semantic", "--dry-run")
-    ended = workspace.call(*command)
+    ended = workspace.answer(*command)
     assert ended.stderr == "texts: prompt + completion (found; --text-column names others)\n"
     assert ended.stdout.count("would run: never built") == len(STAGES)
-    assert workspace.call(*command, "--quiet").stderr == ""
-    assert workspace.call(*command, "--text-column", "prompt").stderr == ""
+    assert workspace.answer(*command, "--quiet").stderr == ""
+    assert workspace.answer(*command, "--text-column", "prompt").stderr == ""
 
 
 def test_without_a_checkpoint_dir_nothing_is_left(workspace: Workspace) -> None:
@@ -189,66 +186,61 @@ def test_keep_policies_decide_which_duplicate_stays(policy: str, kept: list[int]
     assert [row["id"] for row in workspace.kept()] == kept
 
 
-def test_explain_shows_the_row_its_keeper_and_both_texts(workspace: Workspace) -> None:
-    workspace.run()
-    ended = workspace.call("explain", "2", "--checkpoint-dir", workspace.checkpoints)
+def test_explain_shows_the_row_its_keeper_and_both_texts(built: Workspace) -> None:
+    ended = built.call("explain", "2", "--checkpoint-dir", built.checkpoints)
     assert ended.code == 0, ended.stderr
-    told, source = ended.stdout, re.escape(str(workspace.input))
+    told, source = ended.stdout, re.escape(str(built.input))
     assert re.match(
         rf"row 2 \({source}, line 3\): dropped by semantic_dedup: semantic duplicate at similarity 0\.99\d{{4}}"
         rf" to row 0 \({source}, line 1\)\n",
         told,
     )
     assert re.search(rf"\n {TEXTS[2]} +{TEXTS[0]} *\n", told)
-    ended = workspace.call("explain", "--random", "2", "--checkpoint-dir", workspace.checkpoints)
+    ended = built.answer("explain", "--random", "2", "--checkpoint-dir", built.checkpoints)
     assert ended.stdout.count(": dropped by ") == 2
-    ended = workspace.call("explain", "99", "--checkpoint-dir", workspace.checkpoints)
+    ended = built.answer("explain", "99", "--checkpoint-dir", built.checkpoints)
     assert ended.code == 2
     assert "There is no row 99: the input has rows 0 to 9." in ended.stderr
 
 
-def test_status_shows_each_stage_its_state_and_reason(workspace: Workspace) -> None:
-    workspace.run()
-    ended = workspace.call("status", "--checkpoint-dir", workspace.checkpoints)
+def test_status_shows_each_stage_its_state_and_reason(finished: Workspace) -> None:
+    ended = finished.call("status", "--checkpoint-dir", finished.checkpoints)
     assert ended.code == 0, ended.stderr
     assert ended.stdout.count("up to date") == len(STAGES)
-    workspace.input.unlink()
-    (workspace.checkpoints / "similar_pairs.parquet").unlink()
-    ended = workspace.call("status", "--checkpoint-dir", workspace.checkpoints)
+    finished.input.unlink()
+    (finished.checkpoints / "similar_pairs.parquet").unlink()
+    ended = finished.answer("status", "--checkpoint-dir", finished.checkpoints)
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in ended.stdout.splitlines()}
     assert re.match(r"out of date input .*\.jsonl is missing ", lines["ingest"])
     assert lines["similar_pairs"].startswith("missing similar_pairs.parquet is missing ")
 
 
-def test_clean_frees_everything(workspace: Workspace) -> None:
-    workspace.run()
-    ended = workspace.call("clean", "--checkpoint-dir", workspace.checkpoints)
+def test_clean_frees_everything(finished: Workspace) -> None:
+    ended = finished.call("clean", "--checkpoint-dir", finished.checkpoints)
     assert ended.code == 0, ended.stderr
-    assert not workspace.checkpoints.exists()
-    foreign = workspace.folder / "photos"
+    assert not finished.checkpoints.exists()
+    foreign = finished.folder / "photos"
     foreign.mkdir()
     (foreign / "cat.jpg").write_text("meow")
-    assert workspace.call("clean", "--checkpoint-dir", foreign).code == 2
+    assert finished.answer("clean", "--checkpoint-dir", foreign).code == 2
     assert (foreign / "cat.jpg").read_text() == "meow"
 
 
-def test_the_checkpoint_dir_is_private_and_an_ordinary_dvc_project(workspace: Workspace) -> None:
-    workspace.run()
-    assert workspace.checkpoints.stat().st_mode & 0o777 == 0o700
+def test_the_checkpoint_dir_is_private_and_an_ordinary_dvc_project(finished: Workspace) -> None:
+    assert finished.checkpoints.stat().st_mode & 0o777 == 0o700
     dag = subprocess.run(
-        [sys.executable, "-m", "dvc", "dag"], cwd=workspace.checkpoints, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "dvc", "dag"], cwd=finished.checkpoints, capture_output=True, text=True, check=True
     )
     assert "similar_pairs" in dag.stdout
-    metadata = json.loads((workspace.checkpoints / "checkpoint_metadata.json").read_text())
+    metadata = json.loads((finished.checkpoints / "checkpoint_metadata.json").read_text())
     assert set(metadata["checkpoints"]) == {"after_exact_dedup", "after_semantic_dedup"}
 
 
-def test_the_previous_output_stays_when_a_run_fails(workspace: Workspace) -> None:
-    workspace.run()
-    before = workspace.output.read_bytes()
-    workspace.input.write_text('{"text": 5}\n')
-    assert workspace.run("--resume").code == 64
-    assert workspace.output.read_bytes() == before
+def test_the_previous_output_stays_when_a_run_fails(finished: Workspace) -> None:
+    before = finished.output.read_bytes()
+    finished.input.write_text('{"text": 5}\n')
+    assert finished.run("--resume").code == 64
+    assert finished.output.read_bytes() == before
 
 
 def test_vectors_are_shared_by_a_vector_cache(workspace: Workspace) -> None:
@@ -259,11 +251,10 @@ def test_vectors_are_shared_by_a_vector_cache(workspace: Workspace) -> None:
     assert (counts["embedded"], counts["reused"]) == (0, 9)
 
 
-def test_old_vectors_are_freed_when_the_new_ones_lie_in_a_cache(workspace: Workspace) -> None:
-    workspace.run()
-    (stored,) = (workspace.checkpoints / ".entropyguard" / "vectors").glob("*/*.parquet")
-    workspace.write_rows([f"{text} again" for text in TEXTS])
-    workspace.run("--resume", vector_cache=workspace.folder / "vectors")
+def test_old_vectors_are_freed_when_the_new_ones_lie_in_a_cache(finished: Workspace) -> None:
+    (stored,) = (finished.checkpoints / ".entropyguard" / "vectors").glob("*/*.parquet")
+    finished.write_rows([f"{text} again" for text in TEXTS])
+    finished.run("--resume", vector_cache=finished.folder / "vectors")
     assert not stored.exists()
 
 
@@ -304,17 +295,16 @@ def test_help_and_version_import_nothing_heavy() -> None:
     assert "--dedup-threshold" in done.stdout
 
 
-def test_one_generation_is_kept(workspace: Workspace) -> None:
-    workspace.run()
-    one = disk_bytes(workspace.checkpoints)
-    for at, threshold in enumerate(["0.99", "0.8", "0.95"]):
-        workspace.write_rows([*TEXTS, "the farm has a yellow gate", "a lion on the island"][: 10 + at])
-        assert workspace.run("--resume", dedup_threshold=threshold).code == 0
-    workspace.write_rows(TEXTS)
-    assert workspace.run("--resume").code == 0
-    assert disk_bytes(workspace.checkpoints) == one
-    parts = list((workspace.checkpoints / ".entropyguard" / "vectors").rglob("*.parquet"))
-    assert [part.stat().st_ino for part in parts] == [(workspace.checkpoints / "embeddings.parquet").stat().st_ino]
+def test_one_generation_is_kept(finished: Workspace) -> None:
+    one = disk_bytes(finished.checkpoints)
+    for more, threshold in ((["the farm has a yellow gate"], "0.8"), (["a lion on the island"], "0.95")):
+        finished.write_rows([*TEXTS, *more])
+        assert finished.run("--resume", dedup_threshold=threshold).code == 0
+    finished.write_rows(TEXTS)
+    assert finished.run("--resume").code == 0
+    assert disk_bytes(finished.checkpoints) == one
+    parts = list((finished.checkpoints / ".entropyguard" / "vectors").rglob("*.parquet"))
+    assert [part.stat().st_ino for part in parts] == [(finished.checkpoints / "embeddings.parquet").stat().st_ino]
 
 
 def disk_bytes(folder: Path) -> int:
@@ -326,13 +316,12 @@ def disk_bytes(folder: Path) -> int:
     return sum({stat.st_ino: stat.st_size for stat in stats}.values())
 
 
-def test_a_lost_record_costs_only_its_stage(workspace: Workspace) -> None:
-    workspace.run()
-    clean = stage_outputs(workspace.checkpoints)
-    (workspace.checkpoints / ".entropyguard" / "similar_pairs.json").unlink()
-    ended = workspace.run("--resume")
+def test_a_lost_record_costs_only_its_stage(finished: Workspace) -> None:
+    clean = stage_outputs(finished.checkpoints)
+    (finished.checkpoints / ".entropyguard" / "similar_pairs.json").unlink()
+    ended = finished.run("--resume")
     assert (ended.code, ended.ran) == (0, ["similar_pairs"]), ended.stderr
-    assert stage_outputs(workspace.checkpoints) == clean
+    assert stage_outputs(finished.checkpoints) == clean
 
 
 def test_a_vector_cache_loses_only_what_the_model_cannot_use(workspace: Workspace, tmp_path: Path) -> None:
@@ -352,17 +341,16 @@ def test_a_vector_cache_loses_only_what_the_model_cannot_use(workspace: Workspac
     assert json.loads(ended.stdout)["stages"]["embed"]["counts"]["embedded"] == 0
     (workspace.folder / "link").symlink_to(cache)
     for folder in (workspace.folder, workspace.folder / "link"):
-        refused = workspace.call("clean", "--vector-cache", folder)
+        refused = workspace.answer("clean", "--vector-cache", folder)
         assert refused.code == 2
         assert "nothing was removed" in refused.stderr
 
 
-def test_a_new_command_for_a_stage_is_named_as_the_reason(workspace: Workspace) -> None:
-    workspace.run()
-    lock = workspace.checkpoints / "dvc.lock"
+def test_a_new_command_for_a_stage_is_named_as_the_reason(finished: Workspace) -> None:
+    lock = finished.checkpoints / "dvc.lock"
     lock.write_text(lock.read_text().replace("cmd: exec python stages/export.py", "cmd: python stages/export.py"))
-    ended = workspace.run("--resume", "--dry-run")
+    ended = finished.answer(*finished.flags("--resume", "--dry-run"))
     assert "export          would run: its command changed" in ended.stdout
-    ended = workspace.run("--resume")
+    ended = finished.run("--resume")
     assert ended.ran == ["export"]
     assert "export          ran: its command changed" in ended.stderr

@@ -72,10 +72,10 @@ def test_parquet_keeps_its_schema(workspace: Workspace) -> None:
     assert kept.equals(frame.filter(pl.col("n").is_in([0, 3, 4, 5, 6, 7, 9])))
 
 
-def test_the_output_may_be_another_format(workspace: Workspace) -> None:
+def test_the_output_may_be_another_format(finished: Workspace) -> None:
     for ending in ("parquet", "csv"):
-        output = workspace.folder / f"out.{ending}"
-        assert workspace.run("--resume", output=output).code == 0
+        output = finished.folder / f"out.{ending}"
+        assert finished.run("--resume", output=output).code == 0
         read = pl.read_parquet(output) if ending == "parquet" else pl.read_csv(output)
         assert read["id"].to_list() == [0, 3, 4, 5, 6, 7, 9]
         assert read["text"][0] == TEXTS[0]

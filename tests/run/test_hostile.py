@@ -15,14 +15,10 @@ from tests.conftest import TEXTS, Workspace
 pytestmark = pytest.mark.pipeline
 
 NAMES = [
-    'it\'s "quoted".jsonl',
-    "$(touch PWNED) `touch PWNED`.jsonl",
-    "new\nline.jsonl",
-    "-dash.jsonl",
-    "{brace} ${input}.jsonl",
-    "a;b&c|d > e.jsonl",
-    "*[glob]?.jsonl",
-    "\u017c\u00f3\u0142\u0107 \U0001f600.jsonl",
+    'it\'s "quoted" $(touch PWNED) `touch PWNED`.jsonl',
+    "-dash;b&c|d > e.jsonl",
+    "{brace} ${input} *[glob]?.jsonl",
+    "\u017c\u00f3\u0142\u0107\nnew line \U0001f600.jsonl",
 ]
 
 BLOCK_NETWORK = """
@@ -48,18 +44,17 @@ socket.getaddrinfo = socket.gethostbyname = _refuse
 """
 
 
-def test_any_file_name_works_for_input_and_output(workspace: Workspace) -> None:
-    assert workspace.run().code == 0
-    clean = workspace.output.read_bytes()
+def test_any_file_name_works_for_input_and_output(finished: Workspace) -> None:
+    clean = finished.output.read_bytes()
     for name in NAMES:
-        source = workspace.folder / name
-        workspace.input.rename(source)
-        output = workspace.folder / f"out {name}"
-        ended = workspace.run("--resume", input=f"./{name}", output=f"./{output.name}")
+        source = finished.folder / name
+        finished.input.rename(source)
+        output = finished.folder / f"out {name}"
+        ended = finished.run("--resume", input=f"./{name}", output=f"./{output.name}")
         assert (ended.code, ended.ran) == (0, []), (name, ended.stderr)
         assert output.read_bytes() == clean
-        source.rename(workspace.input)
-    assert not list(workspace.folder.rglob("PWNED"))
+        source.rename(finished.input)
+    assert not list(finished.folder.rglob("PWNED"))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +98,7 @@ def test_no_network_is_used(workspace: Workspace, tmp_path: Path) -> None:
 def test_a_line_over_the_limit_is_rejected_with_its_number(workspace: Workspace) -> None:
     with workspace.input.open("a") as file:
         file.write('{"text": "' + "x" * (129 << 20) + '"}\n{"text": "the farm has a gate"}\n')
-    ended = workspace.run()
+    ended = workspace.run("--no-semantic")
     assert ended.code == 0, ended.stderr
     assert "1 rejected" in ended.stderr
     (rejected,) = (workspace.checkpoints / "rejected.jsonl").read_text().splitlines()
@@ -111,12 +106,12 @@ def test_a_line_over_the_limit_is_rejected_with_its_number(workspace: Workspace)
     assert len(rejected) < 10_000
 
 
-def test_the_output_may_lie_on_another_filesystem(workspace: Workspace) -> None:
+def test_the_output_may_lie_on_another_filesystem(finished: Workspace) -> None:
     elsewhere = Path("/dev/shm")  # noqa: S108  a filesystem of its own on every Linux
     with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
         output = Path(folder) / "cleaned.jsonl"
         output.write_text("the previous output\n")
-        assert output.stat().st_dev != workspace.folder.stat().st_dev
-        assert workspace.run(output=output).code == 0
+        assert output.stat().st_dev != finished.folder.stat().st_dev
+        assert finished.run("--resume", output=output).code == 0
         assert len(output.read_text().splitlines()) == 7
         assert [path.name for path in Path(folder).iterdir()] == ["cleaned.jsonl"]

@@ -13,7 +13,7 @@ import pytest
 
 from entropyguard.project.pipeline import STAGES
 from tests.conftest import TEXTS, Workspace, stage_outputs
-from tests.project.test_data_repo import Repo
+from tests.data_repo import Repo
 from tests.report.test_report import Parsed
 
 pytestmark = pytest.mark.pipeline
@@ -86,9 +86,8 @@ def test_vectors_and_pairs_are_files_without_rows_and_the_report_says_why(worksp
         assert absent not in words.replace("0 semantic duplicates", "", 1)  # what semantic_dedup took out
 
 
-def test_resuming_without_it_goes_on_and_gives_the_bytes_of_a_fresh_run(workspace: Workspace) -> None:
-    assert workspace.run(checkpoint_dir=workspace.folder / "fresh").code == 0
-    fresh, cleaned = stage_outputs(workspace.folder / "fresh"), workspace.output.read_bytes()
+def test_resuming_without_it_goes_on_and_gives_the_bytes_of_a_fresh_run(workspace: Workspace, built: Workspace) -> None:
+    fresh, cleaned = stage_outputs(built.checkpoints), built.output.read_bytes()
     assert workspace.run("--no-semantic").code == 0
     ended = workspace.run("--resume")
     assert ended.ran == OF_VECTORS
@@ -97,19 +96,18 @@ def test_resuming_without_it_goes_on_and_gives_the_bytes_of_a_fresh_run(workspac
     assert workspace.output.read_bytes() == cleaned
 
 
-def test_switching_it_on_and_off_embeds_and_searches_nothing_anew(workspace: Workspace) -> None:
-    workspace.run()
-    with_semantics = stage_outputs(workspace.checkpoints)
-    ended = workspace.run("--resume", "--no-semantic", model_name="/nowhere/model")
+def test_switching_it_on_and_off_embeds_and_searches_nothing_anew(finished: Workspace) -> None:
+    with_semantics = stage_outputs(finished.checkpoints)
+    ended = finished.run("--resume", "--no-semantic", model_name="/nowhere/model")
     assert ended.ran == OF_VECTORS
-    assert len(workspace.kept()) == 9
-    assert workspace.run("--resume", "--no-semantic", model_name="/nowhere/model").ran == []
-    ended = workspace.run("--resume", "--json", "-")
+    assert len(finished.kept()) == 9
+    assert finished.run("--resume", "--no-semantic", model_name="/nowhere/model").ran == []
+    ended = finished.run("--resume", "--json", "-")
     assert ended.ran == OF_VECTORS
     counts = {name: stage["counts"] for name, stage in json.loads(ended.stdout)["stages"].items()}
     assert (counts["embed"]["embedded"], counts["embed"]["reused"]) == (0, 9)
     assert counts["similar_pairs"]["blocks_reused"] == counts["similar_pairs"]["blocks"] > 0
-    assert stage_outputs(workspace.checkpoints) == with_semantics
+    assert stage_outputs(finished.checkpoints) == with_semantics
 
 
 def test_status_verify_sweep_and_explain_say_that_it_is_off(workspace: Workspace) -> None:
@@ -127,9 +125,8 @@ def test_status_verify_sweep_and_explain_say_that_it_is_off(workspace: Workspace
     assert not asked.exists(), asked.read_text()
 
 
-def test_a_dry_run_needs_no_model_either(workspace: Workspace) -> None:
-    workspace.run()
-    ended = workspace.run("--dry-run", "--resume", "--no-semantic", model_name="/nowhere/model")
+def test_a_dry_run_needs_no_model_either(finished: Workspace) -> None:
+    ended = finished.answer(*finished.flags("--dry-run", "--resume", "--no-semantic", model_name="/nowhere/model"))
     assert ended.code == 0, ended.stderr
     assert "semantic True -> False" in ended.stdout
     assert ended.stdout.count("up to date") == len(STAGES) - len(OF_VECTORS)

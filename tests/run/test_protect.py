@@ -10,6 +10,7 @@ import pytest
 from entropyguard.core.report.same_template import guard_lines
 from entropyguard.core.report.text_diff import shown_beside
 from tests.conftest import TEXTS, Workspace
+from tests.made_once import MadeOnce
 
 pytestmark = pytest.mark.pipeline
 
@@ -18,15 +19,20 @@ FACTS = [*TEXTS, *(TEMPLATE.format(number) for number in (7, 8, 9, 10, 11))]
 
 
 @pytest.fixture
-def logs(workspace: Workspace) -> Workspace:
-    """A workspace with five rows of one template, of which the numbers differ."""
-    workspace.write_rows(FACTS)
-    return workspace
+def logs(made_once: MadeOnce, model: Path, tmp_path: Path) -> Workspace:
+    """A finished run on five rows of one template, of which the numbers differ, among others."""
+
+    def build(folder: Path) -> None:
+        made = Workspace(folder, model)
+        made.write_rows(FACTS)
+        assert made.run().code == 0
+
+    return Workspace(made_once("logs", build), model).copied(tmp_path)
 
 
 def test_rows_of_one_template_stay_unless_told_otherwise_and_the_switch_is_named(logs: Workspace) -> None:
     page, audit = logs.folder / "page.html", logs.folder / "audit.jsonl"
-    ended = logs.run(report=page, json=str(logs.folder / "summary.json"))
+    ended = logs.run("--resume", report=page, json=str(logs.folder / "summary.json"))
     assert ended.code == 0, ended.stderr
     said = ended.stderr.splitlines()
     assert (
@@ -64,7 +70,7 @@ def test_rows_of_one_template_stay_unless_told_otherwise_and_the_switch_is_named
 
 
 def test_kinds_are_one_setting_in_whatever_order_and_numbers_can_be_added(logs: Workspace) -> None:
-    assert logs.run(protect="numbers,negation").code == 0
+    assert logs.run("--resume", protect="numbers,negation").code == 0
     assert logs.run("--resume", protect="negation, numbers").ran == []
     assert logs.run("--resume", "--protect-numbers", protect="negation").ran == ["near_dedup", "export"]
     assert logs.run("--resume", "--no-protect").ran == ["near_dedup", "semantic_dedup", "export"]
@@ -72,7 +78,7 @@ def test_kinds_are_one_setting_in_whatever_order_and_numbers_can_be_added(logs: 
 
 
 def test_checkpoints_that_protected_numbers_in_the_old_way_are_resumed_with_all_of_it(logs: Workspace) -> None:
-    assert logs.run("--no-protect").code == 0
+    assert logs.run("--resume", "--no-protect").code == 0
     params = logs.checkpoints / "params.yaml"
     now = params.read_text()
     old = now.replace("  protect: []", "  protect_numbers: true")
@@ -85,7 +91,6 @@ def test_checkpoints_that_protected_numbers_in_the_old_way_are_resumed_with_all_
 
 
 def test_a_sweep_says_what_is_protected_and_what_that_keeps_at_each_threshold(logs: Workspace) -> None:
-    assert logs.run().code == 0
     here = ("--checkpoint-dir", logs.checkpoints)
     ended = logs.call("sweep", "--from", "0.95", "--step", "0.04", *here)
     assert (
@@ -106,11 +111,11 @@ def test_a_sweep_says_what_is_protected_and_what_that_keeps_at_each_threshold(lo
     assert "guard keeps" not in ended.stdout
 
 
-def test_nothing_is_said_where_nothing_is_kept_apart(workspace: Workspace, tmp_path: Path) -> None:
-    ended = workspace.run(report=tmp_path / "page.html")
+def test_nothing_is_said_where_nothing_is_kept_apart(finished: Workspace, tmp_path: Path) -> None:
+    ended = finished.run("--resume", report=tmp_path / "page.html")
     assert "template" not in ended.stderr
     assert "Same template, other facts" in (tmp_path / "page.html").read_text()
-    ended = workspace.run("--no-semantic", "--resume", report=tmp_path / "page.html")
+    ended = finished.run("--no-semantic", "--resume", report=tmp_path / "page.html")
     assert (ended.code, "template" in ended.stderr) == (0, False)
     assert "Same template, other facts" not in (tmp_path / "page.html").read_text()
 

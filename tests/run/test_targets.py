@@ -309,12 +309,12 @@ def test_what_the_next_run_would_read_is_no_place_for_a_result(
 
 
 @pytest.mark.pipeline
-def test_no_flag_of_the_command_line_overwrites_a_file_of_the_users(workspace: Workspace) -> None:
-    workspace.run("--json", "summary.json")
-    folder = workspace.folder
+def test_no_flag_of_the_command_line_overwrites_a_file_of_the_users(finished: Workspace) -> None:
+    finished.run("--resume", "--json", "summary.json")
+    folder = finished.folder
     for name, to in (("link.jsonl", "data.jsonl"), ("report.html", "data.jsonl"), ("away", ".")):
         (folder / name).symlink_to(to)
-    (folder / "hard.jsonl").hardlink_to(workspace.input)
+    (folder / "hard.jsonl").hardlink_to(finished.input)
     (folder / "plot.svg").symlink_to("hard.jsonl")
     (folder / "copy.jsonl").symlink_to("cleaned.jsonl")
     runs = [
@@ -332,19 +332,19 @@ def test_no_flag_of_the_command_line_overwrites_a_file_of_the_users(workspace: W
     ]
     before = everything(folder)
     for flags, other in runs:
-        ended = workspace.run("--resume", **flags)
+        ended = finished.answer(*finished.flags("--resume", **flags))
         assert (ended.code, ended.stdout) == (2, ""), ended.stderr
         assert other in ended.stderr
         assert f"--{next(iter(flags)).replace('_', '-')} " in ended.stderr
     for flag, path in (("--json", "data.jsonl"), ("--plot", "plot.svg"), ("--json", "checkpoints/report.json")):
-        ended = workspace.call("sweep", "--checkpoint-dir", workspace.checkpoints, flag, path)
+        ended = finished.answer("sweep", "--checkpoint-dir", finished.checkpoints, flag, path)
         assert ended.code == 2, ended.stderr
         assert flag in ended.stderr
     with (folder / "data.jsonl").open("rb") as stdin:
         ended_with_stdin = subprocess.run(
-            workspace.command("--input", "-", "--output", "data.jsonl"),
+            finished.command("--input", "-", "--output", "data.jsonl"),
             cwd=folder,
-            env=workspace.env(),
+            env=finished.env(),
             stdin=stdin,
             capture_output=True,
             check=False,
@@ -361,15 +361,16 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.pipeline
-def test_results_are_written_through_pipes_and_descriptors(workspace: Workspace) -> None:
-    command = " ".join(workspace.command("--input", "data.jsonl", "--output", "cleaned.jsonl", "--quiet"))
-    command += f" --model-name '{workspace.model}' --json /dev/stderr --report /dev/null"
-    command += " --audit-log >(gzip >audit.gz) 2>log; for _ in {1..100}; do [ -s audit.gz ] && break; sleep 0.1; done"
+def test_results_are_written_through_pipes_and_descriptors(finished: Workspace) -> None:
+    command = " ".join(finished.command("--input", "data.jsonl", "--output", "cleaned.jsonl", "--quiet"))
+    command += f" --model-name '{finished.model}' --checkpoint-dir checkpoints --resume"
+    command += " --json /dev/stderr --report /dev/null --audit-log >(gzip >audit.gz) 2>log"
+    command += "; for _ in {1..100}; do [ -s audit.gz ] && break; sleep 0.1; done"
     done = subprocess.run(
-        ["bash", "-c", command], cwd=workspace.folder, env=workspace.env(), capture_output=True, check=False
+        ["bash", "-c", command], cwd=finished.folder, env=finished.env(), capture_output=True, check=False
     )
-    log = (workspace.folder / "log").read_text()
+    log = (finished.folder / "log").read_text()
     assert done.returncode == 0
     assert json.loads(log)["rows"]["in"] == 10
-    audit = subprocess.run(["gzip", "-dc", workspace.folder / "audit.gz"], capture_output=True, check=True).stdout
+    audit = subprocess.run(["gzip", "-dc", finished.folder / "audit.gz"], capture_output=True, check=True).stdout
     assert [json.loads(line)["stage"] for line in audit.splitlines()] == ["exact_dedup", *["semantic_dedup"] * 2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,11 @@ from tests.s3.proxy import proxy_to
 from tests.s3.server import READER, WRITER, Identity
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Workspace:
-    """A finished run: to publish it costs little."""
-    made = Workspace(tmp_path_factory.mktemp("finished"), model)
-    made.write_rows(TEXTS)
-    assert made.run().code == 0
-    return made
-
-
 @pytest.fixture
-def rerun(finished: Workspace, workspace: Workspace) -> Workspace:
-    """A copy of it, whose commands reach the server."""
-    shutil.copytree(finished.checkpoints, workspace.checkpoints, symlinks=True)
-    shutil.copyfile(finished.output, workspace.output)
-    return workspace
+def rerun(finished: Workspace, bucket: Bucket) -> Workspace:
+    """A finished run, to publish which costs little, and whose commands reach the server."""
+    finished.environment |= bucket.variables()
+    return finished
 
 
 def test_every_result_lies_in_the_bucket_as_it_would_in_a_file(rerun: Workspace, bucket: Bucket) -> None:

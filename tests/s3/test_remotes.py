@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from tests.conftest import TEXTS, Workspace
-from tests.project.test_data_repo import Repo, user_environment
+from tests.data_repo import Repo, user_environment
 from tests.s3.conftest import Bucket
 from tests.s3.server import Address
 
