@@ -77,9 +77,10 @@ def in_parts(bucket: Bucket, key: str) -> None:
 
 
 def largest_file(folder: Path) -> int:
-    """The bytes of the largest file in a folder where others come and go."""
+    """The bytes of the largest file in a folder where others come and go, but for DVC's notes on files."""
     largest = 0
-    for here, _, names in os.walk(folder):
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "site"]
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 largest = max(largest, (Path(here) / name).lstat().st_size)

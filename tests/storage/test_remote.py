@@ -49,7 +49,7 @@ def test_a_scheme_without_a_filesystem(url: str, said: str) -> None:
 def test_s3_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     filesystem("memory://a")
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(UsageError, match=r'pip install "entropyguard\[s3\]"'):
         filesystem("s3://bucket/key")
 
